@@ -1,0 +1,355 @@
+"""The visit as a value: what is true of the kiosk (`World`), of the member (`Member`), and which page is shown (`Step`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from kiosk.card.values import CardContent
+from kiosk.visit.failures import Fault
+from kiosk.visit.policy import Policy
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, VisitId
+from kiosk.visit.values import (
+    CardStanding,
+    Outcome,
+    ProvisionalCode,
+    TicketContent,
+    UpdatePhase,
+    UpdateReport,
+)
+
+
+class CardSafety(StrEnum):
+    """What the kiosk knows about the card, and may therefore say."""
+
+    UNCHANGED = "unchanged"
+    UPDATED = "updated"
+    UNFINISHED = "unfinished"
+    UNKNOWN = "unknown"
+    NOT_CONCERNED = "not_concerned"
+
+
+class Notice(StrEnum):
+    """A line shown for a moment on the attract page."""
+
+    CARD_REMOVED = "card_removed"  # data wiped
+    UNCHANGED = "unchanged"  # removed before anything was written
+    UNFINISHED = "unfinished"  # gone while unfinished: put it back here or at another kiosk
+    TIME_OVER = "time_over"
+
+
+class PreviewPart(StrEnum):
+    """A loss of rights has its own page, shown first."""
+
+    LOSSES = "losses"
+    CHANGES = "changes"
+
+
+class Question(StrEnum):
+    """What an identification page asks."""
+
+    BIRTH_DATE = "birth_date"  # 8 digits DDMMYYYY
+    POSTCODE = "postcode"  # 5 digits
+
+
+class Goal(StrEnum):
+    """What the member wants an identification for."""
+
+    SENSITIVE = "sensitive"
+    SERIAL = "serial"
+    CODE = "code"
+
+
+class Waiting(StrEnum):
+    """What a `Wait` page waits for."""
+
+    SAVING = "saving"
+    CHECKING = "checking"
+    CODE = "code"
+
+
+class Topic(StrEnum):
+    """Situations the help page explains."""
+
+    NO_CARD = "no_card"
+    LOST = "lost"
+    CARD_FAILS = "card_fails"
+    REFUNDS = "refunds"
+    SCAMS = "scams"
+    CONTACT = "contact"
+
+
+# --- pages -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfService:
+    """Nothing can be done here now. `card_in_slot`: ask to take it back, it was not modified."""
+
+    page: ClassVar[str] = "outOfService"
+    fault: Fault | None
+    card_in_slot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attract:
+    """Waiting for a card or a touch."""
+
+    page: ClassVar[str] = "attract"
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Somebody without a card: guide and help."""
+
+    page: ClassVar[str] = "welcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The card is being read, then the centre is asked about it."""
+
+    page: ClassVar[str] = "reading"
+    asking_centre: bool = False
+    slow: bool = False
+    resume: bool = False  # the card of an interrupted update is back
+
+
+@dataclass(frozen=True, slots=True)
+class CardProblem:
+    """This card cannot be served. Stays until the card is taken out."""
+
+    page: ClassVar[str] = "cardProblem"
+    fault: Fault
+    safety: CardSafety = CardSafety.UNCHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What can be done with this card."""
+
+    page: ClassVar[str] = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What will change on the card; nothing has been written."""
+
+    page: ClassVar[str] = "preview"
+    part: PreviewPart
+
+
+@dataclass(frozen=True, slots=True)
+class Updating:
+    """The update runs. No button, no idle clock."""
+
+    page: ClassVar[str] = "updating"
+    phase: UpdatePhase
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The card left after a write may have begun; waiting for the same card."""
+
+    page: ClassVar[str] = "interrupted"
+    other_card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the update ended; already on disk."""
+
+    page: ClassVar[str] = "result"
+    outcome: Outcome
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """A question answered on the keypad. `digits` are typed so far; the page masks them."""
+
+    page: ClassVar[str] = "identification"
+    question: Question
+    goal: Goal
+    digits: str = field(default="", repr=False)
+    wrong: bool = False
+    tries_left: int = 3
+
+    @property
+    def length(self) -> int:
+        """Digits expected."""
+        return 8 if self.question is Question.BIRTH_DATE else 5
+
+
+@dataclass(frozen=True, slots=True)
+class SerialNumber:
+    """The card's serial number."""
+
+    page: ClassVar[str] = "serial"
+    masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CodeIntro:
+    """What the provisional code is for."""
+
+    page: ClassVar[str] = "codeIntro"
+
+
+@dataclass(frozen=True, slots=True)
+class CodePage:
+    """The provisional code."""
+
+    page: ClassVar[str] = "code"
+    masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPage:
+    """A ticket and what became of it."""
+
+    page: ClassVar[str] = "ticket"
+    ticket: TicketContent
+    state: PrintState
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """How to create the ameli account, step by step (1-based). Works without a card."""
+
+    page: ClassVar[str] = "guide"
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Situations explained; nothing personal."""
+
+    page: ClassVar[str] = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A short wait for disk or centre, with its own limit."""
+
+    page: ClassVar[str] = "wait"
+    what: Waiting
+    record: int | None = None  # the record token waited for
+    then: Result | SerialNumber | CodePage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something did not work; the visit goes on from `back`."""
+
+    page: ClassVar[str] = "problem"
+    fault: Fault
+    safety: CardSafety
+    back: Home | Welcome | CodePage | SerialNumber | Identification
+
+
+@dataclass(frozen=True, slots=True)
+class IdlePrompt:
+    """« Êtes-vous toujours là ? » over another page."""
+
+    page: ClassVar[str] = "idlePrompt"
+    over: Step
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCard:
+    """The visit is over and wiped; the card is still in the slot."""
+
+    page: ClassVar[str] = "removeCard"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenCard:
+    """Nobody took the card."""
+
+    page: ClassVar[str] = "forgottenCard"
+
+
+Step = (
+    OutOfService | Attract | Welcome | Reading | CardProblem | Home | Preview | Updating | Interrupted | Result
+    | Identification | SerialNumber | CodeIntro | CodePage | TicketPage | Guide | Help | Wait | Problem | IdlePrompt
+    | RemoveCard | ForgottenCard
+)
+
+GUIDE_STEPS = 6
+
+
+# --- state -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Everything personal of a visit. Dropping it is the wipe."""
+
+    card: CardContent = field(repr=False)
+    pseudonym: str
+    standing: CardStanding | None = field(default=None, repr=False)
+    standing_fault: Fault | None = None
+    level: int = 0
+    birth_date: str | None = field(default=None, repr=False)  # YYYYMMDD once accepted
+    proof: str | None = field(default=None, repr=False)
+    code: ProvisionalCode | None = field(default=None, repr=False)
+    agreed: tuple[str, ...] = ()  # update ids the member agreed to
+    losses_seen: bool = False
+    report: UpdateReport | None = None
+    outcome: Outcome | None = None
+    wrong_birth_dates: int = 0
+    printed: frozenset[str] = frozenset()  # kinds of which an original was sent to the printer
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the card's transaction flag is, or may be, still 1."""
+        if self.outcome in (Outcome.ABORTED, Outcome.UNCERTAIN):
+            return True
+        return self.card.unfinished and self.outcome is not Outcome.UPDATED
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Ids of the mandatory updates still to run, in the centre's order."""
+        if self.standing is None or self.outcome in (Outcome.UPDATED, Outcome.UP_TO_DATE):
+            return ()
+        return tuple(order.update_id for order in self.standing.orders if order.mandatory)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The kiosk's own condition, between and during visits. Unknown is not OK."""
+
+    reader_ready: bool = False
+    reader_fault: Fault | None = None
+    service_up: bool | None = None
+    service_fault: Fault | None = None
+    service_down_since_utc_s: int | None = None
+    clock_trusted: bool = False
+    printer: PrinterHealth = PrinterHealth.UNKNOWN
+    store_fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a kiosk is. Immutable; `step()` makes the next one."""
+
+    policy: Policy
+    step: Step = OutOfService(None)
+    world: World = World()
+    visit: VisitId = VisitId(0)
+    card_session: CardSession | None = None  # the card now in the patient slot
+    member: Member | None = None
+    running: CardSession | None = None  # card session of an update run whose end has not been reported
+    running_pseudonym: str | None = None
+    next_token: int = 1
+    entered_s: float = 0.0  # when the step was entered
+    active_s: float = 0.0  # last sign of the member
+    wake_at_s: float | None = None  # when `Tick` is due
+
+    def at(self, step: Step, now_s: float) -> State:
+        """The same state on another page."""
+        return replace(self, step=step, entered_s=now_s, active_s=now_s)

@@ -1,0 +1,110 @@
+"""What this site may do and how long things may take: a frozen value that arrives in a signed document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+
+class SiteKind(StrEnum):
+    """Where the kiosk stands."""
+
+    PHARMACY = "pharmacy"
+    LABORATORY = "laboratory"
+    HEALTH_ESTABLISHMENT = "health_establishment"
+    AGENCY = "agency"
+
+
+class CodeIssuing(StrEnum):
+    """Whether the site hands out provisional codes."""
+
+    OFF = "off"
+    STAFF = "staff"
+    ON = "on"
+
+
+class Quarantine(StrEnum):
+    """What the operator has switched off on this kiosk, mildest first."""
+
+    NONE = "none"
+    NO_CODE = "no_code"
+    NO_RELAY = "no_relay"
+    REPORT_ONLY = "report_only"
+    STOP = "stop"
+
+
+INELIGIBLE_REASONS = ("other_regime", "provisional_nir", "no_bank_details", "no_active_card", "two_ribs")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Limits in seconds, capabilities and contacts. Defaults are the shipped values; default deny for codes."""
+
+    site_kind: SiteKind = SiteKind.PHARMACY
+    kiosk_number: str = "0000"
+    issue_code: CodeIssuing = CodeIssuing.OFF
+    show_serial: bool = True
+    update: bool = True
+    quarantine: Quarantine = Quarantine.NONE
+    phone: str = "09 72 72 40 60"
+    phone_hours: str = "8 h 30 – 17 h 30"
+    help_place: str = ""
+    idle_s: float = 90.0
+    idle_public_s: float = 60.0
+    idle_prompt_s: float = 45.0
+    reading_slow_s: float = 10.0
+    reading_limit_s: float = 30.0
+    standing_limit_s: float = 15.0
+    update_step_limit_s: float = 60.0
+    interrupted_s: float = 120.0
+    mask_s: float = 60.0
+    remove_card_s: float = 30.0
+    notice_s: float = 8.0
+    identify_tries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyError:
+    """Why a policy body was refused: `field` is its name, `reason` a sentence for the technician."""
+
+    field: str
+    reason: str
+
+
+def parse_policy(body: Mapping[str, Any]) -> Policy | PolicyError:
+    """Check a policy body (already strict JSON, already signed) field by field; unknown fields are refused.
+
+    Returns the policy, or the first error naming field and cause.
+    """
+    values: dict[str, Any] = {}
+    known = {f.name: f for f in fields(Policy)}
+    enums: dict[str, type[StrEnum]] = {"site_kind": SiteKind, "issue_code": CodeIssuing, "quarantine": Quarantine}
+    for name, value in body.items():
+        if name not in known:
+            return PolicyError(name, "unknown field")
+        default = getattr(Policy(), name)
+        if name in enums:
+            if value not in [member.value for member in enums[name]]:
+                return PolicyError(name, f"one of {', '.join(enums[name])} expected")
+            values[name] = enums[name](value)
+        elif isinstance(default, bool):
+            if not isinstance(value, bool):
+                return PolicyError(name, "true or false expected")
+            values[name] = value
+        elif isinstance(default, int):
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
+                return PolicyError(name, "a whole number from 1 to 10 expected")
+            values[name] = value
+        elif isinstance(default, float):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 3600:
+                return PolicyError(name, "a number of seconds from 1 to 3600 expected")
+            values[name] = float(value)
+        else:
+            if not isinstance(value, str) or len(value) > 200:
+                return PolicyError(name, "a text of at most 200 characters expected")
+            if name == "phone" and len([c for c in value if c in "0123456789"]) not in (4, 10):
+                return PolicyError(name, "a phone number has 10 digits, or 4")
+            values[name] = value
+    return Policy(**values)
