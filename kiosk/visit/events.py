@@ -251,12 +251,22 @@ class Activity:
     """Any touch or key: somebody is there."""
 
 
-DeviceEvent = CardInserted | CardRemoved | ReaderReady | ReaderFailed | CardRead | CardFailed | PrinterChanged | TicketEnded
+DeviceEvent = (
+    CardInserted | CardRemoved | ReaderReady | ReaderFailed | CardRead | CardFailed | PrinterChanged | TicketEnded
+)
 ChannelEvent = (
-    ServiceUp | ServiceDown | ClockTrusted | PolicyChanged | StandingKnown | StandingUnknown | UpdateProgress | UpdateEnded
-    | IdentityChecked | CodeIssued | RequestFailed
+    ServiceUp
+    | ServiceDown
+    | ClockTrusted
+    | PolicyChanged
+    | StandingKnown
+    | StandingUnknown
+    | UpdateProgress
+    | UpdateEnded
+    | IdentityChecked
+    | CodeIssued
+    | RequestFailed
 )
 StoreEvent = Recorded | RecordFailed
 MemberEvent = Chosen | DigitTyped | DigitErased | DigitsSubmitted | Activity
 Event = DeviceEvent | ChannelEvent | StoreEvent | MemberEvent | Tick
-

@@ -6,8 +6,10 @@ exactly one member page, with four answers: what happened, is my card safe, what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Cause(StrEnum):
@@ -74,3 +76,388 @@ class Fault:
     cause: Cause
     detail: str = ""
     command_sent: bool = True  # card faults: False only if the pending command certainly never left the kiosk
+
+
+class CardSafety(StrEnum):
+    """What the kiosk knows about the card, and may therefore say. Decided by the machine, never by a page."""
+
+    UNCHANGED = "unchanged"
+    UPDATED = "updated"
+    UNFINISHED = "unfinished"
+    UNKNOWN = "unknown"
+    NOT_CONCERNED = "not_concerned"
+
+
+SAFETY: Final[Mapping[CardSafety, str]] = {
+    CardSafety.UNCHANGED: "Votre carte n'a pas été modifiée.",
+    CardSafety.UPDATED: "Votre carte est à jour.",
+    CardSafety.UNFINISHED: "Votre carte n'est pas abîmée, mais sa mise à jour n'est pas terminée : elle peut être refusée "
+    "en attendant.",
+    CardSafety.UNKNOWN: "Nous ne savons pas encore si la mise à jour est complète.",
+    CardSafety.NOT_CONCERNED: "Votre carte n'est pas concernée.",
+}
+
+
+class MemberPage(StrEnum):
+    """The pages a failure can lead to. The value is the stable page id of the interface reference."""
+
+    WRONG_WAY = "lecture.sens"
+    MUTE = "lecture.muette"
+    REMOVED = "lecture.retiree"
+    UNREADABLE = "lecture.illisible"
+    BANK_CARD = "carte.bancaire"
+    OTHER_CARD = "carte.autre"
+    STAFF_CARD = "carte.professionnelle"
+    OLD_CARD = "carte.ancienne"
+    REFUSED = "carte.refusee"
+    REPLACE = "carte.remplacer"
+    CLOSED = "maj.coupure"
+    NETWORK = "maj.reseau"
+    CLOCK = "maj.horloge"
+    UPDATE_FAILED = "maj.echec"
+    UPDATE_STOPPED = "maj.interrompue"
+    BIRTH_DATE = "identite.date"
+    POSTCODE = "identite.postal"
+    TRIES = "identite.essais"
+    NO_CODE_HERE = "code.absent"
+    CODE_REFUSED = "code.refuse"
+    NOT_ELIGIBLE = "compte.impossible"
+    TICKET_FAILED = "ticket.echec"
+    TICKET_UNKNOWN = "ticket.inconnu"
+    READER = "borne.lecteur"
+    SUSPENDED = "borne.suspendue"
+    STORAGE = "borne.memoire"
+    UNKNOWN = "borne.inconnue"
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """Three of the four answers (the fourth, whom to call, is the same everywhere: `CALL`).
+
+    what: what happened. rights: said after what is known of the card (`SAFETY`). todo: what to do now.
+    picture: name of a pictogram of the screen. Placeholders: {phone} {hours} {until} {tries} {reason}.
+    """
+
+    what: str
+    rights: str
+    todo: str
+    picture: str
+
+
+CALL: Final = "Besoin d'aide ? {place}{phone}, {hours}."
+"""Last line of every failure page; {place} is empty or « l'accueil, ou »."""
+
+_RIGHTS: Final = "Cela ne change pas vos droits ni vos remboursements."
+
+PAGES: Final[Mapping[MemberPage, PageText]] = {
+    MemberPage.WRONG_WAY: PageText(
+        "Nous ne lisons pas votre carte.",
+        _RIGHTS,
+        "Retirez-la, tournez-la, puce vers l'avant, et remettez-la.",
+        "card_turn",
+    ),
+    MemberPage.MUTE: PageText(
+        "Votre carte ne répond pas.",
+        _RIGHTS,
+        "Retirez-la et essuyez la puce. Si elle ne marche pas non plus chez un autre professionnel, appelez.",
+        "card_wipe",
+    ),
+    MemberPage.REMOVED: PageText(
+        "La carte a été retirée trop tôt.",
+        _RIGHTS,
+        "Remettez-la et laissez-la dans le lecteur.",
+        "card_insert",
+    ),
+    MemberPage.UNREADABLE: PageText(
+        "Nous n'arrivons pas à lire cette carte en entier.",
+        _RIGHTS,
+        "Retirez-la, essuyez la puce, remettez-la. Si cela recommence, appelez.",
+        "card_wipe",
+    ),
+    MemberPage.BANK_CARD: PageText(
+        "C'est une carte bancaire.",
+        "Rien n'a été lu sur cette carte.",
+        "Reprenez-la et insérez votre carte Vitale. La borne est gratuite.",
+        "card_other",
+    ),
+    MemberPage.OTHER_CARD: PageText(
+        "Ce n'est pas une carte Vitale.",
+        "Rien n'a été lu sur cette carte.",
+        "Reprenez-la et insérez votre carte Vitale.",
+        "card_other",
+    ),
+    MemberPage.STAFF_CARD: PageText(
+        "C'est une carte professionnelle.",
+        "Ce lecteur est celui des cartes Vitale.",
+        "Placez-la dans le lecteur des professionnels.",
+        "card_other",
+    ),
+    MemberPage.OLD_CARD: PageText(
+        "C'est une carte Vitale sans photo. Cette borne ne sait pas la lire.",
+        _RIGHTS,
+        "Son numéro est imprimé au dos, en haut à gauche. Pour la mettre à jour, allez dans une agence, une pharmacie "
+        "ou un établissement de santé.",
+        "card_vitale1",
+    ),
+    MemberPage.REFUSED: PageText(
+        "Cette carte ne peut pas être utilisée ici.",
+        "Cela ne veut pas dire que vos droits sont fermés.",
+        "Reprenez votre carte et appelez : quelqu'un vous dira quoi faire.",
+        "call",
+    ),
+    MemberPage.REPLACE: PageText(
+        "Votre carte Vitale doit être remplacée.",
+        _RIGHTS,
+        "Reprenez-la et appelez pour demander une nouvelle carte.",
+        "call",
+    ),
+    MemberPage.CLOSED: PageText(
+        "La mise à jour est fermée pour votre caisse jusqu'à {until}.",
+        _RIGHTS,
+        "Revenez après {until}. Le reste de la borne fonctionne.",
+        "clock",
+    ),
+    MemberPage.NETWORK: PageText(
+        "La borne n'arrive pas à joindre le service.",
+        _RIGHTS,
+        "Réessayez dans quelques minutes, ou dans une autre borne.",
+        "network",
+    ),
+    MemberPage.CLOCK: PageText(
+        "L'horloge de la borne doit être réglée.",
+        _RIGHTS,
+        "Réessayez dans quelques minutes. Prévenez l'accueil si cela dure.",
+        "clock",
+    ),
+    MemberPage.UPDATE_FAILED: PageText(
+        "La mise à jour n'a pas pu se faire.",
+        _RIGHTS,
+        "Réessayez une fois. Si cela recommence, appelez.",
+        "update",
+    ),
+    MemberPage.UPDATE_STOPPED: PageText(
+        "La mise à jour s'est arrêtée avant la fin.",
+        _RIGHTS,
+        "Retirez votre carte puis remettez-la, ici ou dans une autre borne, pour terminer.",
+        "card_insert",
+    ),
+    MemberPage.BIRTH_DATE: PageText(
+        "La date ne correspond pas à la carte.",
+        "Rien n'a été affiché.",
+        "Vérifiez la date de naissance du titulaire de la carte. Essais restants : {tries}.",
+        "question",
+    ),
+    MemberPage.POSTCODE: PageText(
+        "Le code postal ne correspond pas au dossier.",
+        "Rien n'a été affiché.",
+        "Vérifiez-le. Si vous avez déménagé, essayez celui de l'ancienne adresse. Essais restants : {tries}.",
+        "question",
+    ),
+    MemberPage.TRIES: PageText(
+        "Il ne reste plus d'essai aujourd'hui pour cette carte.",
+        _RIGHTS,
+        "Adressez-vous à l'accueil, ou appelez.",
+        "call",
+    ),
+    MemberPage.NO_CODE_HERE: PageText(
+        "Cette borne ne donne pas de code provisoire.",
+        "Vos droits non plus.",
+        "Vous pouvez l'obtenir en agence ou par téléphone.",
+        "call",
+    ),
+    MemberPage.CODE_REFUSED: PageText(
+        "Le code provisoire n'a pas pu être donné.",
+        _RIGHTS,
+        "Vous pouvez l'obtenir en agence ou par téléphone.",
+        "call",
+    ),
+    MemberPage.NOT_ELIGIBLE: PageText(
+        "Le compte ameli ne peut pas être créé maintenant : {reason}.",
+        "Vos remboursements continuent.",
+        "Essayez avec FranceConnect, ou adressez-vous à votre agence.",
+        "call",
+    ),
+    MemberPage.TICKET_FAILED: PageText(
+        "Le ticket n'est pas sorti.",
+        _RIGHTS,
+        "Notez ce qui est affiché à l'écran, ou demandez un duplicata.",
+        "ticket",
+    ),
+    MemberPage.TICKET_UNKNOWN: PageText(
+        "Le ticket est peut-être sorti.",
+        _RIGHTS,
+        "Regardez à droite. S'il n'y est pas, demandez un duplicata.",
+        "ticket",
+    ),
+    MemberPage.READER: PageText(
+        "Le lecteur de cette borne ne marche pas.",
+        _RIGHTS,
+        "Retirez votre carte si elle est dans le lecteur. Prévenez l'accueil, ou allez à une autre borne.",
+        "reader",
+    ),
+    MemberPage.SUSPENDED: PageText(
+        "Ce service est suspendu sur cette borne.",
+        _RIGHTS,
+        "Allez à une autre borne, ou appelez.",
+        "closed",
+    ),
+    MemberPage.STORAGE: PageText(
+        "La borne ne peut plus enregistrer ce qu'elle fait. Elle s'est arrêtée pour ne rien perdre.",
+        _RIGHTS,
+        "Retirez votre carte. Allez à une autre borne, ou appelez.",
+        "closed",
+    ),
+    MemberPage.UNKNOWN: PageText(
+        "La borne a un problème.",
+        _RIGHTS,
+        "Retirez votre carte. Prévenez l'accueil, ou appelez.",
+        "closed",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a cause means. technician: cause in one sentence. next_action: what the technician does, or that it mends itself."""
+
+    page: MemberPage
+    technician: str
+    next_action: str
+
+
+CATALOGUE: Final[Mapping[Cause, Entry]] = {
+    Cause.SERVICE_LOST: Entry(
+        MemberPage.READER, "The PC/SC service is absent or died.", "Comes back by itself; else restart pcscd."
+    ),
+    Cause.ACCESS_DENIED: Entry(
+        MemberPage.READER,
+        "The PC/SC service refuses this account.",
+        "Install the polkit rule; check the socket's rights.",
+    ),
+    Cause.NO_READER: Entry(
+        MemberPage.READER,
+        "The service runs, but the reader of this slot is not plugged in or not bound.",
+        "Check cable and settings.",
+    ),
+    Cause.READER_LOST: Entry(
+        MemberPage.READER, "The reader vanished while in use.", "Comes back by itself; check cable."
+    ),
+    Cause.READER_HUNG: Entry(
+        MemberPage.READER, "A reader call passed its deadline.", "The worker is replaced; restart pcscd if it lasts."
+    ),
+    Cause.HELD_BY_OTHER: Entry(
+        MemberPage.READER, "Another program holds the card exclusively.", "Stop the other program."
+    ),
+    Cause.PROTOCOL_MISMATCH: Entry(
+        MemberPage.UNREADABLE, "Reader and card share no protocol.", "Try another card; check the reader model."
+    ),
+    Cause.PCSC_UNKNOWN: Entry(
+        MemberPage.UNKNOWN, "The PC/SC service returned a code without a class.", "Read the code in the diagnostics."
+    ),
+    Cause.CARD_MUTE: Entry(
+        MemberPage.WRONG_WAY,
+        "The card gives no ATR: upside down, dirty or dead.",
+        "None; after two tries the card is damaged.",
+    ),
+    Cause.CARD_REMOVED: Entry(MemberPage.REMOVED, "The card left during a dialogue.", "None."),
+    Cause.CARD_RESET: Entry(
+        MemberPage.UNREADABLE, "Another program reset the card.", "Reinsert; stop the other program."
+    ),
+    Cause.CARD_SILENT: Entry(
+        MemberPage.MUTE, "The card is present but an exchange failed.", "Reinsert; clean contacts."
+    ),
+    Cause.CARD_MALFORMED: Entry(
+        MemberPage.UNREADABLE, "A file of the card is not what it must be.", "The detail names file and cause."
+    ),
+    Cause.CARD_BANK: Entry(MemberPage.BANK_CARD, "The ATR is a bank card's.", "None."),
+    Cause.CARD_OTHER: Entry(MemberPage.OTHER_CARD, "Neither ATR nor SELECT is a Vitale's.", "None."),
+    Cause.CARD_STAFF: Entry(MemberPage.STAFF_CARD, "A professional card in the member's slot.", "None."),
+    Cause.CARD_VITALE_1: Entry(
+        MemberPage.OLD_CARD, "Vitale 1: recognised by ATR, its commands are not public.", "None."
+    ),
+    Cause.CARD_REFUSED: Entry(
+        MemberPage.REFUSED, "The centre lists the card in opposition.", "None: the member calls."
+    ),
+    Cause.CARD_REPLACE: Entry(MemberPage.REPLACE, "The centre asks for a replacement card.", "None: the member calls."),
+    Cause.NETWORK: Entry(
+        MemberPage.NETWORK,
+        "No connection, TLS refused or time-out: outcome unknown.",
+        "Retried; check network and certificate dates.",
+    ),
+    Cause.UNSIGNED_ANSWER: Entry(
+        MemberPage.NETWORK,
+        "The answer is not signed as it must be; its body was not read.",
+        "Look for a proxy in the way.",
+    ),
+    Cause.KIOSK_REFUSED: Entry(
+        MemberPage.SUSPENDED,
+        "The backend refuses this kiosk's key or state.",
+        "Look at the reason; enrol again if asked.",
+    ),
+    Cause.BAD_ANSWER: Entry(
+        MemberPage.NETWORK,
+        "A signed answer does not follow the protocol.",
+        "The detail names the field; compare versions.",
+    ),
+    Cause.SERVICE_CLOSED: Entry(
+        MemberPage.CLOSED, "The centre is closed for this caisse.", "None: it reopens by itself."
+    ),
+    Cause.CLOCK_WRONG: Entry(
+        MemberPage.CLOCK, "Clock too far off, and no signed time could be learnt.", "Check the clock and the network."
+    ),
+    Cause.NOT_ENROLLED: Entry(
+        MemberPage.SUSPENDED, "The kiosk has no key or no certificate.", "Run `kiosk enrol` with a ticket."
+    ),
+    Cause.APDU_REFUSED: Entry(
+        MemberPage.UPDATE_FAILED,
+        "A command of the centre is outside the allow-list.",
+        "Report: the package was not run.",
+    ),
+    Cause.PACKAGE_REFUSED: Entry(
+        MemberPage.UPDATE_FAILED,
+        "A package is late, out of order or of another conversation.",
+        "Retry; report if it lasts.",
+    ),
+    Cause.CONVERSATION_EXPIRED: Entry(MemberPage.UPDATE_FAILED, "The update conversation expired.", "Start again."),
+    Cause.UNEXPECTED_STATUS: Entry(
+        MemberPage.UPDATE_STOPPED,
+        "The card answered a status word the centre did not expect.",
+        "The centre decides; the detail gives the status word.",
+    ),
+    Cause.UPDATE_IMPOSSIBLE: Entry(
+        MemberPage.UPDATE_FAILED, "The centre closed the update as impossible.", "The detail gives the centre's code."
+    ),
+    Cause.BIRTH_DATE_WRONG: Entry(MemberPage.BIRTH_DATE, "The birth date typed is not the card's.", "None."),
+    Cause.POSTCODE_WRONG: Entry(MemberPage.POSTCODE, "The centre does not know this post code for the card.", "None."),
+    Cause.TRIES_EXHAUSTED: Entry(
+        MemberPage.TRIES, "No identification try left.", "None until tomorrow, or a staff card."
+    ),
+    Cause.CODE_NOT_HERE: Entry(
+        MemberPage.NO_CODE_HERE, "Site policy does not allow codes.", "Change the site policy if it should."
+    ),
+    Cause.CODE_REFUSED: Entry(
+        MemberPage.CODE_REFUSED, "The centre refused to issue a code.", "The detail gives the reason."
+    ),
+    Cause.NOT_ELIGIBLE: Entry(MemberPage.NOT_ELIGIBLE, "The centre says an account cannot be created yet.", "None."),
+    Cause.PRINTER_SILENT: Entry(MemberPage.TICKET_FAILED, "The printer does not answer.", "Check power and cable."),
+    Cause.PRINTER_PAPER: Entry(MemberPage.TICKET_FAILED, "Paper end.", "Put a new roll."),
+    Cause.PRINTER_COVER: Entry(MemberPage.TICKET_FAILED, "Cover open.", "Close the cover."),
+    Cause.PRINTER_FAULT: Entry(
+        MemberPage.TICKET_FAILED, "Cutter, head or other printer error.", "Clear the jam; power-cycle."
+    ),
+    Cause.TICKET_UNPROVEN: Entry(
+        MemberPage.TICKET_UNKNOWN, "The bytes left, the printer never confirmed.", "Look for the ticket; check cable."
+    ),
+    Cause.STORE_FAILED: Entry(
+        MemberPage.STORAGE,
+        "The database could not be opened, or a commit failed.",
+        "The detail names the cause; never delete the file.",
+    ),
+    Cause.STORE_FULL: Entry(
+        MemberPage.STORAGE, "The outbox reached its quota.", "Restore the network so that it drains."
+    ),
+    Cause.QUARANTINED: Entry(
+        MemberPage.SUSPENDED, "A signed order switched this kiosk off.", "Lifted by the operator only."
+    ),
+    Cause.INTERNAL: Entry(MemberPage.UNKNOWN, "A part of the program failed unexpectedly.", "Send the support report."),
+}

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from kiosk.card.values import CardContent
-from kiosk.visit.failures import Fault
+from kiosk.visit.failures import CardSafety, Fault
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, VisitId
 from kiosk.visit.values import (
@@ -18,16 +18,6 @@ from kiosk.visit.values import (
     UpdatePhase,
     UpdateReport,
 )
-
-
-class CardSafety(StrEnum):
-    """What the kiosk knows about the card, and may therefore say."""
-
-    UNCHANGED = "unchanged"
-    UPDATED = "updated"
-    UNFINISHED = "unfinished"
-    UNKNOWN = "unknown"
-    NOT_CONCERNED = "not_concerned"
 
 
 class Notice(StrEnum):
@@ -274,9 +264,28 @@ class ForgottenCard:
 
 
 Step = (
-    OutOfService | Attract | Welcome | Reading | CardProblem | Home | Preview | Updating | Interrupted | Result
-    | Identification | SerialNumber | CodeIntro | CodePage | TicketPage | Guide | Help | Wait | Problem | IdlePrompt
-    | RemoveCard | ForgottenCard
+    OutOfService
+    | Attract
+    | Welcome
+    | Reading
+    | CardProblem
+    | Home
+    | Preview
+    | Updating
+    | Interrupted
+    | Result
+    | Identification
+    | SerialNumber
+    | CodeIntro
+    | CodePage
+    | TicketPage
+    | Guide
+    | Help
+    | Wait
+    | Problem
+    | IdlePrompt
+    | RemoveCard
+    | ForgottenCard
 )
 
 GUIDE_STEPS = 6
