@@ -90,6 +90,7 @@ class ClockTrusted:
     """Whether wall time has been learnt from the backend (or still is within what may be believed)."""
 
     trusted: bool
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,11 @@ class RecordFailed:
     fault: Fault
 
 
+@dataclass(frozen=True, slots=True)
+class StoreReady:
+    """The database takes records (again)."""
+
+
 # --- time and member ---------------------------------------------------------------------------------------------
 
 
@@ -267,6 +273,6 @@ ChannelEvent = (
     | CodeIssued
     | RequestFailed
 )
-StoreEvent = Recorded | RecordFailed
+StoreEvent = Recorded | RecordFailed | StoreReady
 MemberEvent = Chosen | DigitTyped | DigitErased | DigitsSubmitted | Activity
 Event = DeviceEvent | ChannelEvent | StoreEvent | MemberEvent | Tick

@@ -24,7 +24,7 @@ class Cause(StrEnum):
     HELD_BY_OTHER = "L-04"
     PROTOCOL_MISMATCH = "L-05"
     PCSC_UNKNOWN = "L-09"
-    # card (hardware, card)
+    # the card, from hardware and card layer
     CARD_MUTE = "C-01"
     CARD_REMOVED = "C-02"
     CARD_RESET = "C-03"
@@ -36,7 +36,7 @@ class Cause(StrEnum):
     CARD_VITALE_1 = "C-13"
     CARD_REFUSED = "C-20"  # opposition
     CARD_REPLACE = "C-21"
-    # channel and update (sync)
+    # channel and update, from sync
     NETWORK = "N-01"
     UNSIGNED_ANSWER = "N-02"
     KIOSK_REFUSED = "N-03"
@@ -56,7 +56,7 @@ class Cause(StrEnum):
     CODE_NOT_HERE = "I-04"
     CODE_REFUSED = "I-05"
     NOT_ELIGIBLE = "I-06"
-    # printer (hardware)
+    # printer, from hardware
     PRINTER_SILENT = "P-01"
     PRINTER_PAPER = "P-02"
     PRINTER_COVER = "P-03"
@@ -91,8 +91,8 @@ class CardSafety(StrEnum):
 SAFETY: Final[Mapping[CardSafety, str]] = {
     CardSafety.UNCHANGED: "Votre carte n'a pas été modifiée.",
     CardSafety.UPDATED: "Votre carte est à jour.",
-    CardSafety.UNFINISHED: "Votre carte n'est pas abîmée, mais sa mise à jour n'est pas terminée : elle peut être refusée "
-    "en attendant.",
+    CardSafety.UNFINISHED: "Votre carte n'est pas abîmée, mais sa mise à jour n'est pas terminée : "
+    "elle peut être refusée en attendant.",
     CardSafety.UNKNOWN: "Nous ne savons pas encore si la mise à jour est complète.",
     CardSafety.NOT_CONCERNED: "Votre carte n'est pas concernée.",
 }
@@ -318,7 +318,7 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a cause means. technician: cause in one sentence. next_action: what the technician does, or that it mends itself."""
+    """What a cause means, in one sentence, and what the technician does (or that it mends itself)."""
 
     page: MemberPage
     technician: str
@@ -461,3 +461,18 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     ),
     Cause.INTERNAL: Entry(MemberPage.UNKNOWN, "A part of the program failed unexpectedly.", "Send the support report."),
 }
+
+
+def internal_fault(detail: str) -> Fault:
+    """The one way to say that a part of the program failed in a way nobody planned."""
+    return Fault(Cause.INTERNAL, detail)
+
+
+def service_closed(detail: str = "") -> Fault:
+    """The one way to say that the centre is closed for a caisse (announced by standing or by refusal)."""
+    return Fault(Cause.SERVICE_CLOSED, detail)
+
+
+def quarantined(detail: str) -> Fault:
+    """The one way to say that a signed order switched something off here."""
+    return Fault(Cause.QUARANTINED, detail)

@@ -1,10 +1,11 @@
-"""The visit as a value: what is true of the kiosk (`World`), of the member (`Member`), and which page is shown (`Step`)."""
+"""The visit as a value: what is true of the kiosk (`World`) and the member (`Member`), and the page shown (`Step`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from kiosk.card.values import CardContent
 from kiosk.visit.failures import CardSafety, Fault
@@ -15,6 +16,7 @@ from kiosk.visit.values import (
     Outcome,
     ProvisionalCode,
     TicketContent,
+    TicketKind,
     UpdatePhase,
     UpdateReport,
 )
@@ -26,6 +28,7 @@ class Notice(StrEnum):
     CARD_REMOVED = "card_removed"  # data wiped
     UNCHANGED = "unchanged"  # removed before anything was written
     UNFINISHED = "unfinished"  # gone while unfinished: put it back here or at another kiosk
+    UPDATED = "updated"  # taken out while the centre closed a complete update
     TIME_OVER = "time_over"
 
 
@@ -68,6 +71,7 @@ class Topic(StrEnum):
     REFUNDS = "refunds"
     SCAMS = "scams"
     CONTACT = "contact"
+    WRONG_INFORMATION = "wrong_information"
 
 
 # --- pages -------------------------------------------------------------------------------------------------------
@@ -78,8 +82,9 @@ class OutOfService:
     """Nothing can be done here now. `card_in_slot`: ask to take it back, it was not modified."""
 
     page: ClassVar[str] = "outOfService"
-    fault: Fault | None
+    fault: Fault | None  # None while starting
     card_in_slot: bool = False
+    safety: CardSafety = CardSafety.UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ class Reading:
     asking_centre: bool = False
     slow: bool = False
     resume: bool = False  # the card of an interrupted update is back
+    retry: bool = False  # the member asked for the update although the centre had not answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +170,13 @@ class Identification:
     question: Question
     goal: Goal
     digits: str = field(default="", repr=False)
-    wrong: bool = False
+    fault: Fault | None = None  # why the last answer was refused
     tries_left: int = 3
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the last answer was refused."""
+        return self.fault is not None
 
     @property
     def length(self) -> int:
@@ -204,6 +215,7 @@ class TicketPage:
     ticket: TicketContent
     state: PrintState
     fault: Fault | None = None
+    record: int | None = None  # printing waits until the job is on disk under this token
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +228,11 @@ class Guide:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """Situations explained; nothing personal."""
+    """Situations explained; nothing personal. `topic` is opened first."""
 
     page: ClassVar[str] = "help"
+    back: Step
+    topic: Topic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,15 +324,15 @@ class Member:
     losses_seen: bool = False
     report: UpdateReport | None = None
     outcome: Outcome | None = None
-    wrong_birth_dates: int = 0
-    printed: frozenset[str] = frozenset()  # kinds of which an original was sent to the printer
+    interrupted: bool = False  # the card left while being written: only the same card goes on
+    printed: frozenset[TicketKind] = frozenset()  # kinds of which an original was sent to the printer
 
     @property
     def unfinished(self) -> bool:
         """Whether the card's transaction flag is, or may be, still 1."""
-        if self.outcome in (Outcome.ABORTED, Outcome.UNCERTAIN):
-            return True
-        return self.card.unfinished and self.outcome is not Outcome.UPDATED
+        if self.outcome is Outcome.UPDATED:
+            return False
+        return self.card.unfinished or self.interrupted or (self.report is not None and self.report.wrote)
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -338,8 +352,12 @@ class World:
     service_fault: Fault | None = None
     service_down_since_utc_s: int | None = None
     clock_trusted: bool = False
+    clock_fault: Fault | None = None
     printer: PrinterHealth = PrinterHealth.UNKNOWN
     store_fault: Fault | None = None
+
+
+NO_VISIT: Final = VisitId(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,16 +367,13 @@ class State:
     policy: Policy
     step: Step = OutOfService(None)
     world: World = World()
-    visit: VisitId = VisitId(0)
+    visit: VisitId = NO_VISIT
     card_session: CardSession | None = None  # the card now in the patient slot
     member: Member | None = None
     running: CardSession | None = None  # card session of an update run whose end has not been reported
     running_pseudonym: str | None = None
+    wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
     next_token: int = 1
     entered_s: float = 0.0  # when the step was entered
     active_s: float = 0.0  # last sign of the member
     wake_at_s: float | None = None  # when `Tick` is due
-
-    def at(self, step: Step, now_s: float) -> State:
-        """The same state on another page."""
-        return replace(self, step=step, entered_s=now_s, active_s=now_s)

@@ -73,8 +73,8 @@ class UpdatePhase(StrEnum):
 class UpdateReport:
     """What the relay knows when an update run has ended.
 
-    outcome: UPDATED, IMPOSSIBLE (nothing written), ABORTED (card lost or refused after a write may have begun: the card is
-        marked unfinished) or UNCERTAIN (all commands were sent; the centre's closing word is missing).
+    outcome: UPDATED; IMPOSSIBLE (refused, nothing written); ABORTED (card lost, or refused after a write may have
+        begun: `wrote` tells); UNCERTAIN (all commands were sent, the centre's closing word is missing).
     detail: VSDM outcome number 1–6 (domain §4.8).
     """
 
