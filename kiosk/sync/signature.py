@@ -1,0 +1,297 @@
+"""Signing and verifying under the profile `kiosk-sync/1`, both directions, both ends; no socket, no clock, no database.
+
+Server: `check_head` (before a byte of the body is read) then `check_body`; `verify_request` is both. Client:
+`sign_request` then `verify_response` against its own copy of the request. The order of checks is part of the profile:
+limits, framing, fields, key record, TLS identity, body, signature. Time, key state and replay come after, on a proven
+kiosk.
+Every input but the key records, the origin and the TLS identity is unauthenticated.
+"""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+
+from kiosk.sync import profile
+from kiosk.sync.messages import (
+    CheckedHead,
+    RawHeaders,
+    Reason,
+    Refused,
+    RequestHead,
+    SignedRequest,
+    VerifiedRequest,
+    VerifiedResponse,
+)
+from kiosk.sync.profile import KeyRecord
+from kiosk.visit.ports import SigningKey
+
+
+def new_nonce() -> str:
+    """16 random bytes, unpadded base64url."""
+    return urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
+
+
+def sign_request(
+    key: SigningKey,
+    *,
+    origin: str,
+    path: str,
+    body: bytes,
+    idempotency_key: str,
+    created_s: int,
+    nonce: str | None = None,
+    lifetime_s: int = profile.LIFETIME_S,
+) -> SignedRequest:
+    """Sign a POST of JSON bytes to `origin` (scheme and authority, no final slash) + a route of the table.
+
+    idempotency_key: 32 lower-case hex. nonce: fresh for each sending; made here unless a test gives one.
+    """
+    target_uri = origin + path
+    digest = profile.content_digest(body)
+    params = (
+        f'{profile.REQUEST_COMPONENTS};created={created_s};keyid="{key.keyid}";alg="{key.alg}"'
+        f';expires={created_s + lifetime_s};nonce="{nonce or new_nonce()}";tag="{profile.TAG}"'
+    )
+    base = profile.request_base(target_uri, len(body), digest, idempotency_key, params)
+    member = _member(key.sign(base))
+    headers = (
+        ("content-type", profile.CONTENT_TYPE),
+        ("content-length", str(len(body))),
+        ("content-digest", digest),
+        ("idempotency-key", idempotency_key),
+        ("signature-input", f"sig1={params}"),
+        ("signature", f"sig1={member}"),
+    )
+    return SignedRequest(target_uri, headers, digest, member)
+
+
+def check_head(
+    head: RequestHead,
+    *,
+    origin: str,
+    tls_kiosk: str | None,
+    find_key: Callable[[str], KeyRecord | None],
+) -> CheckedHead | Refused:
+    """Steps 1–4 of the server: limits, framing, fields and lifetime, key record, TLS identity.
+
+    tls_kiosk: the kiosk named by the client certificate (`urn:kiosk:<kiosk>`), None if there is none.
+    find_key: read-only look-up by key identifier.
+    """
+    if refusal := _header_limits(head.headers):
+        return refusal
+    path = _frame(head, origin)
+    if isinstance(path, Refused):
+        return path
+    names = (
+        b"content-type",
+        b"content-length",
+        b"content-digest",
+        b"idempotency-key",
+        b"signature-input",
+        b"signature",
+    )
+    fields = _needed(head.headers, names)
+    if isinstance(fields, Refused):
+        return fields
+    media, length, digest, idempotency_key, signature_input, signature = fields
+    if media != profile.CONTENT_TYPE.encode("ascii"):
+        return Refused(Reason.FIELD_FORM, "content-type")
+    if not profile.CONTENT_LENGTH.fullmatch(length):
+        return Refused(Reason.FIELD_FORM, "content-length")
+    if not profile.IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        return Refused(Reason.FIELD_FORM, "idempotency-key")
+    params = profile.REQUEST_INPUT.fullmatch(signature_input)
+    if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
+        return Refused(Reason.FIELD_FORM, "signature-input")
+    member = profile.SIGNATURE.fullmatch(signature)
+    if member is None:
+        return Refused(Reason.FIELD_FORM, "signature")
+    created_s, expires_s = int(params[2]), int(params[5])
+    if not 0 < expires_s - created_s <= profile.MAX_LIFETIME_S:
+        return Refused(Reason.LIFETIME, "signature-input")
+    key = find_key(params[3].decode("ascii"))
+    if key is None:
+        return Refused(Reason.KEY_UNKNOWN, "signature-input")
+    if key.alg != params[4].decode("ascii"):
+        return Refused(Reason.ALG, "signature-input")
+    if tls_kiosk is None or key.name != tls_kiosk:
+        return Refused(Reason.TLS_IDENTITY)
+    if int(length) > profile.ROUTES[path]:
+        return Refused(Reason.TOO_LARGE, "content-length")
+    return CheckedHead(
+        key=key,
+        path=path,
+        target_uri=origin + path,
+        content_length=int(length),
+        idempotency_key=idempotency_key.decode("ascii"),
+        created_s=created_s,
+        expires_s=expires_s,
+        nonce=params[6].decode("ascii"),
+        digest=digest.decode("ascii"),
+        signature_params=params[1].decode("ascii"),
+        signature_member=member[1].decode("ascii"),
+    )
+
+
+def check_body(head: CheckedHead, body: bytes) -> VerifiedRequest | Refused:
+    """Steps 5–6: the whole body as received, then the signature over the rebuilt base."""
+    if len(body) != head.content_length:
+        return Refused(Reason.LENGTH, "content-length")
+    digest = profile.content_digest(body)
+    if digest != head.digest:
+        return Refused(Reason.DIGEST, "content-digest")
+    base = profile.request_base(
+        head.target_uri, head.content_length, digest, head.idempotency_key, head.signature_params
+    )
+    if not head.key.verify(b64decode(head.signature_member[1:-1]), base):
+        return Refused(Reason.SIGNATURE, "signature")
+    return VerifiedRequest(head, body)
+
+
+def verify_request(
+    head: RequestHead,
+    body: bytes,
+    *,
+    origin: str,
+    tls_kiosk: str | None,
+    find_key: Callable[[str], KeyRecord | None],
+) -> VerifiedRequest | Refused:
+    """`check_head` and `check_body` in one."""
+    checked = check_head(head, origin=origin, tls_kiosk=tls_kiosk, find_key=find_key)
+    return checked if isinstance(checked, Refused) else check_body(checked, body)
+
+
+def sign_response(
+    key: SigningKey, request: VerifiedRequest, *, status: int, body: bytes, created_s: int
+) -> tuple[tuple[str, str], ...]:
+    """Header fields of a response bound to this proven request; `key.keyid` is `srv/<generation>`."""
+    digest = profile.content_digest(body)
+    params = (
+        f'{profile.RESPONSE_COMPONENTS};created={created_s};keyid="{key.keyid}";alg="{key.alg}";tag="{profile.TAG}"'
+    )
+    head = request.head
+    base = profile.response_base(
+        status=status,
+        digest=digest,
+        target_uri=head.target_uri,
+        request_digest=head.digest,
+        request_signature=head.signature_member,
+        signature_params=params,
+    )
+    return (
+        ("content-type", profile.CONTENT_TYPE),
+        ("content-length", str(len(body))),
+        ("content-digest", digest),
+        ("signature-input", f"sig1={params}"),
+        ("signature", f"sig1={_member(key.sign(base))}"),
+    )
+
+
+def verify_response(
+    sent: SignedRequest,
+    *,
+    status: int,
+    headers: RawHeaders,
+    body: bytes,
+    server_keys: Mapping[str, KeyRecord],
+    floor_s: int,
+) -> VerifiedResponse | Refused:
+    """Prove a response against our own copy of the request (client order of checks).
+
+    body: raw bytes, undecoded, already bounded by the reader. server_keys: pinned, by key identifier. floor_s: time
+    floor; freshness comes from the binding, so nothing else is asked of `created`.
+    """
+    if refusal := _header_limits(headers):
+        return refusal
+    if not (200 <= status <= 299 or 400 <= status <= 599):
+        return Refused(Reason.STATUS)
+    for name, _ in headers:
+        if name.lower() in profile.FORBIDDEN_RESPONSE_FIELDS:
+            return Refused(Reason.FORBIDDEN_FIELD, name.lower().decode("ascii"))
+    fields = _needed(headers, (b"content-type", b"content-digest", b"signature-input", b"signature"))
+    if isinstance(fields, Refused):
+        return fields
+    media, digest, signature_input, signature = fields
+    if media != profile.CONTENT_TYPE.encode("ascii"):
+        return Refused(Reason.FIELD_FORM, "content-type")
+    params = profile.RESPONSE_INPUT.fullmatch(signature_input)
+    if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
+        return Refused(Reason.FIELD_FORM, "signature-input")
+    member = profile.SIGNATURE.fullmatch(signature)
+    if member is None:
+        return Refused(Reason.FIELD_FORM, "signature")
+    if len(body) > profile.MAX_RESPONSE_BODY_BYTES:
+        return Refused(Reason.TOO_LARGE)
+    own_digest = profile.content_digest(body)
+    if own_digest.encode("ascii") != digest:
+        return Refused(Reason.DIGEST, "content-digest")
+    key = server_keys.get(params[3].decode("ascii"))
+    if key is None:
+        return Refused(Reason.KEY_UNKNOWN, "signature-input")
+    if key.alg != params[4].decode("ascii"):
+        return Refused(Reason.ALG, "signature-input")
+    base = profile.response_base(
+        status=status,
+        digest=own_digest,
+        target_uri=sent.target_uri,
+        request_digest=sent.digest,
+        request_signature=sent.signature_member,
+        signature_params=params[1].decode("ascii"),
+    )
+    if not key.verify(b64decode(member[2]), base):
+        return Refused(Reason.SIGNATURE, "signature")
+    if int(params[2]) < floor_s - profile.SKEW_S:
+        return Refused(Reason.STALE, "signature-input")
+    return VerifiedResponse(status, int(params[2]), body)
+
+
+def _member(signature: bytes) -> str:
+    return f":{b64encode(signature).decode('ascii')}:"
+
+
+def _header_limits(headers: RawHeaders) -> Refused | None:
+    # Four bytes a line: colon, blank, CR, LF.
+    if (
+        len(headers) > profile.MAX_HEADER_FIELDS
+        or sum(len(name) + len(value) + 4 for name, value in headers) > profile.MAX_HEADER_SECTION_BYTES
+    ):
+        return Refused(Reason.HEADER_LIMIT)
+    return None
+
+
+def _frame(head: RequestHead, origin: str) -> str | Refused:
+    """Step 1; returns the route."""
+    if head.method != "POST":
+        return Refused(Reason.METHOD)
+    path = head.raw_path.decode("latin-1")
+    if path not in profile.ROUTES:
+        return Refused(Reason.PATH)
+    if head.query:
+        return Refused(Reason.QUERY)
+    hosts = [value for name, value in head.headers if name.lower() == b"host"]
+    if hosts != [origin.partition("://")[2].encode("ascii")]:
+        return Refused(Reason.HOST, "host")
+    for name, value in head.headers:
+        if name.lower() in profile.FORBIDDEN_REQUEST_FIELDS:
+            return Refused(Reason.FORBIDDEN_FIELD, name.lower().decode("ascii"))
+        if profile.NOT_VISIBLE_ASCII.search(value):
+            return Refused(Reason.FIELD_BYTES)
+    return path
+
+
+def _needed(headers: RawHeaders, names: tuple[bytes, ...]) -> list[bytes] | Refused:
+    """The value of each named field, in this order; each must be there exactly once."""
+    found: dict[bytes, bytes] = {}
+    for raw_name, value in headers:
+        name = raw_name.lower()
+        if name not in names:
+            continue
+        if name in found:
+            return Refused(Reason.FIELD_DUPLICATE, name.decode("ascii"))
+        found[name] = value
+    for name in names:
+        if name not in found:
+            return Refused(Reason.FIELD_MISSING, name.decode("ascii"))
+    return [found[name] for name in names]
