@@ -1,0 +1,182 @@
+"""The monitor: one thread with its own PC/SC context that watches readers and slots and publishes what changed.
+
+It never talks to a card. Rules and codes: hardware reference, "The monitor".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kiosk.hardware.pcsc.api import (
+    PNP_NOTIFICATION,
+    PcscError,
+    PcscProblem,
+    ReaderSnapshot,
+    ReaderState,
+    Scard,
+    scard_call,
+)
+
+WAIT_MS = 2000
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 2.0
+CANCEL_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLost:
+    """The PC/SC service cannot be used; every reader and card known so far is void."""
+
+    error: PcscError
+
+
+@dataclass(frozen=True, slots=True)
+class ReadersChanged:
+    """The readers there are now, in the service's order; perhaps none. First event after the service (re)appears."""
+
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFilled:
+    """A card was inserted."""
+
+    reader: str
+    atr: bytes
+    mute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEmptied:
+    """That card has left."""
+
+    reader: str
+
+
+MonitorEvent = ServiceLost | ReadersChanged | SlotFilled | SlotEmptied
+
+
+class Monitor:
+    """Publishes `MonitorEvent`s from its own thread. `start` once; `stop` returns when the thread has ended."""
+
+    def __init__(
+        self, scard: Scard, publish: Callable[[MonitorEvent], None], wait: Callable[[float], bool] | None = None
+    ) -> None:
+        """`wait(seconds)` pauses between attempts and says whether to stop; tests replace it."""
+        self._scard = scard
+        self._publish = publish
+        self._stopping = threading.Event()
+        self._wait = wait or self._stopping.wait
+        self._context: int | None = None
+        self._readers: tuple[str, ...] | None = None
+        self._slots: dict[str, ReaderSnapshot] = {}
+        self._lost: PcscProblem | None = None
+        self._thread = threading.Thread(target=self.run, name="pcsc-monitor", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, whatever it waits for. A cancel before the wait is lost, so it is repeated."""
+        self._stopping.set()
+        while self._thread.is_alive():
+            if (context := self._context) is not None:
+                self._scard.cancel(context)
+            self._thread.join(CANCEL_EVERY_S)
+
+    def in_use(self, reader: str) -> bool:
+        """Whether the card in this reader was last seen connected by some program (our own included)."""
+        snapshot = self._slots.get(reader)
+        return snapshot is not None and snapshot.in_use
+
+    def run(self) -> None:
+        """The thread's body: watch for as long as the service lives, then pause and begin again."""
+        retry_s = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            context = scard_call("SCardEstablishContext", "", self._scard.establish_context())
+            if isinstance(context, PcscError):
+                error = context
+            else:
+                self._context = context
+                error = self._watch(context)
+                self._context = None
+                self._scard.release_context(context)  # its result tells nothing when the service is gone
+            if self._stopping.is_set():
+                return
+            if self._readers is not None:
+                retry_s = FIRST_RETRY_S
+            self._lose(error)
+            if self._wait(retry_s):
+                return
+            retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _lose(self, error: PcscError) -> None:
+        """Publish the loss once per cause; a refused socket looks like an absent service."""
+        if error.problem is PcscProblem.SERVICE_LOST and self._scard.access_denied():
+            error = PcscError(PcscProblem.ACCESS_DENIED, error.call, error.code)
+        if self._readers is not None or error.problem is not self._lost:
+            self._publish(ServiceLost(error))
+        self._lost = error.problem
+        self._readers = None
+        self._slots.clear()
+
+    def _watch(self, context: int) -> PcscError:
+        """List, compare, wait, again; returns the error that ended it."""
+        pnp_state = int(ReaderState.UNAWARE)
+        while True:
+            listed = scard_call("SCardListReaders", "", self._scard.list_readers(context))
+            if isinstance(listed, PcscError):
+                if listed.problem is not PcscProblem.NO_READER:
+                    return listed
+                listed = ()
+            unchanged = listed == self._readers
+            self._compare_readers(listed)
+            states = [(name, self._known_state(name)) for name in listed]
+            result, snapshots = self._scard.get_status_change(
+                context, WAIT_MS, [*states, (PNP_NOTIFICATION, pnp_state)]
+            )
+            waited = scard_call("SCardGetStatusChange", "", (result, None))
+            if isinstance(waited, PcscError):
+                if self._stopping.is_set():
+                    return waited
+                if waited.problem is PcscProblem.READER_GONE:
+                    if unchanged and self._wait(FIRST_RETRY_S):  # still listed and already unknown: no busy loop
+                        return waited
+                    continue
+                if waited.problem is not PcscProblem.WAIT_ENDED:
+                    return waited
+            elif self._stopping.is_set():
+                return PcscError(PcscProblem.WAIT_ENDED, "SCardGetStatusChange", result)
+            for snapshot in snapshots:
+                if snapshot.reader == PNP_NOTIFICATION:
+                    pnp_state = snapshot.event_state & ~ReaderState.CHANGED
+                elif not snapshot.event_state & ReaderState.UNKNOWN:
+                    self._compare_slot(snapshot)
+
+    def _known_state(self, reader: str) -> int:
+        """The state to feed back: whole, counter included, but for the CHANGED bit."""
+        snapshot = self._slots.get(reader)
+        return int(ReaderState.UNAWARE) if snapshot is None else snapshot.event_state & ~ReaderState.CHANGED
+
+    def _compare_readers(self, listed: tuple[str, ...]) -> None:
+        for name in [name for name in self._slots if name not in listed]:
+            if self._slots.pop(name).present:
+                self._publish(SlotEmptied(name))
+        if listed != self._readers:
+            self._readers = listed
+            self._lost = None
+            self._publish(ReadersChanged(listed))
+
+    def _compare_slot(self, new: ReaderSnapshot) -> None:
+        """Publish what happened between two snapshots; a moved counter with a card before and after is a swap."""
+        old = self._slots.get(new.reader)
+        self._slots[new.reader] = new
+        was_present = old is not None and old.present
+        swapped = was_present and new.present and old is not None and old.counter != new.counter
+        if was_present and (not new.present or swapped):
+            self._publish(SlotEmptied(new.reader))
+        if new.present and (not was_present or swapped):
+            self._publish(SlotFilled(new.reader, new.atr, new.mute))
