@@ -268,6 +268,7 @@ class RemoveCard:
     """The visit is over and wiped; the card is still in the slot."""
 
     page: ClassVar[str] = "removeCard"
+    safety: CardSafety = CardSafety.UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,7 @@ class ForgottenCard:
     """Nobody took the card."""
 
     page: ClassVar[str] = "forgottenCard"
+    safety: CardSafety = CardSafety.UNCHANGED
 
 
 Step = (
@@ -326,6 +328,13 @@ class Member:
     outcome: Outcome | None = None
     interrupted: bool = False  # the card left while being written: only the same card goes on
     printed: frozenset[TicketKind] = frozenset()  # kinds of which an original was sent to the printer
+
+    @property
+    def serial(self) -> str:
+        """The digits printed on the card, as far as chip and centre know them; never a computed one."""
+        if self.standing is not None and self.standing.serial is not None:
+            return self.standing.serial
+        return self.card.iccsn
 
     @property
     def unfinished(self) -> bool:

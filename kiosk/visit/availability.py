@@ -1,0 +1,70 @@
+"""What works when something does not (the availability table of the domain reference), as one pure function a service."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from kiosk.visit.failures import Cause, Fault, quarantined, service_closed
+from kiosk.visit.model import Member, State, World
+from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
+
+
+class Service(StrEnum):
+    """What a member can come for."""
+
+    READ = "read"
+    UPDATE = "update"
+    SERIAL = "serial"
+    CODE = "code"
+    GUIDE = "guide"
+
+
+def refusal(service: Service, state: State) -> Fault | None:
+    """Why this service is not to be had here and now; None when it is, as far as is known."""
+    world, policy, member = state.world, state.policy, state.member
+    match service:
+        case Service.GUIDE:
+            return None
+        case Service.READ:
+            return blocking_fault(world, policy)
+        case Service.SERIAL:
+            return _switched_off(policy, Quarantine.STOP) if policy.show_serial else quarantined("serial off here")
+        case Service.UPDATE:
+            if not policy.update:
+                return quarantined("update off here")
+            return _switched_off(policy, Quarantine.NO_RELAY) or _centre_fault(world) or _closed(member)
+        case Service.CODE:
+            if policy.issue_code is not CodeIssuing.ON:
+                return Fault(Cause.CODE_NOT_HERE, f"issue_code={policy.issue_code}")
+            return _switched_off(policy, Quarantine.NO_CODE) or _centre_fault(world)
+
+
+def blocking_fault(world: World, policy: Policy) -> Fault | None:
+    """Why no card can be served at all."""
+    return world.reader_fault or world.store_fault or _switched_off(policy, Quarantine.STOP)
+
+
+def in_service(world: World, policy: Policy) -> bool:
+    """Whether a card may be put in. A reader that has not reported is not ready."""
+    return world.reader_ready and blocking_fault(world, policy) is None
+
+
+_ORDER = tuple(Quarantine)
+
+
+def _switched_off(policy: Policy, from_level: Quarantine) -> Fault | None:
+    if _ORDER.index(policy.quarantine) >= _ORDER.index(from_level):
+        return quarantined(policy.quarantine.value)
+    return None
+
+
+def _centre_fault(world: World) -> Fault | None:
+    if world.service_up is False:
+        return world.service_fault
+    return None if world.clock_trusted else world.clock_fault
+
+
+def _closed(member: Member | None) -> Fault | None:
+    if member is not None and member.standing is not None and member.standing.outage_until_utc_s is not None:
+        return service_closed()
+    return None

@@ -1,0 +1,321 @@
+"""The one decider: `step(state, event, now_s)` answers every pair of state and event, and nothing else decides.
+
+Pure: no clock, no I/O, no randomness. What happens to devices and channel is decided here and in `updating`; what a
+member chooses, in `choices`; what time does, in `timing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from kiosk.visit import events as ev
+from kiosk.visit.choices import on_choice, on_digit, on_erase, on_submit, reach_goal, refuse_identity
+from kiosk.visit.effects import AskStanding, Effect, PrintTicket, ReadCard, ReleaseCard
+from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.model import (
+    Attract,
+    CardProblem,
+    CodePage,
+    ForgottenCard,
+    Goal,
+    Home,
+    IdlePrompt,
+    Interrupted,
+    Member,
+    Notice,
+    OutOfService,
+    Problem,
+    Question,
+    Reading,
+    RemoveCard,
+    State,
+    TicketPage,
+    Updating,
+    Wait,
+    Waiting,
+)
+from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
+from kiosk.visit.timing import deadline_s, on_time
+from kiosk.visit.turn import Turn, card_safety, parting_notice
+from kiosk.visit.updating import on_end, on_progress, resume_update
+from kiosk.visit.values import CardStanding, RecordType, UpdatePhase
+
+
+def step(state: State, event: ev.Event, now_s: float) -> tuple[State, tuple[Effect, ...]]:
+    """The next state and what is asked of the world. Total: no pair of state and event raises."""
+    turn = Turn(state, now_s)
+    _dispatch(turn, event)
+    return replace(turn.state, wake_at_s=deadline_s(turn.state)), tuple(turn.effects)
+
+
+def _dispatch(turn: Turn, event: ev.Event) -> None:
+    world = turn.state.world
+    match event:
+        case ev.CardInserted():
+            _inserted(turn, event)
+        case ev.CardRemoved():
+            _removed(turn, event.role, event.card_session)
+        case ev.ReaderReady():
+            _reader_ready(turn, event.role)
+        case ev.ReaderFailed():
+            _reader_failed(turn, event)
+        case ev.CardRead():
+            _read(turn, event)
+        case ev.CardFailed():
+            _not_read(turn, event)
+        case ev.ServiceUp():
+            turn.state = replace(
+                turn.state,
+                world=replace(world, service_up=True, service_fault=None, service_down_since_utc_s=None),
+            )
+        case ev.ServiceDown():
+            since_utc_s = event.since_utc_s if world.service_up is not False else world.service_down_since_utc_s
+            turn.state = replace(
+                turn.state,
+                world=replace(world, service_up=False, service_fault=event.fault, service_down_since_utc_s=since_utc_s),
+            )
+        case ev.ClockTrusted():
+            turn.state = replace(turn.state, world=replace(world, clock_trusted=event.trusted, clock_fault=event.fault))
+        case ev.PrinterChanged():
+            turn.state = replace(turn.state, world=replace(world, printer=event.health))
+        case ev.PolicyChanged():
+            turn.state = replace(turn.state, policy=event.policy)
+            _settle(turn)
+        case ev.StoreReady():
+            turn.state = replace(turn.state, world=replace(world, store_fault=None))
+            _settle(turn)
+        case ev.StandingKnown():
+            _standing(turn, event.visit, event.standing)
+        case ev.StandingUnknown():
+            _no_standing(turn, event.visit, event.fault)
+        case ev.UpdateProgress():
+            on_progress(turn, event.card_session, event.phase)
+        case ev.UpdateEnded():
+            on_end(turn, event.card_session, event.report)
+        case ev.IdentityChecked():
+            _identity(turn, event)
+        case ev.CodeIssued():
+            if event.visit == turn.state.visit and turn.state.step == Wait(Waiting.CODE):
+                turn.learn(replace(turn.member, code=event.code))
+                turn.save_then(RecordType.CODE_ISSUED, {}, CodePage())
+        case ev.RequestFailed():
+            _request_failed(turn, event)
+        case ev.TicketEnded():
+            _ticket(turn, event)
+        case ev.Recorded():
+            _recorded(turn, event.token)
+        case ev.RecordFailed():
+            _not_recorded(turn, event)
+        case ev.Tick():
+            due_s = deadline_s(turn.state)
+            if due_s is not None and turn.now_s >= due_s:
+                on_time(turn)
+        case ev.Chosen():
+            turn.touch()
+            on_choice(turn, event.choice)
+        case ev.DigitTyped():
+            turn.touch()
+            on_digit(turn, event.digit)
+        case ev.DigitErased():
+            turn.touch()
+            on_erase(turn)
+        case ev.DigitsSubmitted():
+            turn.touch()
+            on_submit(turn)
+        case ev.Activity():
+            turn.touch()
+            if isinstance(turn.state.step, IdlePrompt):
+                turn.go(turn.state.step.over)
+        case _:
+            assert_never(event)
+
+
+# --- readers and cards -------------------------------------------------------------------------------------------
+
+
+def _inserted(turn: Turn, event: ev.CardInserted) -> None:
+    if event.role is not ReaderRole.PATIENT:
+        return  # the professional slot has no part in a member's own visit
+    if turn.state.card_session is not None:  # a swap whose removal was never seen
+        _removed(turn, event.role, turn.state.card_session)
+    turn.state = replace(turn.state, card_session=event.card_session)
+    match turn.state.step:
+        case OutOfService() as out:
+            turn.go(replace(out, card_in_slot=True))
+        case Interrupted():
+            turn.go(Reading(resume=True))
+            turn.ask(ReadCard(event.card_session))
+        case _:
+            if turn.state.member is not None:
+                turn.end_visit("card_changed")
+            turn.start_visit("card")
+            turn.go(Reading())
+            turn.ask(ReadCard(event.card_session))
+
+
+def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
+    if role is not ReaderRole.PATIENT or card_session != turn.state.card_session:
+        return
+    step, member = turn.state.step, turn.state.member
+    notice = parting_notice(turn.state)
+    turn.state = replace(turn.state, card_session=None)
+    match step:
+        case OutOfService():
+            turn.go(replace(step, card_in_slot=False))
+        case Updating(phase=UpdatePhase.WRITING | UpdatePhase.CLOSING):
+            turn.learn(replace(turn.member, interrupted=True))
+            turn.go(Interrupted())
+        case Interrupted():
+            turn.go(Interrupted())
+        case Reading() | CardProblem() if member is not None and member.interrupted:
+            turn.go(Interrupted())
+        case Updating() | Reading():
+            turn.end_visit("removed", Notice.UNCHANGED)
+        case RemoveCard() | ForgottenCard() | CardProblem():
+            turn.rest(notice)
+        case _:
+            turn.end_visit("removed", notice)
+
+
+def _reader_ready(turn: Turn, role: ReaderRole) -> None:
+    if role is ReaderRole.PATIENT:
+        turn.state = replace(turn.state, world=replace(turn.state.world, reader_ready=True, reader_fault=None))
+        _settle(turn)
+
+
+def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
+    if event.role is not ReaderRole.PATIENT:
+        return
+    safety = card_safety(turn.state)
+    world = replace(turn.state.world, reader_ready=False, reader_fault=event.fault)
+    turn.state = replace(turn.state, world=world, card_session=None)
+    if turn.state.member is not None or isinstance(turn.state.step, Reading):
+        turn.end_visit("reader_failed")
+    turn.out_of_service(event.fault, safety)
+
+
+def _settle(turn: Turn) -> None:
+    """The kiosk's own condition changed: between visits, that decides the page."""
+    match turn.state.step:
+        case OutOfService(card_in_slot=True):
+            pass  # leaves when the card does
+        case OutOfService() | Attract():
+            turn.rest()
+        case _:
+            pass
+
+
+def _read(turn: Turn, event: ev.CardRead) -> None:
+    reading = turn.state.step
+    if event.card_session != turn.state.card_session or not isinstance(reading, Reading) or reading.asking_centre:
+        return
+    if reading.resume:
+        if event.card.iccsn != turn.member.card.iccsn:
+            turn.ask(ReleaseCard(event.card_session))
+            turn.go(Interrupted(other_card=True))
+            return
+        turn.learn(replace(turn.member, card=event.card))
+    else:
+        turn.learn(Member(event.card, event.pseudonym))
+        fields = {"generation": event.card.generation.value, "unfinished": event.card.unfinished}
+        turn.note(RecordType.CARD_READ, fields)
+    turn.go(replace(reading, asking_centre=True, slow=False))
+    turn.ask(AskStanding(turn.state.visit, event.card_session, event.card))
+
+
+def _not_read(turn: Turn, event: ev.CardFailed) -> None:
+    reading = turn.state.step
+    if event.card_session != turn.state.card_session or not isinstance(reading, Reading):
+        return
+    turn.card_problem(event.fault, keep_member=reading.resume)
+
+
+# --- the centre's answers ----------------------------------------------------------------------------------------
+
+
+def _awaiting_standing(turn: Turn, visit: VisitId) -> Reading | None:
+    reading = turn.state.step
+    if visit == turn.state.visit and isinstance(reading, Reading) and reading.asking_centre:
+        return reading
+    return None
+
+
+def _standing(turn: Turn, visit: VisitId, standing: CardStanding) -> None:
+    reading = _awaiting_standing(turn, visit)
+    if reading is None:
+        return
+    turn.learn(replace(turn.member, standing=standing, standing_fault=None))
+    if standing.opposed:
+        turn.card_problem(Fault(Cause.CARD_REFUSED))
+    elif standing.replace:
+        turn.card_problem(Fault(Cause.CARD_REPLACE))
+    elif reading.resume:
+        resume_update(turn)
+    else:
+        turn.go(Home())
+
+
+def _no_standing(turn: Turn, visit: VisitId, fault: Fault) -> None:
+    reading = _awaiting_standing(turn, visit)
+    if reading is None:
+        return
+    turn.learn(replace(turn.member, standing_fault=fault))
+    if reading.resume:
+        turn.card_problem(fault, keep_member=True)
+    elif reading.retry:
+        turn.go(Problem(fault, card_safety(turn.state), Home()))
+    else:
+        turn.go(Home())
+
+
+def _identity(turn: Turn, event: ev.IdentityChecked) -> None:
+    if event.visit != turn.state.visit or turn.state.step != Wait(Waiting.CHECKING):
+        return
+    answer = event.identified
+    if answer.accepted and answer.proof is not None:
+        turn.learn(replace(turn.member, level=2, proof=answer.proof))
+        turn.note(RecordType.IDENTIFIED, {"level": 2})
+        reach_goal(turn, Goal.CODE)
+        return
+    refuse_identity(turn, Question.POSTCODE, Goal.CODE, Fault(Cause.POSTCODE_WRONG), answer.tries_left)
+
+
+def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
+    waiting = turn.state.step in (Wait(Waiting.CHECKING), Wait(Waiting.CODE))
+    if event.visit == turn.state.visit and waiting:
+        turn.go(Problem(event.fault, card_safety(turn.state), Home()))
+
+
+# --- printer and store -------------------------------------------------------------------------------------------
+
+
+def _ticket(turn: Turn, event: ev.TicketEnded) -> None:
+    turn.note(RecordType.TICKET_ENDED, {"state": event.state.value})
+    page = turn.state.step.over if isinstance(turn.state.step, IdlePrompt) else turn.state.step
+    if event.visit == turn.state.visit and isinstance(page, TicketPage):
+        turn.go(replace(page, state=event.state, fault=event.fault))
+
+
+def _recorded(turn: Turn, token: int) -> None:
+    match turn.state.step:
+        case Wait(record=awaited, then=then) if awaited == token and then is not None:
+            turn.go(then)
+        case TicketPage(record=awaited) as page if awaited == token:
+            turn.state = replace(turn.state, step=replace(page, record=None))
+            turn.ask(PrintTicket(turn.state.visit, page.ticket))
+        case _:
+            pass
+
+
+def _not_recorded(turn: Turn, event: ev.RecordFailed) -> None:
+    turn.state = replace(turn.state, world=replace(turn.state.world, store_fault=event.fault))
+    match turn.state.step:
+        case Wait(record=awaited) if awaited == event.token:
+            turn.go(Problem(event.fault, card_safety(turn.state), Home()))
+        case TicketPage(record=awaited) as page if awaited == event.token:
+            turn.go(replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
+        case Attract():
+            turn.rest()
+        case _:
+            pass

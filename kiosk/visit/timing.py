@@ -1,0 +1,140 @@
+"""How long each page may stay, and what happens then. The only place that reads limits from the policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from kiosk.visit.failures import internal_fault
+from kiosk.visit.model import (
+    Attract,
+    CardProblem,
+    CodeIntro,
+    CodePage,
+    ForgottenCard,
+    Guide,
+    Help,
+    Home,
+    Identification,
+    IdlePrompt,
+    Interrupted,
+    Notice,
+    OutOfService,
+    Preview,
+    Problem,
+    Reading,
+    RemoveCard,
+    Result,
+    SerialNumber,
+    State,
+    TicketPage,
+    Updating,
+    Wait,
+    Welcome,
+)
+from kiosk.visit.turn import Turn, ended_fields
+from kiosk.visit.values import Outcome, RecordType, UpdatePhase
+
+WAIT_LIMIT_FACTOR = 2  # a wait outlasts the adapter's own deadline, so that the adapter's better answer comes first
+
+
+def deadline_s(state: State) -> float | None:
+    """When `Tick` is due (monotonic seconds), or None when the page may stay."""
+    policy, step = state.policy, state.step
+    match step:
+        case OutOfService() | ForgottenCard():
+            return None
+        case Attract():
+            return None if step.notice is None else state.entered_s + policy.notice_s
+        case Reading():
+            if step.asking_centre:
+                return state.entered_s + policy.standing_limit_s * WAIT_LIMIT_FACTOR
+            left_s = max(policy.reading_limit_s - policy.reading_slow_s, 0.0)
+            return state.entered_s + (left_s if step.slow else policy.reading_slow_s)
+        case Updating():
+            return state.entered_s + policy.update_step_limit_s * WAIT_LIMIT_FACTOR
+        case Interrupted():
+            return state.entered_s + policy.interrupted_s
+        case CardProblem():
+            return None if state.member is None else state.entered_s + policy.interrupted_s
+        case Wait():
+            return state.entered_s + policy.standing_limit_s * WAIT_LIMIT_FACTOR
+        case IdlePrompt():
+            return state.entered_s + policy.idle_prompt_s
+        case RemoveCard():
+            return state.entered_s + policy.remove_card_s
+        case SerialNumber() | CodePage():
+            idle_s = state.active_s + policy.idle_s
+            return idle_s if step.masked else min(idle_s, state.entered_s + policy.mask_s)
+        case (
+            Welcome()
+            | Home()
+            | Preview()
+            | Result()
+            | Identification()
+            | CodeIntro()
+            | TicketPage()
+            | Guide()
+            | Help()
+            | Problem()
+        ):
+            return state.active_s + (policy.idle_public_s if state.member is None else policy.idle_s)
+        case _:
+            assert_never(step)
+
+
+def on_time(turn: Turn) -> None:
+    """The page's time has come."""
+    state, step = turn.state, turn.state.step
+    match step:
+        case OutOfService() | ForgottenCard():
+            pass
+        case Attract():
+            turn.rest()
+        case Reading():
+            if step.slow or step.asking_centre:
+                turn.card_problem(internal_fault("reading passed its limit"), keep_member=False)
+            else:
+                turn.go(Reading(slow=True, resume=step.resume, retry=step.retry))
+        case Updating():
+            _give_up_update(turn, step.phase)
+        case Interrupted():
+            turn.end_visit("interrupted", Notice.UNFINISHED)
+        case CardProblem():
+            turn.learn_nothing()
+        case Wait():
+            turn.card_problem(internal_fault("no answer in time"))
+        case IdlePrompt():
+            turn.end_visit("idle", Notice.TIME_OVER)
+        case RemoveCard():
+            turn.note(RecordType.CARD_FORGOTTEN, {})
+            turn.go(ForgottenCard())
+        case SerialNumber() | CodePage() if not step.masked and turn.now_s < state.active_s + state.policy.idle_s:
+            active_s = state.active_s
+            turn.go(SerialNumber(masked=True) if isinstance(step, SerialNumber) else CodePage(masked=True))
+            turn.touch(active_s)
+        case (
+            Welcome()
+            | Home()
+            | Preview()
+            | Result()
+            | Identification()
+            | CodeIntro()
+            | TicketPage()
+            | Guide()
+            | Help()
+            | Problem()
+            | SerialNumber()
+            | CodePage()
+        ):
+            turn.go(IdlePrompt(over=step))
+        case _:
+            assert_never(step)
+
+
+def _give_up_update(turn: Turn, phase: UpdatePhase) -> None:
+    """The relay has not ended within twice its own limit: say what is known, and stop waiting."""
+    outcome = Outcome.IMPOSSIBLE if phase is UpdatePhase.OPENING else Outcome.UNCERTAIN
+    fault = internal_fault("the update passed its limit")
+    turn.state = replace(turn.state, running=None)
+    turn.result(outcome, fault, ended_fields(outcome, fault))

@@ -1,0 +1,168 @@
+"""One turn of the machine: the state being made, the effects being asked. Lives only inside `step()`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from kiosk.visit.availability import blocking_fault, in_service
+from kiosk.visit.effects import Effect, Record, ReleaseCard, Wipe
+from kiosk.visit.failures import CardSafety, Fault
+from kiosk.visit.model import (
+    Attract,
+    CardProblem,
+    ForgottenCard,
+    Interrupted,
+    Member,
+    Notice,
+    OutOfService,
+    RemoveCard,
+    Result,
+    SerialNumber,
+    State,
+    Step,
+    Updating,
+    Wait,
+    Waiting,
+)
+from kiosk.visit.model import CodePage as Code
+from kiosk.visit.ports import VisitId
+from kiosk.visit.values import Outcome, RecordType, UpdatePhase, UpdateReport
+
+
+@dataclass(slots=True)
+class Turn:
+    """Mutable for the length of one `step()`; the state inside stays a frozen value."""
+
+    state: State
+    now_s: float
+    effects: list[Effect] = field(default_factory=list)
+
+    def go(self, step: Step) -> None:
+        """Show another page."""
+        self.state = replace(self.state, step=step, entered_s=self.now_s, active_s=self.now_s)
+
+    def touch(self, active_s: float | None = None) -> None:
+        """Somebody is there (now, or since `active_s`)."""
+        self.state = replace(self.state, active_s=self.now_s if active_s is None else active_s)
+
+    def ask(self, effect: Effect) -> None:
+        """Ask the world for something."""
+        self.effects.append(effect)
+
+    def note(self, kind: RecordType, fields: Mapping[str, str | int | bool], pseudonym: str | None = None) -> int:
+        """Ask for a fact to be committed; the token comes back in `Recorded`."""
+        token = self.state.next_token
+        self.state = replace(self.state, next_token=token + 1)
+        if pseudonym is None and self.state.member is not None:
+            pseudonym = self.state.member.pseudonym
+        self.ask(Record(token, kind, pseudonym, fields))
+        return token
+
+    def save_then(
+        self, kind: RecordType, fields: Mapping[str, str | int | bool], then: Result | SerialNumber | Code
+    ) -> None:
+        """Show `then` only once the fact is on disk."""
+        token = self.note(kind, fields)
+        self.go(Wait(Waiting.SAVING, record=token, then=then))
+
+    @property
+    def member(self) -> Member:
+        """The member of a visit; a page that needs one is never shown without."""
+        if self.state.member is None:
+            raise AssertionError("a member's page without a member")
+        return self.state.member
+
+    def learn(self, member: Member) -> None:
+        """Remember something about the member."""
+        self.state = replace(self.state, member=member)
+
+    def start_visit(self, mode: str) -> None:
+        """A new visit begins, with a new id."""
+        self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
+        self.note(RecordType.VISIT_STARTED, {"mode": mode})
+
+    def end_visit(self, reason: str, notice: Notice | None = None) -> None:
+        """Forget the member in every part of the kiosk, then rest, or ask for the card back."""
+        safety = card_safety(self.state)
+        self.note(RecordType.VISIT_ENDED, {"reason": reason})
+        self.ask(Wipe(self.state.visit))
+        # A new id at once: late answers to the old visit find nobody.
+        self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
+        if self.state.card_session is None:
+            self.rest(notice)
+        else:
+            self.ask(ReleaseCard(self.state.card_session))
+            self.go(RemoveCard(safety))
+
+    def rest(self, notice: Notice | None = None) -> None:
+        """No visit, no card: wait for the next member, or say that the kiosk is out of service."""
+        if in_service(self.state.world, self.state.policy):
+            self.go(Attract(notice))
+        else:
+            self.out_of_service(blocking_fault(self.state.world, self.state.policy))
+
+    def result(self, outcome: Outcome, fault: Fault | None, record: Mapping[str, str | int | bool]) -> None:
+        """The update is over for the member: commit how, then show it."""
+        self.learn(replace(self.member, outcome=outcome))
+        self.save_then(RecordType.UPDATE_ENDED, record, Result(outcome, fault))
+
+    def out_of_service(self, fault: Fault | None, safety: CardSafety = CardSafety.UNCHANGED) -> None:
+        """Nothing can be done here now."""
+        self.go(OutOfService(fault, card_in_slot=self.state.card_session is not None, safety=safety))
+
+    def card_problem(self, fault: Fault, *, keep_member: bool = False) -> None:
+        """This card is not served. The member is forgotten unless an interrupted update still waits for the card."""
+        safety = card_safety(self.state)
+        self.note(RecordType.CARD_PROBLEM, {"cause": fault.cause.value})
+        if self.state.card_session is not None:
+            self.ask(ReleaseCard(self.state.card_session))
+        if not keep_member:
+            self.ask(Wipe(self.state.visit))
+            self.learn_nothing()
+        self.go(CardProblem(fault, safety))
+
+    def learn_nothing(self) -> None:
+        """Drop the member; the visit id changes so that late answers find nobody."""
+        self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
+
+
+def ended_fields(
+    outcome: Outcome, fault: Fault | None = None, report: UpdateReport | None = None
+) -> Mapping[str, str | int | bool]:
+    """The fields of `update_ended` (journal catalogue)."""
+    return {
+        "outcome": outcome.value,
+        "detail": report.detail if report else 0,
+        "packages": report.packages if report else 0,
+        "apdus": report.apdus if report else 0,
+        "wrote": bool(report and report.wrote),
+        "cause": fault.cause.value if fault else "",
+    }
+
+
+def card_safety(state: State) -> CardSafety:
+    """What is known of the card now, from phase and outcome of the update; nothing more is ever claimed."""
+    if isinstance(state.step, Updating):
+        return CardSafety.UNCHANGED if state.step.phase is UpdatePhase.OPENING else CardSafety.UNFINISHED
+    if isinstance(state.step, Interrupted):
+        return CardSafety.UNFINISHED
+    if isinstance(state.step, CardProblem | OutOfService | RemoveCard | ForgottenCard):
+        return state.step.safety
+    member = state.member
+    if member is None:
+        return CardSafety.UNCHANGED
+    if member.outcome is Outcome.UPDATED:
+        return CardSafety.UPDATED
+    if member.outcome is Outcome.UNCERTAIN:
+        return CardSafety.UNKNOWN
+    return CardSafety.UNFINISHED if member.unfinished else CardSafety.UNCHANGED
+
+
+def parting_notice(state: State) -> Notice:
+    """What to say on the attract page about a card that was just taken out."""
+    match card_safety(state):
+        case CardSafety.UNFINISHED | CardSafety.UNKNOWN:
+            return Notice.UNFINISHED
+        case _:
+            return Notice.CARD_REMOVED
