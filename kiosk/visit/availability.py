@@ -1,4 +1,4 @@
-"""What works when something does not (the availability table of the domain reference), as one pure function a service."""
+"""What works when something does not: the availability table of the domain reference, as pure functions."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from kiosk.visit.model import (
     Welcome,
 )
 from kiosk.visit.ports import PrintState
-from kiosk.visit.turn import Turn, card_safety, ended_fields
+from kiosk.visit.turn import Turn, card_safety, ended_fields, parting_notice
 from kiosk.visit.updating import preview, start_update
 from kiosk.visit.values import Outcome, RecordType, TicketContent, TicketKind
 
@@ -69,7 +69,7 @@ def on_choice(turn: Turn, choice: Choice) -> None:
             turn.start_visit("no_card")
             turn.go(Welcome())
         case ((Reading() | Interrupted()), Choice.STOP):
-            turn.end_visit("stopped")
+            turn.end_visit("stopped", parting_notice(turn.state))
         case _, Choice.STOP if not isinstance(step, _NO_FRAME):
             turn.end_visit("stopped")
         case Help(), Choice.BACK:

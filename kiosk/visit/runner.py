@@ -1,4 +1,4 @@
-"""The one loop: event → `step()` → effects to their handlers, and the picture to the screen. Owns the timer, does no I/O."""
+"""The one loop: event → `step()` → effects to handlers, the picture to the screen. Owns the timer, does no I/O."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from kiosk.visit.effects import Wipe
 from kiosk.visit.failures import internal_fault
 from kiosk.visit.model import (
     Attract,
@@ -93,7 +94,7 @@ def on_time(turn: Turn) -> None:
             turn.rest()
         case Reading():
             if step.slow or step.asking_centre:
-                turn.card_problem(internal_fault("reading passed its limit"), keep_member=False)
+                turn.card_problem(internal_fault("reading passed its limit"), keep_member=step.resume)
             else:
                 turn.go(Reading(slow=True, resume=step.resume, retry=step.retry))
         case Updating():
@@ -101,6 +102,7 @@ def on_time(turn: Turn) -> None:
         case Interrupted():
             turn.end_visit("interrupted", Notice.UNFINISHED)
         case CardProblem():
+            turn.ask(Wipe(state.visit))
             turn.learn_nothing()
         case Wait():
             turn.card_problem(internal_fault("no answer in time"))
@@ -108,7 +110,7 @@ def on_time(turn: Turn) -> None:
             turn.end_visit("idle", Notice.TIME_OVER)
         case RemoveCard():
             turn.note(RecordType.CARD_FORGOTTEN, {})
-            turn.go(ForgottenCard())
+            turn.go(ForgottenCard(step.safety))
         case SerialNumber() | CodePage() if not step.masked and turn.now_s < state.active_s + state.policy.idle_s:
             active_s = state.active_s
             turn.go(SerialNumber(masked=True) if isinstance(step, SerialNumber) else CodePage(masked=True))
