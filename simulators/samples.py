@@ -1,0 +1,169 @@
+"""One fictional member and one state for each page: what tests walk, what the gallery draws, what documents list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from kiosk.card.values import Beneficiary, CardContent, Exemption, Generation, Organisation, RightsPeriod
+from kiosk.visit.failures import CardSafety, Cause, Fault
+from kiosk.visit.model import (
+    Attract,
+    CardProblem,
+    CodeIntro,
+    CodePage,
+    ForgottenCard,
+    Goal,
+    Guide,
+    Help,
+    Home,
+    Identification,
+    IdlePrompt,
+    Interrupted,
+    Member,
+    Notice,
+    OutOfService,
+    Preview,
+    PreviewPart,
+    Problem,
+    Question,
+    Reading,
+    RemoveCard,
+    Result,
+    SerialNumber,
+    State,
+    Step,
+    TicketPage,
+    Updating,
+    Wait,
+    Waiting,
+    Welcome,
+    World,
+)
+from kiosk.visit.policy import CodeIssuing, Policy, SiteKind
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, VisitId
+from kiosk.visit.values import (
+    CardStanding,
+    Outcome,
+    PreviewEffect,
+    PreviewLine,
+    ProvisionalCode,
+    TicketContent,
+    TicketKind,
+    UpdateOrder,
+    UpdatePhase,
+)
+
+SESSION = CardSession(7)
+POLICY = Policy(site_kind=SiteKind.AGENCY, issue_code=CodeIssuing.ON, kiosk_number="0999")
+WORLD = World(reader_ready=True, service_up=True, clock_trusted=True, printer=PrinterHealth.OK)
+
+CARD = CardContent(
+    generation=Generation.VITALE_2,
+    iccsn="802500000200000000013",
+    beneficiaries=(Beneficiary("SPECIMEN", "CAMILLE", "19620117", "162019999900177"),),
+    start_date=date(2019, 3, 4),
+    organisation=Organisation("91", "999", "9999"),
+    rights=(RightsPeriod(0, date(2024, 1, 1), date(2024, 12, 31), Exemption.NONE),),
+    last_update=date(2024, 1, 9),
+)
+
+GAIN = PreviewLine("Droits de Camille jusqu'au", "31 décembre 2024", "31 décembre 2026", PreviewEffect.GAIN)
+LOSS = PreviewLine("Droits de Dominique jusqu'au", "31 décembre 2026", "aucun", PreviewEffect.LOSS)
+SENSITIVE = PreviewLine("Exonération", "aucune", "affection de longue durée", PreviewEffect.GAIN, sensitive=True)
+ORDER = UpdateOrder("0a01", mandatory=True, description="Nouveaux droits", preview=(GAIN, SENSITIVE))
+LOSING_ORDER = replace(ORDER, update_id="0a02", preview=(GAIN, LOSS))
+
+MEMBER = Member(CARD, pseudonym="0" * 32, standing=CardStanding(orders=(ORDER,)))
+CODE = ProvisionalCode("0427", valid_s=900, expires_utc_s=1_790_000_000)
+TICKET = TicketContent(TicketKind.CODE, "0427", CODE.expires_utc_s, "0999", POLICY.phone)
+_NETWORK = Fault(Cause.NETWORK, "connection refused")
+
+_WITHOUT_MEMBER: tuple[Step, ...] = (
+    OutOfService(None),
+    OutOfService(Fault(Cause.READER_LOST)),
+    Attract(),
+    Attract(Notice.UNFINISHED),
+    Welcome(),
+    Guide(),
+    Help(back=Welcome()),
+)
+_WITH_CARD: tuple[Step, ...] = (
+    OutOfService(Fault(Cause.STORE_FAILED), card_in_slot=True),
+    Reading(),
+    Reading(slow=True),
+    CardProblem(Fault(Cause.CARD_MUTE)),
+    CardProblem(Fault(Cause.CARD_BANK)),
+    RemoveCard(),
+    ForgottenCard(),
+)
+_WITH_MEMBER: tuple[Step, ...] = (
+    Reading(asking_centre=True),
+    Home(),
+    Preview(PreviewPart.LOSSES),
+    Preview(PreviewPart.CHANGES),
+    Updating(UpdatePhase.OPENING),
+    Updating(UpdatePhase.WRITING),
+    Updating(UpdatePhase.CLOSING),
+    *(Result(outcome) for outcome in Outcome),
+    Identification(Question.BIRTH_DATE, Goal.SERIAL, digits="170"),
+    Identification(Question.POSTCODE, Goal.CODE, fault=Fault(Cause.POSTCODE_WRONG), tries_left=2),
+    SerialNumber(),
+    CodeIntro(),
+    CodePage(),
+    *(TicketPage(TICKET, state) for state in PrintState),
+    Guide(3),
+    Help(back=Home()),
+    Wait(Waiting.SAVING, record=1, then=Result(Outcome.UPDATED)),
+    Wait(Waiting.CHECKING),
+    Wait(Waiting.CODE),
+    Problem(_NETWORK, CardSafety.UNCHANGED, Home()),
+    IdlePrompt(over=Home()),
+)
+
+
+def state(step: Step, *, member: Member | None = None, card: bool = False) -> State:
+    """A state on this page, in a kiosk where all is well."""
+    return State(
+        policy=POLICY,
+        step=step,
+        world=WORLD,
+        visit=VisitId(3),
+        card_session=SESSION if card else None,
+        member=member,
+        running=SESSION if isinstance(step, Updating) else None,
+        running_pseudonym=MEMBER.pseudonym if isinstance(step, Updating) else None,
+        next_token=2,
+    )
+
+
+def _member_for(step: Step) -> Member:
+    match step:
+        case Preview(part=PreviewPart.LOSSES):
+            return replace(MEMBER, standing=CardStanding(orders=(LOSING_ORDER,)))
+        case Result():
+            return replace(MEMBER, outcome=step.outcome)
+        case SerialNumber():
+            return replace(MEMBER, level=1, birth_date="19620117")
+        case Identification(question=Question.POSTCODE):
+            return replace(MEMBER, level=1, birth_date="19620117")
+        case CodeIntro():
+            return replace(MEMBER, level=2, birth_date="19620117", proof="0" * 32)
+        case CodePage() | TicketPage() | Wait():
+            return replace(MEMBER, level=2, birth_date="19620117", proof="0" * 32, code=CODE)
+        case _:
+            return MEMBER
+
+
+def every_page() -> tuple[State, ...]:
+    """At least one state for each page, with what the page needs."""
+    interrupted = replace(MEMBER, interrupted=True, agreed=("0a01",))
+    return (
+        *(state(step) for step in _WITHOUT_MEMBER),
+        *(state(step, card=True) for step in _WITH_CARD),
+        *(state(step, member=_member_for(step), card=True) for step in _WITH_MEMBER),
+        state(Interrupted(), member=interrupted),
+        state(Interrupted(other_card=True), member=interrupted, card=True),
+        state(Reading(resume=True), member=interrupted, card=True),
+        state(CardProblem(_NETWORK, CardSafety.UNFINISHED), member=interrupted, card=True),
+    )
