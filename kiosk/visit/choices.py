@@ -77,7 +77,7 @@ def on_choice(turn: Turn, choice: Choice) -> None:
         case _, Choice.HELP if not isinstance(step, (*_NO_FRAME, Help)):
             turn.go(Help(back=step))
         case ((Welcome() | Home() | Result() | CodePage() | SerialNumber() | TicketPage()), Choice.GUIDE):
-            turn.go(Guide())
+            _open_guide(turn)
         case Guide(), _:
             _guide(turn, step, choice)
         case Home(), Choice.UPDATE:
@@ -120,6 +120,16 @@ def on_choice(turn: Turn, choice: Choice) -> None:
             turn.go(step.back)
         case _:
             pass  # not offered on this page
+
+
+def _open_guide(turn: Turn) -> None:
+    """The guide says how to create an account; who cannot yet is told why, and by which route."""
+    standing = turn.state.member.standing if turn.state.member is not None else None
+    if standing is not None and not standing.eligible:
+        fault = Fault(Cause.NOT_ELIGIBLE, standing.ineligible_reason or "")
+        turn.go(Problem(fault, card_safety(turn.state), Home()))
+    else:
+        turn.go(Guide())
 
 
 def _guide(turn: Turn, step: Guide, choice: Choice) -> None:

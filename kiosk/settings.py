@@ -1,0 +1,148 @@
+"""The machine's own settings: one TOML file, typed, units in the names, one clear error per bad value."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+MAX_FILE_BYTES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """Which reader is which slot: the PC/SC name without its enumeration number. Empty: the slot does not exist."""
+
+    patient: str
+    professional: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterSettings:
+    """Serial port of the ticket printer. Empty: the kiosk has none."""
+
+    port: str = ""
+    profile: str = "epson-80mm"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenSettings:
+    """The screen's real dimensions; every size on it is computed from them."""
+
+    diagonal_in: float = 21.5
+    width_px: int = 1080
+    height_px: int = 1920
+    viewing_mm: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KioskSettings:
+    """Where this kiosk keeps its state (keys, database), and its serial number for enrolment."""
+
+    state_dir: Path
+    serial: str = "0000"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a kiosk needs to know about its own machine."""
+
+    kiosk: KioskSettings
+    readers: ReaderSettings
+    printer: PrinterSettings = PrinterSettings()
+    screen: ScreenSettings = ScreenSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsError:
+    """`field` is `section.name` (or the file), `reason` a sentence."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+_SECTIONS: Mapping[str, type[Any]] = {
+    "kiosk": KioskSettings,
+    "readers": ReaderSettings,
+    "printer": PrinterSettings,
+    "screen": ScreenSettings,
+}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "screen.diagonal_in": (7, 60),
+    "screen.width_px": (480, 8000),
+    "screen.height_px": (480, 8000),
+    "screen.viewing_mm": (300, 1000),
+}
+
+
+def load_settings(path: Path) -> Settings | SettingsError:
+    """Read the settings file. Returns the first error found, naming field and cause; nothing is guessed."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        return SettingsError(str(path), f"cannot be read: {error.strerror}")
+    if len(raw) > MAX_FILE_BYTES:
+        return SettingsError(str(path), f"is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        tables = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return SettingsError(str(path), f"is not TOML: {error}")
+    return parse_settings(tables)
+
+
+def parse_settings(tables: Mapping[str, Any]) -> Settings | SettingsError:
+    """Check every section and field; unknown names are refused, so that a misspelt one is seen."""
+    for name in tables:
+        if name not in _SECTIONS:
+            return SettingsError(name, f"unknown section (known: {', '.join(_SECTIONS)})")
+    sections: dict[str, Any] = {}
+    for name, cls in _SECTIONS.items():
+        section = _section(name, cls, tables.get(name, {}))
+        if isinstance(section, SettingsError):
+            return section
+        sections[name] = section
+    return Settings(**sections)
+
+
+def _section(name: str, cls: type[Any], table: object) -> Any:
+    if not isinstance(table, Mapping):
+        return SettingsError(name, "a section [name] expected")
+    known = {f.name: f for f in fields(cls)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        where = f"{name}.{key}"
+        if key not in known:
+            return SettingsError(where, f"unknown field (known: {', '.join(known)})")
+        checked = _value(where, str(known[key].type), value)
+        if isinstance(checked, SettingsError):
+            return checked
+        values[key] = checked
+    for key in ("state_dir", "patient"):
+        if key in known and key not in values:
+            return SettingsError(f"{name}.{key}", "is missing")
+    return cls(**values)
+
+
+def _value(where: str, kind: str, value: object) -> Any:
+    match kind:
+        case "str":
+            if not isinstance(value, str) or len(value) > 200:
+                return SettingsError(where, "a text of at most 200 characters expected")
+        case "Path":
+            if not isinstance(value, str) or not value or not Path(value).is_absolute():
+                return SettingsError(where, "an absolute path expected")
+            return Path(value)
+        case _:
+            whole = kind == "int"
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                return SettingsError(where, "a whole number expected" if whole else "a number expected")
+            low, high = _RANGES[where]
+            if not low <= value <= high:
+                return SettingsError(where, f"a number from {low:g} to {high:g} expected")
+    return value

@@ -1,0 +1,39 @@
+"""Tables for `docs/`, made from the code so that they cannot lie. `python -m kiosk.visit.document` prints the failures."""
+
+from __future__ import annotations
+
+import sys
+
+from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY
+
+
+def failures_table() -> str:
+    """`docs/failures.md`: every cause with its page, texts and next action."""
+    lines = [
+        "# Failures",
+        "",
+        "Generated from `kiosk/visit/failures.py` by `python -m kiosk.visit.document`; a test compares.",
+        "",
+        "Each page answers four questions: what happened, is my card safe, what do I do, whom do I call. The second answer",
+        "begins with what the machine knows of the card:",
+        "",
+        *(f"- `{safety.value}`: « {text} »" for safety, text in SAFETY.items()),
+        "",
+        f"The fourth is the same everywhere: « {CALL} »",
+        "",
+        "| code | cause | page | technician | next action |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {cause.value} | `{cause.name}` | `{entry.page.value}` | {entry.technician} | {entry.next_action} |"
+            for cause, entry in CATALOGUE.items()
+        ),
+        "",
+        "| page | what happened | rights | what to do |",
+        "|---|---|---|---|",
+        *(f"| `{page.value}` | {text.what} | {text.rights} | {text.todo} |" for page, text in PAGES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(failures_table())
