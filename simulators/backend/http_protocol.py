@@ -1,0 +1,118 @@
+"""uvicorn's httptools protocol with what it leaves open closed: header limits, deadlines, the client certificate, the target.
+
+Needed because the parser takes header fields of any size and number, waits for ever for the rest of a request, decodes the
+path and drops the authority of an absolute-form target (channel reference §2.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kiosk.sync.profile import MAX_HEADER_FIELDS, MAX_HEADER_SECTION_BYTES
+from simulators.backend.http import fixed_refusal
+
+HEADER_LIMIT_S: Final = 10.0
+BODY_LIMIT_S: Final = 30.0
+_SLICE_BYTES: Final = 2048
+_FIELD_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
+
+
+class BackendHttpProtocol(HttpToolsProtocol):
+    """One connection. The application finds in `scope["state"]`: `peer_certificate` (DER or None), `target` (raw bytes)."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _in_header = True
+    _section_bytes = 0  # of the fields completed in this request
+    _pending_bytes = 0  # fed since the last completed field
+    _fields = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+        """Note the certificate the TLS layer has verified and start the clock."""
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(True) if tls is not None else None
+        self.app_state = {**self.app_state, "peer_certificate": certificate}
+        self._arm(HEADER_LIMIT_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the clock."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed small slices while in a header, so that an oversized field is noticed before it is collected."""
+        view = memoryview(data)
+        while view and not self.transport.is_closing():
+            if not self._in_header:
+                super().data_received(bytes(view))
+                return
+            piece, view = bytes(view[:_SLICE_BYTES]), view[_SLICE_BYTES:]
+            self._pending_bytes += len(piece)
+            super().data_received(piece)
+            if self._in_header and (
+                self._section_bytes + self._pending_bytes > MAX_HEADER_SECTION_BYTES + _SLICE_BYTES
+                or self._section_bytes > MAX_HEADER_SECTION_BYTES
+                or self._fields > MAX_HEADER_FIELDS
+            ):
+                self._refuse(431)
+
+    def send_400_response(self, msg: str) -> None:
+        """The fixed refusal in place of the library's text."""
+        self._refuse(400)
+
+    def on_message_begin(self) -> None:
+        """A new request."""
+        super().on_message_begin()
+        self._in_header, self._section_bytes, self._fields = True, 0, 0
+        self._arm(HEADER_LIMIT_S)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count the field."""
+        super().on_header(name, value)
+        self._section_bytes += len(name) + len(value) + _FIELD_OVERHEAD_BYTES
+        self._pending_bytes = 0
+        self._fields += 1
+
+    def on_headers_complete(self) -> None:
+        """The header is whole: from now on the body's clock runs."""
+        self._in_header, self._pending_bytes = False, 0
+        if self.transport.is_closing():
+            return
+        self._arm(BODY_LIMIT_S)
+        if self._section_bytes > MAX_HEADER_SECTION_BYTES or self._fields > MAX_HEADER_FIELDS:
+            self._refuse(431)
+            return
+        self.scope["state"]["target"] = self.url
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._disarm()
+        self._in_header = True
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body; ignored when the head was already refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def _refuse(self, status: int) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(fixed_refusal(status))
+            self.transport.close()
+
+    def _arm(self, limit_s: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(limit_s, self._expired)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expired(self) -> None:
+        self.transport.abort()

@@ -1,0 +1,159 @@
+"""The backend's tables (SQLAlchemy Core). Times are whole seconds since 1970 (UTC); `*_json` holds JSON text."""
+
+from __future__ import annotations
+
+from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+
+
+def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null, primary_key=key)
+
+
+def _number(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
+    return Column(name, Integer, nullable=null, primary_key=key, autoincrement=False)
+
+
+# --- who may speak -----------------------------------------------------------------------------------------------
+kiosk = Table(
+    "kiosk",
+    metadata,
+    _text("id", key=True),
+    _text("site_kind"),
+    _text("quarantine"),  # a value of kiosk.visit.policy.Quarantine
+    _number("last_batch_seq"),
+    _number("refusals"),
+)
+kiosk_key = Table(
+    "kiosk_key",
+    metadata,
+    _text("keyid", key=True),
+    Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
+    _text("alg"),
+    Column("spki", BLOB, nullable=False),
+    _text("state"),  # active | retired | revoked
+)
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("secret_sha256", BLOB, primary_key=True),
+    Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
+    _number("expires_s"),
+    Column("csr_sha256", BLOB),  # set when used: a repeat must bring the same keys
+    Column("certificate", BLOB),
+    _number("failures"),
+)
+
+# --- exactly once ------------------------------------------------------------------------------------------------
+nonce = Table("nonce", metadata, _text("keyid", key=True), _text("nonce", key=True), _number("keep_until_s"))
+Index("nonce_by_age", nonce.c.keep_until_s)
+response = Table(
+    "response",
+    metadata,
+    _text("kiosk", key=True),
+    _text("idem_key", key=True),
+    _text("path"),
+    Column("request_sha256", BLOB, nullable=False),
+    Column("body", BLOB),  # None: a tombstone
+    _number("gone_at_s", null=True),
+    _text("conversation_id", null=True),
+    _number("batch_seq", null=True),
+)
+Index("response_by_end", response.c.gone_at_s)
+batch = Table(
+    "batch",
+    metadata,
+    _text("kiosk", key=True),
+    _number("batch_seq", key=True),
+    _text("idem_key"),
+)
+event = Table(
+    "event",
+    metadata,
+    _text("kiosk", key=True),
+    _text("event_id", key=True),
+    _text("aggregate"),
+    _number("aggregate_seq"),
+    _text("type"),
+    _number("created_utc_ms"),
+    _text("body_json"),
+    UniqueConstraint("kiosk", "aggregate", "aggregate_seq"),
+)
+
+# --- what the centre knows of a card -------------------------------------------------------------------------------
+card = Table(
+    "card",
+    metadata,
+    _text("serial", key=True),  # the 21 printed digits
+    _text("holder_nir"),
+    _text("holder_birth_date"),
+    _text("postcode"),
+    _text("previous_postcode", null=True),
+    _text("first_names_json"),
+    Column("opposed", Boolean, nullable=False),
+    Column("replace", Boolean, nullable=False),
+    _text("ineligible_reason", null=True),
+    _number("outage_until_s", null=True),
+    _text("content_json"),  # organisation and rights the centre believes to be on the chip
+    Column("unfinished", Boolean, nullable=False),  # a write may have begun and was not seen to end
+)
+Index("card_by_login", card.c.holder_nir)
+update_order = Table(
+    "update_order",
+    metadata,
+    _text("serial", key=True),
+    _text("update_id", key=True),
+    _number("position"),
+    _text("service"),
+    _text("priority"),
+    _text("description"),
+    _text("after_json"),
+    Column("done", Boolean, nullable=False),
+)
+conversation = Table(
+    "conversation",
+    metadata,
+    _text("id", key=True),
+    _text("kiosk"),
+    _text("serial"),
+    _text("update_id"),
+    _text("state"),  # open | closed | void
+    _number("counter"),  # of the package last sent
+    _number("touched_s"),
+    _text("work_json", null=True),  # phase, secure-messaging state; None once closed
+)
+Index("conversation_by_card", conversation.c.serial)
+
+# --- identity and codes --------------------------------------------------------------------------------------------
+identity_try = Table(
+    "identity_try", metadata, _text("serial", key=True), _number("day", key=True), _number("failures")
+)
+proof = Table(
+    "proof",
+    metadata,
+    Column("proof_sha256", BLOB, primary_key=True),
+    _text("kiosk"),
+    _text("serial"),
+    _number("expires_s"),
+)
+code = Table(
+    "code",
+    metadata,
+    _text("serial", key=True),  # one live code a card: a new one replaces it
+    Column("salt", BLOB, nullable=False),
+    Column("digest", BLOB, nullable=False),
+    _number("expires_s"),
+    _number("tries_left"),
+)
+
+# --- signed documents ----------------------------------------------------------------------------------------------
+document = Table(
+    "document",
+    metadata,
+    _text("type", key=True),
+    _text("scope", key=True),  # a kiosk
+    _number("version", key=True),
+    _text("body_json"),
+    _text("envelope_json"),
+)
