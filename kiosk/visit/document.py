@@ -1,4 +1,4 @@
-"""Tables for `docs/`, made from the code so that they cannot lie. `python -m kiosk.visit.document` prints the failures."""
+"""`docs/failures.md`, made from the catalogue so that it cannot lie: `python -m kiosk.visit.document` prints it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def failures_table() -> str:
         "",
         "Generated from `kiosk/visit/failures.py` by `python -m kiosk.visit.document`; a test compares.",
         "",
-        "Each page answers four questions: what happened, is my card safe, what do I do, whom do I call. The second answer",
-        "begins with what the machine knows of the card:",
+        "Each page answers four questions: what happened, is my card safe, what do I do, whom do I call. The second",
+        "answer begins with what the machine knows of the card:",
         "",
         *(f"- `{safety.value}`: « {text} »" for safety, text in SAFETY.items()),
         "",

@@ -54,7 +54,9 @@ def test_missing_file(tmp_path: Path) -> None:
     assert "cannot be read" in str(error)
 
 
-_scalars = st.sampled_from([None, True, 0, 1080, 21.5, float("nan"), "", "/x", "x" * 300, []])
+_scalars: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, 0, 1080, 21.5, float("nan"), "", "/x", "x" * 300, []]
+)
 _sections = st.dictionaries(st.sampled_from(["state_dir", "patient", "width_px", "port", "x"]), _scalars, max_size=3)
 
 

@@ -14,11 +14,13 @@ from kiosk.visit.effects import Effect, Record, RunUpdate, Wipe
 from kiosk.visit.machine import step
 from kiosk.visit.model import CodePage as Code
 from kiosk.visit.model import Result, SerialNumber, State, Step, Updating
+from kiosk.visit.ports import CardSession, ReaderRole, VisitId
 from kiosk.visit.values import UpdatePhase
 from simulators import samples
-from tests.visit.events import any_event, every_event
+from simulators.happenings import every_event
 
 PAGES = samples.every_page()
+any_event = st.sampled_from(every_event())
 PERSONAL = (samples.CARD.iccsn, "SPECIMEN", "CAMILLE", "19620117", "0427", "162019999900177")
 
 
@@ -61,7 +63,7 @@ def test_no_path_raises_or_keeps_a_member(start: State, path: list[tuple[ev.Even
         state, _ = _turn(state, event, now_s)
     # However the path ended: the card out and enough time, and nobody is remembered.
     if state.card_session is not None:
-        state, _ = _turn(state, ev.CardRemoved(ev.ReaderRole.PATIENT, state.card_session), now_s)
+        state, _ = _turn(state, ev.CardRemoved(ReaderRole.PATIENT, state.card_session), now_s)
     for _ in range(4):
         now_s += 1_000.0
         state, _ = _turn(state, ev.Tick(), now_s)
@@ -84,15 +86,24 @@ def test_no_write_without_agreement_and_nothing_shown_before_it_is_on_disk(start
             assert isinstance(event, ev.Recorded) or shown_again
 
 
+LATE = (
+    ev.StandingKnown
+    | ev.StandingUnknown
+    | ev.IdentityChecked
+    | ev.CodeIssued
+    | ev.RequestFailed
+    | ev.CardRead
+    | ev.CardFailed
+    | ev.UpdateProgress
+    | ev.UpdateEnded
+)
+
+
 @pytest.mark.parametrize("state", PAGES, ids=lambda state: state.step.page)
 def test_late_answers_change_nothing(state: State) -> None:
-    old = replace(state, visit=ev.VisitId(99), card_session=ev.CardSession(99), running=None)
+    old = replace(state, visit=VisitId(99), card_session=CardSession(99), running=None)
     for event in every_event():
-        if isinstance(
-            event, ev.StandingKnown | ev.StandingUnknown | ev.IdentityChecked | ev.CodeIssued | ev.RequestFailed
-        ):
-            assert step(old, event, 1.0)[0].step == old.step
-        if isinstance(event, ev.CardRead | ev.CardFailed | ev.UpdateProgress | ev.UpdateEnded):
+        if isinstance(event, LATE):
             assert step(old, event, 1.0)[0].step == old.step
 
 

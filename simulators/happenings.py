@@ -1,8 +1,6 @@
-"""One event of each kind, and a Hypothesis strategy over them, aimed at the sample states."""
+"""One event of each kind, with the values that change an answer, aimed at the sample states."""
 
 from __future__ import annotations
-
-from hypothesis import strategies as st
 
 from kiosk.card.values import CardKind
 from kiosk.visit import events as ev
@@ -67,6 +65,3 @@ def every_event() -> tuple[ev.Event, ...]:
         events += [ev.IdentityChecked(visit, Identified(accepted=False, tries_left=left)) for left in (0, 2)]
         events += [ev.TicketEnded(visit, state) for state in PrintState]
     return tuple(events)
-
-
-any_event = st.sampled_from(every_event())

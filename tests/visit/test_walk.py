@@ -1,0 +1,362 @@
+"""The walks a member takes, read as a story: what happens, and which page follows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosk.card.values import CardKind
+from kiosk.visit import events as ev
+from kiosk.visit.effects import (
+    AskStanding,
+    Effect,
+    IssueCode,
+    PrintTicket,
+    ReadCard,
+    Record,
+    RunUpdate,
+    Wipe,
+)
+from kiosk.visit.events import Choice
+from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
+from kiosk.visit.machine import step
+from kiosk.visit.model import CardProblem, Home, Notice, OutOfService, State
+from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole
+from kiosk.visit.values import (
+    CardStanding,
+    Identified,
+    Outcome,
+    RecordType,
+    UpdatePhase,
+    UpdateReport,
+)
+from simulators import samples
+from simulators.transitions import document
+
+SESSION, OTHER = CardSession(1), CardSession(2)
+DONE = UpdateReport(Outcome.UPDATED, 1, 3, 12, wrote=True)
+TORN = UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED))
+
+
+class Visit:
+    """Feeds the machine and keeps what it asked for; records are on disk at once unless `disk` is False."""
+
+    def __init__(self, policy: Policy = samples.POLICY) -> None:
+        self.state = State(policy=policy)
+        self.asked: list[Effect] = []
+        self.now_s = 0.0
+        self.disk = True
+        self.tell(ev.ReaderReady(ReaderRole.PATIENT), ev.ServiceUp(), ev.ClockTrusted(trusted=True))
+        self.tell(ev.PrinterChanged(PrinterHealth.OK))
+
+    @property
+    def page(self) -> str:
+        return self.state.step.page
+
+    @property
+    def shown(self) -> Any:
+        """The page, for a look at its own fields (a wrong page fails the test by its missing field)."""
+        return self.state.step
+
+    def tell(self, *events: ev.Event) -> Visit:
+        for event in events:
+            self.state, effects = step(self.state, event, self.now_s)
+            self.asked += effects
+            if self.disk:
+                self.tell(*(ev.Recorded(effect.token) for effect in effects if isinstance(effect, Record)))
+        return self
+
+    def choose(self, *choices: Choice) -> Visit:
+        return self.tell(*(ev.Chosen(choice) for choice in choices))
+
+    def type(self, digits: str) -> Visit:
+        return self.tell(*(ev.DigitTyped(int(digit)) for digit in digits), ev.DigitsSubmitted())
+
+    def after(self, seconds: float) -> Visit:
+        self.now_s += seconds
+        return self.tell(ev.Tick())
+
+    def insert(self, session: CardSession = SESSION) -> Visit:
+        return self.tell(ev.CardInserted(ReaderRole.PATIENT, session, CardKind.VITALE_2))
+
+    def remove(self, session: CardSession = SESSION) -> Visit:
+        return self.tell(ev.CardRemoved(ReaderRole.PATIENT, session))
+
+    def read(self, session: CardSession = SESSION) -> Visit:
+        return self.tell(ev.CardRead(session, samples.CARD, samples.MEMBER.pseudonym))
+
+    def standing(self, standing: CardStanding | None = None) -> Visit:
+        return self.tell(ev.StandingKnown(self.state.visit, standing or CardStanding(orders=(samples.ORDER,))))
+
+    def at_home(self) -> Visit:
+        return self.insert().read().standing()
+
+    def updating(self, phase: UpdatePhase = UpdatePhase.WRITING) -> Visit:
+        self.at_home().choose(Choice.UPDATE, Choice.ACCEPT)
+        return self.tell(ev.UpdateProgress(SESSION, phase))
+
+    def records(self, kind: RecordType) -> list[Record]:
+        return [effect for effect in self.asked if isinstance(effect, Record) and effect.type is kind]
+
+
+def test_the_whole_walk() -> None:
+    visit = Visit()
+    pages = [visit.page]
+
+    def then(shown: Visit) -> None:
+        pages.append(shown.page)
+
+    then(visit.insert())
+    then(visit.read())
+    then(visit.standing())
+    then(visit.choose(Choice.UPDATE))
+    then(visit.choose(Choice.ACCEPT))
+    then(visit.tell(ev.UpdateEnded(SESSION, DONE)))
+    then(visit.choose(Choice.SERIAL))
+    then(visit.type("17011962"))
+    then(visit.choose(Choice.CODE))
+    then(visit.type("75020"))
+    proven = Identified(accepted=True, tries_left=3, proof="0" * 32)
+    then(visit.tell(ev.IdentityChecked(visit.state.visit, proven)))
+    then(visit.choose(Choice.CONTINUE))
+    then(visit.tell(ev.CodeIssued(visit.state.visit, samples.CODE)))
+    then(visit.choose(Choice.PRINT))
+    then(visit.tell(ev.TicketEnded(visit.state.visit, PrintState.PRINTED)))
+    then(visit.choose(Choice.GUIDE))
+    then(visit.choose(Choice.STOP))
+    then(visit.remove())
+    assert pages == [
+        "attract", "reading", "reading", "home", "preview", "updating", "result", "identification", "serial",
+        "identification", "wait", "codeIntro", "wait", "code", "ticket", "ticket", "guide", "removeCard", "attract",
+    ]  # fmt: skip
+    assert [type(effect) for effect in visit.asked if not isinstance(effect, Record)][:3] == [
+        ReadCard,
+        AskStanding,
+        RunUpdate,
+    ]
+    assert any(isinstance(effect, IssueCode) for effect in visit.asked)
+    assert any(isinstance(effect, PrintTicket) for effect in visit.asked)
+    assert visit.state.member is None
+
+
+def test_a_result_waits_for_the_disk() -> None:
+    visit = Visit().updating()
+    visit.disk = False
+    visit.tell(ev.UpdateEnded(SESSION, DONE))
+    assert visit.page == "wait"
+    visit.tell(ev.Recorded(visit.records(RecordType.UPDATE_ENDED)[-1].token))
+    assert visit.page == "result"
+
+
+def test_a_disk_that_refuses_stops_the_kiosk_truthfully() -> None:
+    visit = Visit().updating()
+    visit.disk = False
+    visit.tell(ev.UpdateEnded(SESSION, DONE))
+    visit.tell(ev.RecordFailed(visit.records(RecordType.UPDATE_ENDED)[-1].token, Fault(Cause.STORE_FULL)))
+    assert visit.page == "problem"
+    visit.choose(Choice.STOP).remove()
+    assert isinstance(visit.state.step, OutOfService)
+    visit.tell(ev.StoreReady())
+    assert visit.page == "attract"
+
+
+@pytest.mark.parametrize(
+    ("phase", "page", "notice"),
+    [
+        (UpdatePhase.OPENING, "attract", Notice.UNCHANGED),
+        (UpdatePhase.WRITING, "interrupted", None),
+        (UpdatePhase.CLOSING, "interrupted", None),
+    ],
+)
+def test_card_pulled_while_updating(phase: UpdatePhase, page: str, notice: Notice | None) -> None:
+    visit = Visit().updating(phase).remove()
+    assert visit.page == page
+    assert getattr(visit.state.step, "notice", None) is notice
+
+
+def test_the_same_card_finishes_without_another_question() -> None:
+    visit = Visit().updating().remove().tell(ev.UpdateEnded(SESSION, TORN))
+    assert visit.page == "interrupted"
+    visit.insert(OTHER).read(OTHER).standing()
+    assert visit.page == "updating"
+    runs = [effect for effect in visit.asked if isinstance(effect, RunUpdate)]
+    assert [run.card_session for run in runs] == [SESSION, OTHER]
+    visit.tell(ev.UpdateEnded(OTHER, DONE))
+    assert visit.page == "result"
+    assert [record.fields["outcome"] for record in visit.records(RecordType.UPDATE_ENDED)] == ["aborted", "updated"]
+
+
+def test_another_card_is_told_so_and_the_first_is_still_awaited() -> None:
+    visit = Visit().updating().remove().insert(OTHER)
+    other = replace(samples.CARD, iccsn="802500000201234567892")
+    visit.tell(ev.CardRead(OTHER, other, "1" * 32))
+    assert (visit.page, visit.shown.other_card) == ("interrupted", True)
+    visit.remove(OTHER)
+    assert (visit.page, visit.shown.other_card) == ("interrupted", False)
+
+
+def test_an_interrupted_update_that_nobody_finishes() -> None:
+    visit = Visit().updating().remove().tell(ev.UpdateEnded(SESSION, TORN)).after(121.0)
+    assert visit.shown.notice is Notice.UNFINISHED
+    assert visit.state.member is None
+
+
+def test_the_relay_may_see_the_removal_first() -> None:
+    visit = Visit().updating().tell(ev.UpdateEnded(SESSION, TORN))
+    assert visit.page == "interrupted"
+    visit.remove()
+    assert visit.page == "interrupted"
+
+
+def test_removed_after_the_last_write_and_closed_all_the_same() -> None:
+    visit = Visit().updating(UpdatePhase.CLOSING).remove().tell(ev.UpdateEnded(SESSION, DONE))
+    assert visit.shown.notice is Notice.UPDATED
+
+
+def test_a_late_end_is_still_recorded_under_the_right_pseudonym() -> None:
+    visit = Visit().updating(UpdatePhase.OPENING).remove()
+    visit.tell(ev.UpdateEnded(SESSION, replace(TORN, wrote=False)))
+    record = visit.records(RecordType.UPDATE_ENDED)[-1]
+    assert (record.pseudonym, record.fields["wrote"]) == (samples.MEMBER.pseudonym, False)
+    assert visit.page == "attract"
+
+
+@pytest.mark.parametrize(
+    ("phase", "safety"),
+    [(UpdatePhase.OPENING, CardSafety.UNCHANGED), (UpdatePhase.WRITING, CardSafety.UNFINISHED)],
+)
+def test_reader_lost_says_what_is_true_of_the_card(phase: UpdatePhase, safety: CardSafety) -> None:
+    visit = Visit().updating(phase).tell(ev.ReaderFailed(ReaderRole.PATIENT, Fault(Cause.READER_LOST)))
+    assert isinstance(visit.state.step, OutOfService)
+    assert visit.shown.safety is safety
+    assert visit.state.member is None
+    visit.tell(ev.ReaderReady(ReaderRole.PATIENT))
+    assert visit.page == "attract"
+
+
+def test_no_card_can_be_used_before_the_reader_has_reported() -> None:
+    assert isinstance(State(policy=samples.POLICY).step, OutOfService)
+    state, _ = step(State(policy=samples.POLICY), ev.ServiceUp(), 0.0)
+    assert isinstance(state.step, OutOfService)
+
+
+def test_losses_have_their_own_page_first_and_may_be_declined() -> None:
+    visit = Visit().insert().read().standing(CardStanding(orders=(samples.LOSING_ORDER,))).choose(Choice.UPDATE)
+    assert (visit.page, visit.shown.part) == ("preview", "losses")
+    visit.choose(Choice.ACCEPT)
+    assert (visit.page, visit.shown.part) == ("preview", "changes")
+    visit.choose(Choice.DECLINE)
+    assert (visit.page, visit.shown.outcome) == ("result", Outcome.DECLINED)
+    assert not any(isinstance(effect, RunUpdate) for effect in visit.asked)
+
+
+def test_nothing_to_update() -> None:
+    visit = Visit().insert().read().standing(CardStanding(orders=())).choose(Choice.UPDATE)
+    assert visit.shown.outcome is Outcome.UP_TO_DATE
+
+
+@pytest.mark.parametrize(
+    ("standing", "cause"),
+    [
+        (CardStanding(orders=(), opposed=True), Cause.CARD_REFUSED),
+        (CardStanding(orders=(), replace=True), Cause.CARD_REPLACE),
+    ],
+)
+def test_cards_the_centre_does_not_serve(standing: CardStanding, cause: Cause) -> None:
+    visit = Visit().insert().read().standing(standing)
+    assert isinstance(visit.state.step, CardProblem)
+    assert visit.shown.fault.cause is cause
+    assert visit.state.member is None
+
+
+def test_service_unreachable_home_still_opens_and_the_update_says_why() -> None:
+    visit = Visit().insert().read().tell(ev.ServiceDown(Fault(Cause.NETWORK), 0))
+    visit.tell(ev.StandingUnknown(visit.state.visit, Fault(Cause.NETWORK)))
+    assert isinstance(visit.state.step, Home)
+    visit.choose(Choice.UPDATE)
+    assert visit.page == "reading"
+    visit.tell(ev.StandingUnknown(visit.state.visit, Fault(Cause.NETWORK)))
+    assert visit.page == "problem"
+    assert visit.shown.safety is CardSafety.UNCHANGED
+    visit.choose(Choice.BACK, Choice.SERIAL)
+    assert visit.page == "identification"
+
+
+@pytest.mark.parametrize(
+    ("policy", "page"),
+    [
+        (replace(samples.POLICY, issue_code=CodeIssuing.OFF), MemberPage.NO_CODE_HERE),
+        (replace(samples.POLICY, quarantine=Quarantine.NO_CODE), MemberPage.SUSPENDED),
+    ],
+)
+def test_codes_only_where_the_site_may(policy: Policy, page: MemberPage) -> None:
+    visit = Visit(policy).at_home().choose(Choice.CODE)
+    assert CATALOGUE[visit.shown.fault.cause].page is page
+
+
+def test_three_wrong_dates_then_no_more_even_after_reinserting() -> None:
+    visit = Visit().at_home().choose(Choice.SERIAL)
+    for left in (2, 1):
+        visit.type("01011901")
+        assert visit.shown.tries_left == left
+    visit.type("01011901")
+    assert visit.shown.fault.cause is Cause.TRIES_EXHAUSTED
+    visit.remove().insert(OTHER).read(OTHER).standing().choose(Choice.SERIAL)
+    assert visit.shown.fault.cause is Cause.TRIES_EXHAUSTED
+
+
+@pytest.mark.parametrize("digits", ["1701196", "17011962"])
+def test_an_incomplete_answer_is_not_judged(digits: str) -> None:
+    visit = Visit().at_home().choose(Choice.SERIAL).type(digits)
+    assert visit.page == ("serial" if len(digits) == 8 else "identification")
+    assert not visit.records(RecordType.IDENTITY_REFUSED)
+
+
+def test_idle_prompt_then_wipe_then_card_reminder() -> None:
+    visit = Visit().at_home().after(90.0)
+    assert visit.page == "idlePrompt"
+    visit.choose(Choice.STILL_HERE)
+    assert visit.page == "home"
+    visit.after(90.0).after(45.0)
+    assert visit.page == "removeCard"
+    assert any(isinstance(effect, Wipe) for effect in visit.asked)
+    visit.after(30.0)
+    assert visit.page == "forgottenCard"
+    assert visit.records(RecordType.CARD_FORGOTTEN)
+    visit.remove()
+    assert visit.page == "attract"
+
+
+def test_no_clock_runs_out_while_updating_until_its_own_limit() -> None:
+    visit = Visit().updating().after(91.0)
+    assert visit.page == "updating"
+    visit.after(30.0)
+    assert visit.shown.outcome is Outcome.UNCERTAIN
+
+
+def test_digits_are_masked_again_after_a_minute() -> None:
+    visit = Visit().at_home().choose(Choice.SERIAL).type("17011962").after(60.0)
+    assert visit.shown.masked is True
+    visit.after(30.0)
+    assert visit.page == "idlePrompt"
+
+
+def test_the_ticket_is_journalled_before_it_is_printed_and_a_second_one_says_so() -> None:
+    visit = Visit().at_home().choose(Choice.SERIAL).type("17011962")
+    visit.disk = False
+    visit.choose(Choice.PRINT)
+    assert not any(isinstance(effect, PrintTicket) for effect in visit.asked)
+    visit.tell(ev.Recorded(visit.records(RecordType.TICKET_QUEUED)[-1].token))
+    assert isinstance(visit.asked[-1], PrintTicket)
+    visit.disk = True
+    visit.tell(ev.TicketEnded(visit.state.visit, PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN))).choose(Choice.PRINT)
+    assert [effect.ticket.duplicate for effect in visit.asked if isinstance(effect, PrintTicket)] == [False, True]
+
+
+def test_document_is_the_machine() -> None:
+    path = Path(__file__).parents[2] / "docs" / "transitions.md"
+    assert path.read_text(encoding="utf-8") == document()
