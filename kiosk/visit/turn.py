@@ -29,6 +29,8 @@ from kiosk.visit.model import CodePage as Code
 from kiosk.visit.ports import VisitId
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase, UpdateReport
 
+Fields = Mapping[str, str | int | bool]
+
 
 @dataclass(slots=True)
 class Turn:
@@ -50,7 +52,7 @@ class Turn:
         """Ask the world for something."""
         self.effects.append(effect)
 
-    def note(self, kind: RecordType, fields: Mapping[str, str | int | bool], pseudonym: str | None = None) -> int:
+    def note(self, kind: RecordType, fields: Fields, pseudonym: str | None = None) -> int:
         """Ask for a fact to be committed; the token comes back in `Recorded`."""
         token = self.state.next_token
         self.state = replace(self.state, next_token=token + 1)
@@ -59,9 +61,7 @@ class Turn:
         self.ask(Record(token, kind, pseudonym, fields))
         return token
 
-    def save_then(
-        self, kind: RecordType, fields: Mapping[str, str | int | bool], then: Result | SerialNumber | Code
-    ) -> None:
+    def save_then(self, kind: RecordType, fields: Fields, then: Result | SerialNumber | Code) -> None:
         """Show `then` only once the fact is on disk."""
         token = self.note(kind, fields)
         self.go(Wait(Waiting.SAVING, record=token, then=then))
@@ -102,7 +102,7 @@ class Turn:
         else:
             self.out_of_service(blocking_fault(self.state.world, self.state.policy))
 
-    def result(self, outcome: Outcome, fault: Fault | None, record: Mapping[str, str | int | bool]) -> None:
+    def result(self, outcome: Outcome, fault: Fault | None, record: Fields) -> None:
         """The update is over for the member: commit how, then show it."""
         self.learn(replace(self.member, outcome=outcome))
         self.save_then(RecordType.UPDATE_ENDED, record, Result(outcome, fault))
@@ -127,18 +127,19 @@ class Turn:
         self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
 
 
-def ended_fields(
-    outcome: Outcome, fault: Fault | None = None, report: UpdateReport | None = None
-) -> Mapping[str, str | int | bool]:
-    """The fields of `update_ended` (journal catalogue)."""
-    return {
+def ended_fields(outcome: Outcome, fault: Fault | None = None, report: UpdateReport | None = None) -> Fields:
+    """The fields of `update_ended` (journal catalogue): `detail` only when the centre was asked to update."""
+    fields: dict[str, str | int | bool] = {
         "outcome": outcome.value,
-        "detail": report.detail if report else 0,
         "packages": report.packages if report else 0,
         "apdus": report.apdus if report else 0,
         "wrote": bool(report and report.wrote),
-        "cause": fault.cause.value if fault else "",
     }
+    if report is not None:
+        fields["detail"] = report.detail
+    if fault is not None:
+        fields["cause"] = fault.cause.value
+    return fields
 
 
 def card_safety(state: State) -> CardSafety:
