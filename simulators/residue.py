@@ -1,7 +1,7 @@
 """The residue scanner: after a visit, nothing personal may be left in files, rows, logs or reachable objects.
 
 It looks for the values it is told to look for, in every form they take on a wire or a disk: text (UTF-8 and UTF-16),
-hexadecimal text, packed BCD. A test plants a value in each place and sees it found; otherwise silence would prove nothing.
+hexadecimal text, packed BCD. A test plants a value in each place and sees it found: else silence would prove nothing.
 """
 
 from __future__ import annotations
