@@ -39,3 +39,7 @@ TAG_STATE: Final = 0xC3
 STATE_FLAG_OFFSET: Final = 4
 EEPROM_PAGE_BYTES: Final = 64
 # C1, C2 and C3 are private-class primitive tags by their bits; the content is parsed as a list of TLVs all the same.
+
+# Sizes of the writable files (whole EEPROM pages). Unused bytes at the end are 00; a writer rewrites whole files.
+SIM_FILE_BYTES: Final = {0x12: 64, 0x13: 448, 0x14: 64}
+SIM_MAX_PERIODS: Final = 37

@@ -1,0 +1,143 @@
+"""From persona file to persona value: limits, strict JSON, shape, values, meaning, in this order."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kiosk.card.values import Beneficiary, CardKind, Exemption, Organisation, RightsPeriod
+from simulators.personas.errors import PersonaError
+from simulators.personas.meaning import first_meaning_error
+from simulators.personas.schema import first_shape_error
+from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona
+
+MAX_FILE_BYTES = 65_536
+_FOLDER = Path(__file__).parent
+_NOT_PERSONAS = frozenset({"schema"})
+
+
+class _RefusedError(Exception):
+    """Carries path and cause out of the nested readers; never leaves this module."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The built-in personas, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.json") if path.stem not in _NOT_PERSONAS))
+
+
+@cache
+def load(name: str) -> Persona:
+    """A built-in persona. Raises `KeyError` for a name that `names()` does not list."""
+    if name not in names():
+        raise KeyError(name)
+    persona = load_file(_FOLDER / f"{name}.json")
+    if isinstance(persona, PersonaError):
+        raise TypeError(str(persona))  # a broken built-in file is a bug
+    return persona
+
+
+def load_file(path: Path) -> Persona | PersonaError:
+    """A persona from any file of at most 64 KiB."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        return PersonaError(path.name, "$", error.strerror or "not readable")
+    return load_text(raw, path.name)
+
+
+def load_text(raw: bytes, file: str) -> Persona | PersonaError:
+    """A persona from UTF-8 JSON text; `file` only names it in the error."""
+    if len(raw) > MAX_FILE_BYTES:
+        return PersonaError(file, "$", f"more than {MAX_FILE_BYTES} bytes")
+    try:
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        return PersonaError(file, "$", "not UTF-8")
+    except json.JSONDecodeError as error:
+        return PersonaError(file, "$", f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})")
+    except RecursionError:
+        return PersonaError(file, "$", "not JSON: nested too deeply")
+    except _RefusedError as error:
+        return PersonaError(file, "$", str(error))
+    shape = first_shape_error(document)
+    if shape is not None:
+        return PersonaError(file, *shape)
+    try:
+        persona = _persona(document)
+    except _RefusedError as error:
+        return PersonaError(file, *error.args)
+    meaning = first_meaning_error(persona)
+    return PersonaError(file, *meaning) if meaning is not None else persona
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _RefusedError("a field occurs twice in one object")
+    return dict(pairs)
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise _RefusedError("NaN and Infinity are not JSON")
+
+
+def _persona(document: dict[str, Any]) -> Persona:
+    card = document["card"]
+    chip = None if card["chip"] is None else _chip(card["chip"])
+    centre = None if document["centre"] is None else _centre(document["centre"])
+    half = CardHalf(CardKind(card["kind"]), bytes.fromhex(card["atr"]), chip)
+    return Persona(document["name"], document["title"], half, centre)
+
+
+def _chip(chip: dict[str, Any]) -> ChipIdentity:
+    path = "$.card.chip"
+    last_update = chip["last_update"]
+    return ChipIdentity(
+        chip["serial"],
+        _date(chip["start_date"], f"{path}.start_date"),
+        tuple(Beneficiary(**entry) for entry in chip["beneficiaries"]),
+        Organisation(**chip["organisation"]),
+        _rights(chip["rights"], f"{path}.rights"),
+        None if last_update is None else _date(last_update, f"{path}.last_update"),
+        chip["interrupted_after_bytes"],
+    )
+
+
+def _centre(centre: dict[str, Any]) -> CentreHalf:
+    orders = tuple(
+        Order(
+            order["update_id"],
+            order["service"],
+            order["priority"],
+            order["description"],
+            OrderContent(
+                Organisation(**order["after"]["organisation"]),
+                _rights(order["after"]["rights"], f"$.centre.orders[{index}].after.rights"),
+            ),
+        )
+        for index, order in enumerate(centre["orders"])
+    )
+    return CentreHalf(**{**centre, "orders": orders})
+
+
+def _rights(entries: list[dict[str, Any]], path: str) -> tuple[RightsPeriod, ...]:
+    return tuple(
+        RightsPeriod(
+            entry["beneficiary"],
+            _date(entry["start"], f"{path}[{index}].start"),
+            _date(entry["end"], f"{path}[{index}].end"),
+            Exemption(entry["exemption"]),
+        )
+        for index, entry in enumerate(entries)
+    )
+
+
+def _date(text: str, path: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _RefusedError(path, "no such day in the calendar") from None
