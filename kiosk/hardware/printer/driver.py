@@ -1,0 +1,151 @@
+"""The ticket printer's worker: one thread that owns the serial port, watches the printer and prints.
+
+A ticket counts as printed only when the printer has confirmed it. Silence is UNKNOWN. Whatever is not proven is cleared
+from the printer's buffers, so that no one's ticket appears after the next paper change.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.hardware.printer.job import PrinterLimits, TicketJob
+from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
+from kiosk.hardware.printer.profile import PrinterProfile
+from kiosk.hardware.printer.status import Readings
+from kiosk.visit.events import PrinterChanged, TicketEnded
+from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.ports import Bitmap, Clock, Post, PrinterHealth, PrintState, VisitId
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    visit: VisitId
+    picture: Bitmap
+
+
+_CLOSE: Final = None
+"""What wakes the thread when it must end."""
+
+
+def health_fault(health: PrinterHealth) -> Fault | None:
+    """Why a printer in this health cannot print, None if it can."""
+    match health:
+        case PrinterHealth.OK | PrinterHealth.PAPER_LOW:
+            return None
+        case PrinterHealth.UNKNOWN:
+            return Fault(Cause.PRINTER_SILENT)
+        case PrinterHealth.PAPER_OUT:
+            return Fault(Cause.PRINTER_PAPER)
+        case PrinterHealth.COVER_OPEN:
+            return Fault(Cause.PRINTER_COVER)
+        case PrinterHealth.FAULT | PrinterHealth.OFFLINE:
+            return Fault(Cause.PRINTER_FAULT, detail=health.value)
+
+
+class Printer:
+    """The printer on `port_path`. Posts `PrinterChanged` on change only and exactly one `TicketEnded` per `print`.
+
+    A picture that has been printed, refused or given up is not kept.
+    """
+
+    def __init__(
+        self, port_path: str, profile: PrinterProfile, post: Post, clock: Clock, limits: PrinterLimits | None = None
+    ) -> None:
+        self._port_path = port_path
+        self._profile = profile
+        self._post = post
+        self._clock = clock
+        self._limits = limits or PrinterLimits()
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._line: PrinterLine | None = None
+        self._health: PrinterHealth | None = None
+        self._may_hold_a_ticket = True  # from an earlier life of the kiosk, too
+        self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch the printer; the first `PrinterChanged` follows within one round of queries."""
+        self._thread.start()
+
+    def print(self, visit: VisitId, picture: Bitmap) -> None:
+        """Print once; `TicketEnded(visit, PRINTED | FAILED | UNKNOWN, fault)` follows in bounded time."""
+        self._orders.put(_Order(visit, picture))
+
+    def close(self) -> None:
+        """Stop and give the port back. A ticket in progress ends as UNKNOWN, one not begun as FAILED."""
+        self._closing.set()
+        self._orders.put(_CLOSE)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    # --- the printer thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._look()
+            try:
+                order = self._orders.get(timeout=self._limits.poll_s)
+            except queue.Empty:
+                continue
+            if order is not _CLOSE:
+                state, fault = self._serve(order.picture)
+                self._post(TicketEnded(order.visit, state, fault))
+            del order  # else this frame would hold the member's picture until the next one
+        while not self._orders.empty():
+            if (late := self._orders.get()) is not _CLOSE:
+                self._post(TicketEnded(late.visit, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN)))
+        self._drop_line()
+
+    def _look(self) -> PrinterHealth:
+        """One round of queries, after reopening an absent port. Tells of a change."""
+        readings = Readings()
+        try:
+            if self._line is None:
+                self._line = PrinterLine(
+                    self._port_path, self._profile, self._clock, self._limits.answer_s, self._limits.write_s
+                )
+            readings = self._line.readings()
+            if readings == Readings():
+                self._may_hold_a_ticket = True  # it may have been another printer's cable, or another day
+            elif self._may_hold_a_ticket:
+                self._clear_printer(self._line)
+        except LINE_LOST:
+            self._drop_line()
+            readings = Readings()
+        health = readings.health()
+        if health is not self._health:
+            self._health = health
+            self._post(PrinterChanged(health))
+        return health
+
+    def _serve(self, picture: Bitmap) -> tuple[PrintState, Fault | None]:
+        fault = health_fault(self._look())
+        if fault is not None or self._line is None:
+            return PrintState.FAILED, fault
+        self._may_hold_a_ticket = True
+        trouble = PrinterHealth.UNKNOWN
+        try:
+            outcome = TicketJob(self._line, self._profile, self._limits, self._clock, self._closing.is_set).run(picture)
+            if outcome is None:
+                self._may_hold_a_ticket = False
+                return PrintState.PRINTED, None
+            trouble = outcome
+            self._clear_printer(self._line)
+        except LINE_LOST:
+            self._drop_line()
+        if trouble is PrinterHealth.UNKNOWN:
+            return PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN)
+        return PrintState.FAILED, health_fault(trouble)
+
+    def _clear_printer(self, line: PrinterLine) -> None:
+        line.clear_printer()
+        self._may_hold_a_ticket = False
+
+    def _drop_line(self) -> None:
+        self._may_hold_a_ticket = True
+        if self._line is not None:
+            self._line.close()
+            self._line = None

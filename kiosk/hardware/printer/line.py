@@ -1,0 +1,95 @@
+"""The serial line to the printer: bounded reads and writes, one status query outstanding at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import termios
+from typing import Final
+
+import serial
+
+from kiosk.hardware.printer import escpos
+from kiosk.hardware.printer.profile import PrinterProfile
+from kiosk.hardware.printer.status import Answer, Query, Readings, RealTime, StatusParser
+from kiosk.visit.ports import Clock
+
+LINE_LOST: Final = (OSError, termios.error)
+"""What pyserial lets out when the port is absent, taken or unplugged; its own exceptions are kinds of OSError."""
+LineFull = serial.SerialTimeoutException
+"""The line takes no more bytes: the printer has stopped it, or nobody reads."""
+
+
+class PrinterLine:
+    """An open port. Every method is bounded in time and raises one of `LINE_LOST` when the port is gone.
+
+    Modem lines are left alone: pseudo-terminals and many USB adapters have none (errno 25).
+    """
+
+    def __init__(self, port_path: str, profile: PrinterProfile, clock: Clock, answer_s: float, write_s: float) -> None:
+        """Open exclusively. `answer_s` bounds one status query, `write_s` (plus its transmission) one band."""
+        self._clock = clock
+        self._answer_s = answer_s
+        self._parser = StatusParser()
+        self._port = serial.Serial(
+            port_path,
+            baudrate=profile.baud,
+            xonxoff=profile.xonxoff,
+            timeout=answer_s,
+            write_timeout=write_s + profile.transmission_s(profile.band_rows * ((profile.width_dots + 7) // 8)),
+            exclusive=True,
+        )
+
+    def close(self) -> None:
+        """Give the port back without waiting for what it still holds."""
+        with contextlib.suppress(*LINE_LOST):  # unplugged: the port still has to be closed
+            self._port.reset_output_buffer()
+        self._port.close()
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the line; raises LineFull when it takes no more."""
+        self._port.write(data)
+
+    def clear_printer(self) -> None:
+        """Make sure that nothing handed over so far appears on paper later, and stop status that nobody asks for."""
+        self._port.reset_output_buffer()
+        self._port.write(escpos.CLEAR_BUFFERS + escpos.RESET + escpos.AUTO_STATUS_OFF)
+
+    def discard_output(self) -> None:
+        """Forget what the port still holds and the printer has not received."""
+        self._port.reset_output_buffer()
+
+    def read(self, limit_s: float) -> list[Answer]:
+        """What the printer says within `limit_s`; returns as soon as at least one answer is whole."""
+        deadline_s = self._clock.monotonic_s() + limit_s
+        answers: list[Answer] = []
+        while not answers and (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+            self._port.timeout = left_s
+            data = self._port.read(1)
+            answers = self._parser.feed(data + self._port.read(self._port.in_waiting) if data else data)
+        return answers
+
+    def ask(self, which: Query) -> tuple[int | None, list[Answer]]:
+        """Send one real-time query; return its byte (None = silence) and everything else heard meanwhile."""
+        self._port.write(escpos.query(which))
+        deadline_s = self._clock.monotonic_s() + self._answer_s
+        others: list[Answer] = []
+        while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+            heard = self.read(left_s)
+            for index, answer in enumerate(heard):
+                if isinstance(answer, RealTime):
+                    return answer.value, others + heard[index + 1 :]
+                others.append(answer)
+        return None, others
+
+    def readings(self) -> Readings:
+        """One round of the four queries. It stops at a silence: a late answer must not pass for the next one."""
+        self._port.reset_input_buffer()
+        values: dict[Query, int] = {}
+        for which in Query:
+            value, _ = self.ask(which)
+            if value is None:
+                break
+            values[which] = value
+        return Readings(
+            values.get(Query.PRINTER), values.get(Query.OFFLINE_CAUSE), values.get(Query.ERROR), values.get(Query.PAPER)
+        )
