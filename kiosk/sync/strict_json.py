@@ -1,4 +1,4 @@
-"""JSON without its loopholes, both ways: UTF-8, an object at the top, no duplicate key, no NaN, bounded depth and size."""
+"""JSON without loopholes, both ways: UTF-8, an object on top, no duplicate key, no NaN, bounded in depth and size."""
 
 from __future__ import annotations
 

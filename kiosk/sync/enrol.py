@@ -1,0 +1,225 @@
+"""Enrolment: an EST subset (RFC 7030) over server-only TLS under a pinned CA, opened by a one-time ticket.
+
+Keys are made and persisted first, so that a repeat after a lost answer sends the same keys and gets the same result.
+Routes of the enrolment listener: `POST /.well-known/est/simpleenroll` (HTTP Basic: the ticket; the answer's
+field `kiosk-generation` numbers the registered signing key, absent means 1), `GET /.well-known/kiosk/trust`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import re
+import ssl
+import time
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from kiosk.sync.csr import build_csr
+from kiosk.sync.fields import FieldError
+from kiosk.sync.files import write_private
+from kiosk.sync.identity import (
+    KEY_SLOT,
+    MAX_TRUST_BYTES,
+    ORIGIN,
+    Identity,
+    IdentityError,
+    load_identity,
+    parse_trust,
+)
+from kiosk.sync.keys import KeyStoreError, load_private_pem, open_key_store, private_pem
+from kiosk.sync.strict_json import JsonError, decode, encode
+from kiosk.sync.wire import RawAnswer, Wire, WireFailure, client_tls
+from kiosk.visit.ports import SigningKey
+
+TICKET: Final = re.compile(r"((?!srv:)[a-z0-9][a-z0-9-]{0,47}):([0-9a-f]{32})", re.ASCII)
+"""`<kiosk>:<32 lower-case hex>`: user and password of HTTP Basic."""
+MAX_TICKET_CHARS: Final = 81
+_DEADLINE_S: Final = 20.0
+_MAX_CERTIFICATE_ANSWER_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolError:
+    """Why enrolment failed; `field` is `ticket`, `origin`, `ca_file`, `serial`, `state_dir`, `network` or `answer…`."""
+
+    field: str
+    reason: str
+
+
+Enrolment = Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A checked ticket."""
+
+    kiosk: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Ticket(kiosk={self.kiosk!r})"
+
+
+def parse_ticket(text: str) -> Ticket | EnrolError:
+    """Check the text of a ticket file: one line `<kiosk>:<32 hex>`; blanks around it are ignored."""
+    line = text.strip()
+    if not line:
+        return EnrolError("ticket", "is empty")
+    if len(line.splitlines()) > 1:
+        return EnrolError("ticket", "has more than one line")
+    if len(line) > MAX_TICKET_CHARS:
+        return EnrolError("ticket", f"is longer than {MAX_TICKET_CHARS} characters")
+    match = TICKET.fullmatch(line)
+    if match is None:
+        return EnrolError("ticket", "is not <kiosk name>:<32 lower-case hexadecimal digits>")
+    return Ticket(match[1], line)
+
+
+def enrol(
+    *, origin: str, ca_file: Path, ticket_text: str, state_dir: Path, kiosk_serial: str
+) -> Enrolment | EnrolError:
+    """Enrol this kiosk at the enrolment listener `origin`; `kiosk_serial`: 1–64 printable ASCII characters.
+
+    Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe; an enrolled
+    directory is refused and left alone.
+    """
+    ticket = parse_ticket(ticket_text)
+    if isinstance(ticket, EnrolError):
+        return ticket
+    if not ORIGIN.fullmatch(origin):
+        return EnrolError("origin", "https://<host>[:port] expected, without a final slash")
+    if not re.fullmatch(r"[!-~]{1,64}", kiosk_serial, re.ASCII):
+        return EnrolError("serial", "1 to 64 printable ASCII characters without blanks expected")
+    try:
+        ca_pem = ca_file.read_bytes()
+        context = client_tls(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        return EnrolError("ca_file", error.strerror or "not a PEM certificate")
+    try:
+        keys = _keys(state_dir, ticket.kiosk)
+    except OSError as error:
+        return EnrolError("state_dir", os.strerror(error.errno or 0))
+    if isinstance(keys, EnrolError):
+        return keys
+    signing_key, tls_private = keys
+    csr = build_csr(
+        kiosk=ticket.kiosk,
+        kiosk_serial=kiosk_serial,
+        tls_private=tls_private,
+        signing_key=signing_key,
+        ticket=ticket.text,
+    )
+    wire = Wire(context, time.monotonic)
+    try:
+        enrolled = _simple_enroll(wire, origin, ticket, csr, tls_private)
+        if isinstance(enrolled, EnrolError):
+            return enrolled
+        certificate, generation = enrolled
+        trust = _fetch_trust(wire, origin)
+    finally:
+        wire.close()
+    if isinstance(trust, EnrolError):
+        return trust
+    try:
+        write_private(state_dir / "ca.pem", ca_pem)
+        write_private(state_dir / "tls.cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        write_private(state_dir / "trust.json", encode({**trust, "keyid": f"{ticket.kiosk}/{generation}"}))
+    except OSError as error:
+        return EnrolError("state_dir", os.strerror(error.errno or 0))
+    identity = load_identity(state_dir)
+    return EnrolError(identity.field, identity.reason) if isinstance(identity, IdentityError) else identity
+
+
+def _keys(state_dir: Path, kiosk: str) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | EnrolError:
+    """Both keys, on disk when this returns; those of an unfinished enrolment are used again."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (state_dir / "trust.json").exists():
+        return EnrolError("state_dir", "this kiosk is enrolled already")
+    store = open_key_store(f"file:{state_dir.resolve() / 'keys'}", kiosk)
+    if isinstance(store, KeyStoreError):
+        return EnrolError("state_dir", store.reason)
+    signing_key = store.load(KEY_SLOT) if KEY_SLOT in store.list() else store.create(KEY_SLOT)
+    if isinstance(signing_key, KeyStoreError):
+        return EnrolError("state_dir", f"signing key, {signing_key.field}: {signing_key.reason}")
+    tls_path = state_dir / "tls.key.pem"
+    if not tls_path.exists():
+        write_private(tls_path, private_pem(ec.generate_private_key(ec.SECP256R1())))
+    tls_private = load_private_pem(tls_path, "tls.key.pem")
+    if isinstance(tls_private, KeyStoreError):
+        return EnrolError("state_dir", f"{tls_private.field}: {tls_private.reason}")
+    return signing_key, tls_private
+
+
+def _simple_enroll(
+    wire: Wire, origin: str, ticket: Ticket, csr: bytes, tls_private: ec.EllipticCurvePrivateKey
+) -> tuple[x509.Certificate, int] | EnrolError:
+    """The certificate for our TLS key, and the generation under which the backend registered our signing key."""
+    answer = wire.exchange(
+        "POST",
+        f"{origin}/.well-known/est/simpleenroll",
+        (
+            ("authorization", f"Basic {b64encode(ticket.text.encode('ascii')).decode('ascii')}"),
+            ("content-type", "application/pkcs10"),
+            ("content-transfer-encoding", "base64"),
+        ),
+        b64encode(csr),
+        deadline_s=_DEADLINE_S,
+        max_body_bytes=_MAX_CERTIFICATE_ANSWER_BYTES,
+    )
+    if isinstance(answer, WireFailure):
+        return EnrolError("network", answer.reason)
+    if refused := _refused(answer):
+        return refused
+    try:
+        certificates = pkcs7.load_der_pkcs7_certificates(b64decode(b"".join(answer.body.split()), validate=True))
+    except (ValueError, binascii.Error):
+        return EnrolError("answer", "not a base64 certs-only PKCS#7")
+    own = [each for each in certificates if each.public_key() == tls_private.public_key()]
+    if len(own) != 1:
+        return EnrolError("answer", "holds no certificate for this kiosk's TLS key")
+    generations = [value for name, value in answer.headers if name.lower() == b"kiosk-generation"] or [b"1"]
+    if len(generations) != 1 or not re.fullmatch(rb"[1-9][0-9]{0,5}", generations[0]):
+        return EnrolError("answer", "kiosk-generation is not one number from 1 to 999999")
+    return own[0], int(generations[0])
+
+
+def _refused(answer: RawAnswer) -> EnrolError | None:
+    match answer.status:
+        case 200:
+            return None
+        case 202:
+            return EnrolError("ticket", "waits for approval: repeat later with the same ticket")
+        case 401 | 403:
+            return EnrolError("ticket", "refused: unknown, used, expired, or for another kiosk")
+        case _:
+            return EnrolError("answer", f"status {answer.status}")
+
+
+def _fetch_trust(wire: Wire, origin: str) -> dict[str, object] | EnrolError:
+    answer = wire.exchange(
+        "GET",
+        f"{origin}/.well-known/kiosk/trust",
+        (),
+        b"",
+        deadline_s=_DEADLINE_S,
+        max_body_bytes=MAX_TRUST_BYTES // 2,
+    )
+    if isinstance(answer, WireFailure):
+        return EnrolError("network", answer.reason)
+    if answer.status != 200:
+        return EnrolError("answer", f"status {answer.status}")
+    body = decode(answer.body, MAX_TRUST_BYTES // 2)
+    if isinstance(body, JsonError):
+        return EnrolError("answer", str(body))
+    trust = parse_trust(body)
+    if isinstance(trust, FieldError):
+        return EnrolError(f"answer: {trust.field}", trust.reason)
+    return {name: body[name] for name in ("origin", "server_keys", "policy_keys")}

@@ -1,0 +1,112 @@
+"""One HTTPS exchange and nothing around it: no redirect, cookie, decompression, proxy, retry, environment variable."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx2
+
+CONNECT_LIMIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What came back, as it came: nothing of it is authenticated beyond TLS."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireFailure:
+    """No whole answer: whether the request had its effect is unknown. `reason` is for the technician."""
+
+    reason: str
+
+
+def client_tls(ca_file: Path, certificate: Path | None = None, private_key: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.3 towards a server under this pinned CA; raises OSError or ssl.SSLError for unusable files."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(ca_file)
+    if certificate is not None:
+        context.load_cert_chain(certificate, private_key)
+    return context
+
+
+class Wire:
+    """A small pool of connections; use one for each worker thread."""
+
+    def __init__(self, context: ssl.SSLContext, monotonic_s: Callable[[], float]) -> None:
+        self._transport = httpx2.HTTPTransport(
+            verify=context, trust_env=False, retries=0, limits=httpx2.Limits(max_connections=2, keepalive_expiry=30.0)
+        )
+        self._monotonic_s = monotonic_s
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        *,
+        deadline_s: float,
+        max_body_bytes: int,
+    ) -> RawAnswer | WireFailure:
+        """Send once; the whole answer within `deadline_s` seconds and `max_body_bytes`, or why there is none."""
+        end_s = self._monotonic_s() + deadline_s
+        timeout = {
+            "connect": min(CONNECT_LIMIT_S, deadline_s),
+            "read": deadline_s,
+            "write": deadline_s,
+            "pool": deadline_s,
+        }
+        fixed = (("accept", "*/*"), ("accept-encoding", "identity"), ("user-agent", "kiosk"))
+        request = httpx2.Request(
+            method, url, headers=[*fixed, *headers], content=body or None, extensions={"timeout": timeout}
+        )
+        try:
+            response = self._transport.handle_request(request)
+        except (httpx2.TransportError, OSError) as error:
+            return WireFailure(_reason(error))
+        try:
+            parts: list[bytes] = []
+            size_bytes = 0
+            stream = response.stream
+            if not isinstance(stream, httpx2.SyncByteStream):
+                return WireFailure("no synchronous stream")
+            for part in stream:
+                size_bytes += len(part)
+                if size_bytes > max_body_bytes:
+                    return WireFailure(f"answer longer than {max_body_bytes} bytes")
+                if self._monotonic_s() > end_s:
+                    return WireFailure("answer too slow")
+                parts.append(part)
+        except (httpx2.TransportError, OSError) as error:
+            return WireFailure(_reason(error))
+        finally:
+            response.close()
+        return RawAnswer(response.status_code, list(response.headers.raw), b"".join(parts))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+
+def _reason(error: Exception) -> str:
+    """The kind of failure, never its text: library messages may quote what was sent or received."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"server certificate refused: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS: {cause.reason or 'refused'}"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__
