@@ -1,0 +1,161 @@
+"""Pages about numbers: who is there, the serial number, the provisional code, the ticket, short waits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kiosk.ui import texts as t
+from kiosk.ui.failures_view import answers, support_code, todo, what
+from kiosk.ui.typography import moment
+from kiosk.ui.views import Box, BoxKind, Button, Icon, Picture, Row, Tone, ViewModel
+from kiosk.visit.events import Choice
+from kiosk.visit.failures import CardSafety
+from kiosk.visit.model import CodePage, Goal, Identification, Member, Question, SerialNumber, State, TicketPage, Wait
+from kiosk.visit.ports import PrintState
+from kiosk.visit.values import TicketKind
+
+_WHY = {Goal.SENSITIVE: t.WHY_SENSITIVE, Goal.SERIAL: t.WHY_SERIAL, Goal.CODE: t.WHY_CODE}
+_DATE_GAPS = (2, 4)  # JJ MM AAAA
+PREFIX_DIGITS = 10  # printed 8025000002, then the 11 digits that sites ask for, the last one apart
+PRINTED_DIGITS = 21
+MASK = "•"
+
+
+def identification(step: Identification, state: State, now: datetime) -> ViewModel:
+    """A question answered on the keypad; what is typed stays masked and counted."""
+    birth = step.question is Question.BIRTH_DATE
+    hint = t.BIRTH_DATE_HINT if birth else "\u00a0" * step.length
+    typed = len(step.digits)
+    boxes = tuple(
+        Box(
+            MASK if place < typed else hint[place],
+            BoxKind.TYPED if place < typed else BoxKind.EMPTY,
+            gap=birth and place in _DATE_GAPS,
+        )
+        for place in range(step.length)
+    )
+    notice = ""
+    if step.fault is not None:
+        notice = f"{what(step.fault, state, now)} {todo(step.fault, state, now)}"
+    count = t.TYPED_ONE if typed == 1 else t.TYPED
+    return ViewModel(
+        page=step.page,
+        key=f"{step.question.value}-{step.tries_left}",
+        heading=t.BIRTH_DATE if birth else t.POSTCODE,
+        lead=t.BIRTH_DATE_LEAD if birth else t.POSTCODE_LEAD,
+        text=_WHY[step.goal],
+        notice=notice,
+        notice_tone=Tone.WARN,
+        boxes=boxes,
+        boxes_text=count.format(count=typed, total=step.length),
+        keypad=True,
+        can_submit=typed == step.length,
+        second=Button(t.BACK, Choice.BACK, Icon.BACK),
+    )
+
+
+def serial_boxes(serial: str, *, masked: bool) -> tuple[str, tuple[Box, ...]]:
+    """Prefix and boxes of the printed number: 10 digits, then 10 + 1. A digit the chip lacks is left to be read."""
+    prefix, rest = serial[:PREFIX_DIGITS], serial[PREFIX_DIGITS:]
+    boxes = [
+        Box(MASK if masked else digit, BoxKind.MASKED if masked else BoxKind.SHOWN, gap=place == PREFIX_DIGITS)
+        for place, digit in enumerate(rest)
+    ]
+    if len(serial) == PRINTED_DIGITS - 1:
+        boxes.append(Box("?", BoxKind.UNKNOWN, gap=True))
+    return prefix, tuple(boxes)
+
+
+def serial_number(step: SerialNumber, state: State, member: Member) -> ViewModel:
+    """The printed number, as the form asks for it."""
+    prefix, boxes = serial_boxes(member.serial, masked=step.masked)
+    unknown = any(box.kind is BoxKind.UNKNOWN for box in boxes)
+    return ViewModel(
+        page=step.page,
+        heading=t.SERIAL,
+        lead=t.SERIAL_WHERE,
+        boxes_title=t.SERIAL_TITLE,
+        boxes_prefix=prefix,
+        boxes=boxes,
+        boxes_text=t.HIDDEN if step.masked else t.SERIAL_UNKNOWN if unknown else "",
+        picture=Picture.NUMBER_FRONT,
+        notice=t.SERIAL_USE,
+        notice_tone=Tone.WARN,
+        inline=_mask_button(step.masked),
+        main=Button(t.NOTED, Choice.CONTINUE, Icon.CHECK),
+        second=_print_button(state, TicketKind.SERIAL, member),
+    )
+
+
+def code_intro(page: str) -> ViewModel:
+    """What the code is for, before it is made."""
+    icons = (Icon.GLOBE, Icon.KEY, Icon.LOCK)
+    return ViewModel(
+        page=page,
+        heading=t.CODE_INTRO,
+        lead=t.CODE_INTRO_LEAD,
+        rows=tuple(Row(text, icon=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)),
+        main=Button(t.CODE_INTRO_MAIN, Choice.CONTINUE, Icon.KEY),
+        second=Button(t.BACK, Choice.BACK, Icon.BACK),
+    )
+
+
+def code(step: CodePage, state: State, member: Member, now: datetime) -> ViewModel:
+    """The four digits."""
+    issued = member.code
+    digits = issued.digits if issued is not None else ""
+    kind = BoxKind.MASKED if step.masked else BoxKind.SHOWN
+    return ViewModel(
+        page=step.page,
+        heading=t.CODE,
+        lead="" if issued is None else t.CODE_UNTIL.format(until=moment(issued.expires_utc_s, now)),
+        boxes_title=t.CODE_TITLE,
+        boxes=tuple(Box(MASK if step.masked else digit, kind) for digit in digits),
+        boxes_text=t.CODE_HIDDEN if step.masked else "",
+        notice=t.CODE_SECRET,
+        notice_tone=Tone.WARN,
+        inline=_mask_button(step.masked),
+        main=Button(t.NOTED, Choice.CONTINUE, Icon.CHECK),
+        second=_print_button(state, TicketKind.CODE, member),
+    )
+
+
+def _mask_button(masked: bool) -> Button:
+    return Button(t.SHOW if masked else t.HIDE, Choice.TOGGLE_MASK, Icon.EYE if masked else Icon.EYE_OFF)
+
+
+def _print_button(state: State, kind: TicketKind, member: Member) -> Button | None:
+    if not state.world.printer.usable:
+        return None
+    return Button(t.PRINT_AGAIN if kind in member.printed else t.PRINT, Choice.PRINT, Icon.TICKET)
+
+
+def ticket(step: TicketPage, state: State, now: datetime) -> ViewModel:
+    """What became of a ticket: printed only when the printer has confirmed it."""
+    if step.state in (PrintState.QUEUED, PrintState.PRINTED):
+        queued = step.state is PrintState.QUEUED
+        return ViewModel(
+            page=step.page,
+            key=step.state.value,
+            heading=t.TICKET_QUEUED if queued else t.TICKET_PRINTED,
+            lead=t.TICKET_QUEUED_LEAD if queued else t.TICKET_PRINTED_LEAD,
+            picture=Picture.TICKET,
+            main=None if queued else Button(t.CONTINUE, Choice.CONTINUE, Icon.NEXT),
+            second=Button(t.NO_TICKET, Choice.NO_TICKET) if queued else Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
+        )
+    fault = step.fault
+    return ViewModel(
+        page=step.page,
+        key=step.state.value,
+        heading=t.TICKET_FAILED if step.state is PrintState.FAILED else t.TICKET_MAYBE,
+        picture=Picture.TICKET,
+        rows=() if fault is None else answers(fault, CardSafety.NOT_CONCERNED, state, now),
+        footnote="" if fault is None else support_code(fault),
+        main=Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
+        second=Button(t.PRINT_AGAIN, Choice.PRINT, Icon.TICKET),
+    )
+
+
+def wait(step: Wait) -> ViewModel:
+    """A short wait."""
+    return ViewModel(page=step.page, heading=t.WAIT, lead=t.WAITING[step.what], picture=Picture.WAIT)

@@ -1,0 +1,47 @@
+"""French typography: no-break spaces, apostrophes, dates, times and durations as a member reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, tzinfo
+from typing import Final
+
+NBSP: Final = "\u00a0"
+_BEFORE: Final = re.compile(r" (?=[:;?!»–])")
+_AFTER: Final = re.compile(r"(?<=[«]) ")
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d) (?=\d)")
+_HOUR: Final = re.compile(r"(?<=\d) (?=h\b)|(?<=\bh) (?=\d)")
+_MONTHS: Final = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
+
+
+def typeset(text: str) -> str:
+    """The same text with the no-break spaces and apostrophes that French asks for. Idempotent."""
+    for pattern in (_BEFORE, _AFTER, _BETWEEN_DIGITS, _HOUR):
+        text = pattern.sub(NBSP, text)
+    return text.replace("'", "’")
+
+
+def plain(text: str) -> str:
+    """The inverse for comparing: ordinary spaces and straight apostrophes."""
+    return text.replace(NBSP, " ").replace("’", "'")
+
+
+def day(value: date) -> str:
+    """« 1er mars 2025 »."""
+    number = "1er" if value.day == 1 else str(value.day)
+    return f"{number}{NBSP}{_MONTHS[value.month - 1]}{NBSP}{value.year}"
+
+
+def hour(value: datetime) -> str:
+    """« 14 h 05 »."""
+    return f"{value.hour}{NBSP}h{NBSP}{value.minute:02d}"
+
+
+def moment(utc_s: int, now: datetime) -> str:
+    """Wall time of `utc_s` in the zone of `now`: the hour alone today, the day with it otherwise."""
+    zone: tzinfo | None = now.tzinfo
+    value = datetime.fromtimestamp(utc_s, zone)
+    return hour(value) if value.date() == now.date() else f"{day(value.date())} à {hour(value)}"
