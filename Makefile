@@ -1,0 +1,35 @@
+# `make demo` and `make test` are all one needs; both set themselves up.
+# Variables given on the line (READER=pcsc, PERSONA=corsican, OUT=dir, HEADLESS=1) reach the demo as environment.
+
+PYTHON := .venv/bin/python
+SHELL := /bin/sh
+
+.PHONY: demo test lint bench setup lock clean
+
+demo: setup
+	@$(PYTHON) -m simulators demo
+
+test: setup
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/mypy tools/setup.py
+	@.venv/bin/lint-imports
+
+bench: setup
+	@$(PYTHON) -m bench
+
+setup:
+	@python3 tools/setup.py
+
+# Needs uv, a tool of the maintainer. The lock names no index address.
+lock:
+	uv --no-config pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 --output-file requirements.lock requirements.in
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
