@@ -49,7 +49,7 @@ class Disposition(IntEnum):
 
 
 class PcscProblem(Enum):
-    """What a PC/SC call can fail with, folded to what the kiosk tells apart."""
+    """What can go wrong between kiosk and card, folded to what the kiosk tells apart."""
 
     SERVICE_LOST = auto()
     ACCESS_DENIED = auto()
@@ -63,6 +63,7 @@ class PcscProblem(Enum):
     CARD_RESET = auto()
     CARD_MUTE = auto()
     CARD_SILENT = auto()
+    CARD_MALFORMED = auto()  # from the transport or the reading: an answer that cannot be understood
     EXCHANGE_FAILED = auto()  # to be resolved into CARD_REMOVED or CARD_SILENT by the reader's state
     WAIT_ENDED = auto()  # time-out or cancel of a wait: not an error
     UNKNOWN = auto()
@@ -107,8 +108,8 @@ class PcscError:
 def scard_call(call: str, reader: str, result: tuple[int, T]) -> T | PcscError:
     """The one choke point: the output of a successful call, or the named failure *without* its output.
 
-    pyscard returns the result signed or unsigned depending on the build, hence the mask. The output of a failed call may
-    hold bytes of an earlier answer, so it goes no further than here.
+    pyscard returns the result signed or unsigned depending on the build, hence the mask. The output of a failed call
+    may hold bytes of an earlier answer, so it goes no further than here.
     """
     code = result[0] & 0xFFFFFFFF
     if code == SUCCESS:

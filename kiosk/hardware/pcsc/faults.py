@@ -48,7 +48,7 @@ def fault_of(what: PcscProblem | CardKind, detail: str = "", *, command_sent: bo
             return Fault(Cause.CARD_VITALE_1, detail, command_sent)
         case CardKind.OTHER:
             return Fault(Cause.CARD_OTHER, detail, command_sent)
-        case CardKind.VITALE_2:
+        case PcscProblem.CARD_MALFORMED | CardKind.VITALE_2:
             return Fault(Cause.CARD_MALFORMED, detail, command_sent)
         case _:
             assert_never(what)

@@ -1,0 +1,167 @@
+"""One EXCLUSIVE dialogue with one card: connect, exchange, end with an explicit disposition. Never reconnects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from kiosk.card.apdu import CommandApdu, ResponseApdu
+from kiosk.card.transport import TransportError, TransportProblem, complete_t0, complete_t1
+from kiosk.hardware.pcsc.api import (
+    CardProtocol,
+    Disposition,
+    PcscError,
+    PcscProblem,
+    ReaderState,
+    Scard,
+    scard_call,
+)
+
+ANY_PROTOCOL: Final = CardProtocol.T0 | CardProtocol.T1
+_NEVER_SENT: Final = frozenset({PcscProblem.CARD_REMOVED, PcscProblem.CARD_RESET, PcscProblem.NO_CARD})
+"""Results the resource manager gives before it passes the command to the driver."""
+
+Trace = Callable[[str], None]
+"""Receives one redacted line per APDU: header, lengths, status word, duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkError:
+    """Why an exchange has no answer. `command_sent` is False only if the command certainly never left the kiosk."""
+
+    problem: PcscProblem
+    detail: str
+    command_sent: bool = True
+
+
+class Guard(Protocol):
+    """Limits one blocking call at a time; the watchdog looks at it from outside."""
+
+    def enter(self, call: str, limit_s: float) -> None:
+        """The card thread is about to block in `call`."""
+        ...
+
+    def leave(self) -> LinkError | None:
+        """The call returned. An error: too late, the thread has been abandoned and must send nothing more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Limits of single calls, monotonic seconds. libccid gives a silent card 3 s, extended by the card's own wish."""
+
+    connect_s: float = 5.0
+    apdu_s: float = 10.0
+    watch_every_s: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """What a dialogue needs besides the card."""
+
+    scard: Scard
+    guard: Guard
+    deadlines: Deadlines
+    trace: Trace | None = None
+
+
+class CardConnection:
+    """Made by `open_connection`; used by one thread. After the first error every exchange repeats that error."""
+
+    def __init__(self, line: CardLine, context: int, reader: str, card: int, protocol: CardProtocol) -> None:
+        self._line = line
+        self._context = context
+        self._reader = reader
+        self._card = card
+        self._protocol = protocol
+        self._sent = False
+        self.broken: LinkError | None = None
+
+    def exchange(self, command: CommandApdu) -> ResponseApdu | LinkError:
+        """One command under the protocol the card was connected with; completed as `kiosk.card.transport` says."""
+        if self.broken is not None:
+            return LinkError(self.broken.problem, self.broken.detail, command_sent=False)
+        self._sent = False
+        complete = complete_t0 if self._protocol is CardProtocol.T0 else complete_t1
+        answer = complete(self._send, command)
+        if isinstance(answer, TransportError):
+            if answer.problem is TransportProblem.EXTENDED_ON_T0:
+                return LinkError(PcscProblem.UNKNOWN, answer.problem, command_sent=False)
+            answer = LinkError(PcscProblem.CARD_MALFORMED, answer.problem)
+        if isinstance(answer, LinkError):
+            self.broken = answer
+        return answer
+
+    def close(self) -> None:
+        """End the dialogue and switch the card off. What the service says to it changes nothing."""
+        if self.broken is not None and self.broken.problem is PcscProblem.SERVICE_LOST:
+            return  # the handle died with the service
+        self._line.guard.enter("SCardDisconnect", self._line.deadlines.apdu_s)
+        self._line.scard.disconnect(self._card, Disposition.UNPOWER)
+        self._line.guard.leave()
+
+    def _send(self, wire: bytes) -> bytes | LinkError:
+        began_s = time.perf_counter()
+        self._line.guard.enter("SCardTransmit", self._line.deadlines.apdu_s)
+        answer = self._transmit(wire)
+        late = self._line.guard.leave()
+        self._sent = True
+        if late is not None:
+            answer = late
+        if self._line.trace is not None:
+            duration_ms = (time.perf_counter() - began_s) * 1000
+            self._line.trace(f"{_redacted(wire)} -> {_outcome(answer)} in {duration_ms:.2f} ms")
+        return answer
+
+    def _transmit(self, wire: bytes) -> bytes | LinkError:
+        """One SCardTransmit. Fewer than two bytes mean that the card left during it."""
+        result = self._line.scard.transmit(self._card, self._protocol, wire)
+        answer = scard_call("SCardTransmit", self._reader, result)
+        if isinstance(answer, PcscError):
+            sent = self._sent or answer.problem not in _NEVER_SENT
+            return LinkError(self._resolve(answer), str(answer), sent)
+        if len(answer) < 2:
+            return LinkError(PcscProblem.CARD_REMOVED, f"SCardTransmit answered {len(answer)} bytes on {self._reader}")
+        return answer
+
+    def _resolve(self, error: PcscError) -> PcscProblem:
+        """A failed exchange means a removed card or a silent one: the reader's state tells which."""
+        if error.problem is not PcscProblem.EXCHANGE_FAILED:
+            return error.problem
+        states = [(self._reader, int(ReaderState.UNAWARE))]
+        snapshots = scard_call(
+            "SCardGetStatusChange", self._reader, self._line.scard.get_status_change(self._context, 0, states)
+        )
+        if isinstance(snapshots, PcscError):
+            return snapshots.problem
+        return PcscProblem.CARD_SILENT if snapshots[0].present else PcscProblem.CARD_REMOVED
+
+
+def open_connection(line: CardLine, context: int, reader: str) -> CardConnection | LinkError:
+    """Connect EXCLUSIVE with either protocol; the card's own choice is used. Errors never have `command_sent`."""
+    line.guard.enter("SCardConnect", line.deadlines.connect_s)
+    result = line.scard.connect_exclusive(context, reader, ANY_PROTOCOL)
+    late = line.guard.leave()
+    connected = scard_call("SCardConnect", reader, result)
+    if isinstance(connected, PcscError):
+        return late or LinkError(connected.problem, str(connected), command_sent=False)
+    card, protocol = connected
+    connection = CardConnection(line, context, reader, card, CardProtocol(protocol))
+    if late is not None:
+        connection.close()
+        return late
+    return connection
+
+
+def _redacted(wire: bytes) -> str:
+    """Header and length of a command; never its data."""
+    return f"{wire[:4].hex(' ').upper()} +{len(wire) - 4} bytes"
+
+
+def _outcome(answer: bytes | LinkError) -> str:
+    """Length and status word of an answer, or what went wrong; never its data."""
+    if isinstance(answer, LinkError):
+        return f"{answer.problem.name} ({answer.detail})"
+    return f"{len(answer) - 2} bytes SW {answer[-2:].hex().upper()}"
