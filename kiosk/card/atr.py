@@ -11,14 +11,14 @@ from functools import reduce
 from operator import xor
 from typing import Final
 
-from kiosk.card import professional, vitale1, vitale2
+from kiosk.card import professional
+from kiosk.card.generations import GENERATIONS
 from kiosk.card.values import CardKind
 
 ATR_MAX_BYTES: Final = 33
 
 _HINTS: Final = (
-    (CardKind.VITALE_2, vitale2.ATR_PATTERN),
-    (CardKind.VITALE_1, vitale1.ATR_PATTERN),
+    *((row.kind, row.atr_pattern) for row in GENERATIONS),
     (CardKind.PROFESSIONAL, professional.ATR_PATTERN),
     # Bank cards with the same first bytes as a Vitale 1 (pcsc-tools list).
     (CardKind.BANK, re.compile("3F6525....046C90.0|3F65250024096[BE]9000")),
