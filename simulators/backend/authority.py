@@ -12,10 +12,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kiosk.sync.profile import ALG_P256
+from kiosk.sync.keys import SoftwareKey
 from simulators.backend.files import DataDir, write_private
 
 CA_LIFETIME: Final = dt.timedelta(days=3650)
@@ -26,24 +25,6 @@ KIOSK_URN: Final = "urn:kiosk:"
 POLICY_THRESHOLDS: Final = {"policy": 2, "quarantine": 1}
 """Distinct signatures each document type needs (channel reference §6.1)."""
 POLICY_KEYS: Final = {"policy": 3, "quarantine": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class SoftwareKey:
-    """A P-256 private key in memory, under the `SigningKey` protocol of the kiosk."""
-
-    keyid: str
-    private: ec.EllipticCurvePrivateKey = field(repr=False)
-    alg: str = ALG_P256
-
-    def public_spki(self) -> bytes:
-        """DER SubjectPublicKeyInfo."""
-        return spki(self.private.public_key())
-
-    def sign(self, message: bytes) -> bytes:
-        """64-byte r‖s over SHA-256 of the message."""
-        r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +44,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(KIOSK_URN + kiosk)]), False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca_key.public_key()), False)
             .sign(self.ca_key, hashes.SHA256())
         )
 
@@ -96,11 +78,14 @@ def server_contexts(data: DataDir, authority: Authority, now: dt.datetime) -> tu
     certificate = (
         _builder("serveur de démonstration", authority.ca_certificate.subject, key.public_key(), now, SERVER_LIFETIME)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]),
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]
+            ),
             False,
         )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.ca_key.public_key()), False)
         .sign(authority.ca_key, hashes.SHA256())
     )
     chain = data.root / "tls.pem"
@@ -147,9 +132,7 @@ def _private_key(data: DataDir, name: str) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     write_private(
         path,
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
     return key
 
@@ -183,6 +166,7 @@ def _builder(
     public_key: ec.EllipticCurvePublicKey,
     now: dt.datetime,
     lifetime: dt.timedelta,
+    *,
     subject: x509.Name | None = None,
 ) -> x509.CertificateBuilder:
     return (

@@ -1,7 +1,7 @@
 """One thread with the only connection to the backend's SQLite file; every piece of work is one IMMEDIATE transaction.
 
-Exclusive on purpose: one connection is outside the WAL-reset corruption of older SQLite versions, and a second server on
-the same directory is refused at once. A later group commit replaces only `_run`.
+Exclusive on purpose: one connection is outside the WAL-reset corruption of older SQLite versions, and a second server
+on the same directory is refused at once. A later group commit replaces only `_run`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DatabaseInUse(Exception):  # noqa: N818  # states a fact, not a defect
 
 
 class Database:
-    """The writer thread. `submit` from any thread; the future resolves after the commit, or with the work's exception."""
+    """The writer thread. `submit` from any thread; the future resolves after the commit, or with the exception."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file; raises DatabaseInUse if it is held elsewhere."""

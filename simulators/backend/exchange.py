@@ -1,7 +1,7 @@
 """One proven request, one transaction: state, time, nonce, idempotency, effect, stored answer (channel reference §4.4).
 
-A refusal keeps the nonce and a counter and nothing else, a fork also its quarantine; so a route refuses before it writes.
-An exception rolls everything back, nonce included, and becomes `internal`.
+A refusal keeps the nonce and a counter and nothing else, a fork also its quarantine; so a route refuses before it
+writes. An exception rolls everything back, nonce included, and becomes `internal`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from simulators.backend import refusals, schema
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
-_SEVERITY: Final = {level: rank for rank, level in enumerate(Quarantine)}
+SEVERITY: Final = {level: rank for rank, level in enumerate(Quarantine)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,10 @@ Handler = Callable[[Call], Answer | Refusal]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path does, and the mildest quarantine in which it is closed."""
+    """What a path does, and the mildest quarantine in which it is closed (None: never)."""
 
     handler: Handler
-    closed_from: Quarantine
+    closed_from: Quarantine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,7 @@ def perform(
     if isinstance(result, Outcome):
         return result
     connection.execute(
-        update(schema.kiosk)
-        .where(schema.kiosk.c.id == request.kiosk)
-        .values(refusals=schema.kiosk.c.refusals + 1)
+        update(schema.kiosk).where(schema.kiosk.c.id == request.kiosk).values(refusals=schema.kiosk.c.refusals + 1)
     )
     return Outcome(result.status, result.body(), result)
 
@@ -99,14 +97,19 @@ def _judge(
     now_s: int,
 ) -> Outcome | Refusal:
     is_new = _take_nonce(connection, request)
-    row = connection.execute(
-        select(schema.kiosk, schema.kiosk_key.c.state.label("key_state"))
-        .join(schema.kiosk_key, schema.kiosk_key.c.kiosk == schema.kiosk.c.id)
-        .where(schema.kiosk_key.c.keyid == request.keyid)
-    ).mappings().one()
+    row = (
+        connection.execute(
+            select(schema.kiosk, schema.kiosk_key.c.state.label("key_state"))
+            .join(schema.kiosk_key, schema.kiosk_key.c.kiosk == schema.kiosk.c.id)
+            .where(schema.kiosk_key.c.keyid == request.keyid)
+        )
+        .mappings()
+        .one()
+    )
     if row["key_state"] != "active":
         return refusals.KEY_STATE
-    if _SEVERITY[Quarantine(row["quarantine"])] >= _SEVERITY[route.closed_from]:
+    closed_from = route.closed_from
+    if closed_from is not None and SEVERITY[Quarantine(row["quarantine"])] >= SEVERITY[closed_from]:
         return refusals.QUARANTINED
     if not request.in_window(now_s):
         return refusals.TIME_SKEW
@@ -114,11 +117,15 @@ def _judge(
         return refusals.REPLAY
     head = request.head
     digest = hashlib.sha256(request.body).digest()
-    known = connection.execute(
-        select(schema.response).where(
-            schema.response.c.kiosk == request.kiosk, schema.response.c.idem_key == head.idempotency_key
+    known = (
+        connection.execute(
+            select(schema.response).where(
+                schema.response.c.kiosk == request.kiosk, schema.response.c.idem_key == head.idempotency_key
+            )
         )
-    ).mappings().one_or_none()
+        .mappings()
+        .one_or_none()
+    )
     if known is not None:
         if known["path"] != head.path or known["request_sha256"] != digest:
             return refusals.IDEM_CONFLICT

@@ -1,7 +1,7 @@
-"""uvicorn's httptools protocol with what it leaves open closed: header limits, deadlines, the client certificate, the target.
+"""uvicorn's httptools protocol, with header limits, deadlines, the client certificate and the raw target added.
 
-Needed because the parser takes header fields of any size and number, waits for ever for the rest of a request, decodes the
-path and drops the authority of an absolute-form target (channel reference §2.5).
+Needed because the parser takes header fields of any size and number, waits for ever for the rest of a request, decodes
+the path and drops the authority of an absolute-form target (channel reference §2.5).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FIELD_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
 
 
 class BackendHttpProtocol(HttpToolsProtocol):
-    """One connection. The application finds in `scope["state"]`: `peer_certificate` (DER or None), `target` (raw bytes)."""
+    """One connection. `scope["state"]` gains `peer_certificate` (DER or None) and `target` (raw bytes)."""
 
     _deadline: asyncio.TimerHandle | None = None
     _in_header = True
@@ -52,11 +52,7 @@ class BackendHttpProtocol(HttpToolsProtocol):
             piece, view = bytes(view[:_SLICE_BYTES]), view[_SLICE_BYTES:]
             self._pending_bytes += len(piece)
             super().data_received(piece)
-            if self._in_header and (
-                self._section_bytes + self._pending_bytes > MAX_HEADER_SECTION_BYTES + _SLICE_BYTES
-                or self._section_bytes > MAX_HEADER_SECTION_BYTES
-                or self._fields > MAX_HEADER_FIELDS
-            ):
+            if self._is_oversized():
                 self._refuse(431)
 
     def send_400_response(self, msg: str) -> None:
@@ -82,7 +78,7 @@ class BackendHttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._arm(BODY_LIMIT_S)
-        if self._section_bytes > MAX_HEADER_SECTION_BYTES or self._fields > MAX_HEADER_FIELDS:
+        if self._is_oversized():
             self._refuse(431)
             return
         self.scope["state"]["target"] = self.url
@@ -99,6 +95,14 @@ class BackendHttpProtocol(HttpToolsProtocol):
         """A part of the body; ignored when the head was already refused."""
         if not self.transport.is_closing():
             super().on_body(body)
+
+    def _is_oversized(self) -> bool:
+        """Over a limit already, or so far into one field that it will be."""
+        return (
+            self._section_bytes > MAX_HEADER_SECTION_BYTES
+            or self._fields > MAX_HEADER_FIELDS
+            or self._section_bytes + self._pending_bytes > MAX_HEADER_SECTION_BYTES + _SLICE_BYTES
+        )
 
     def _refuse(self, status: int) -> None:
         if not self.transport.is_closing():

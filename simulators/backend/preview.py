@@ -1,4 +1,4 @@
-"""« Ce qui va changer » : the difference between what the chip holds and what it will hold, in words a member understands."""
+"""« Ce qui va changer » : the difference between what the chip holds and what it will hold, in a member's words."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from kiosk.visit.values import PreviewEffect
 from simulators.backend.simfiles import Content
 
 _MONTHS: Final = (
-    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
 )  # fmt: skip
 _REGIMES: Final = {"01": "Régime général", "02": "Régime agricole", "91": "MGEN"}
 _EXEMPTIONS: Final = {
-    Exemption.NONE: "aucune",
     Exemption.ALD: "affection de longue durée",
     Exemption.MATERNITE: "maternité",
     Exemption.INVALIDITE: "invalidité",
     Exemption.AT_MP: "accident du travail ou maladie professionnelle",
     Exemption.C2S: "Complémentaire santé solidaire",
 }
+_WORST_FIRST: Final = (PreviewEffect.LOSS, PreviewEffect.GAIN, PreviewEffect.NEUTRAL)
 _NO_RIGHTS: Final = "aucune période enregistrée"
 
 
@@ -47,39 +48,59 @@ class Line:
         }
 
 
-def preview(before: Content, after: Content, first_names: Sequence[str]) -> tuple[Line, ...]:
+def preview(before: Content, after: Content, first_names: Sequence[str], today: dt.date) -> tuple[Line, ...]:
     """Every difference, organisation first, then person by person in the order of the card.
 
-    A person's rights count as one span: from the earliest start to the latest end of her periods.
+    A person's rights count as one span, from the earliest start to the latest end of her periods; exemptions are told
+    one by one. What had already ended by `today` is no loss.
     """
     lines: list[Line] = []
     if before.organisation != after.organisation:
-        lines.append(
-            Line("Caisse", _caisse(before.organisation), _caisse(after.organisation), PreviewEffect.NEUTRAL)
-        )
+        lines.append(Line("Caisse", _caisse(before.organisation), _caisse(after.organisation), PreviewEffect.NEUTRAL))
     for index, first_name in enumerate(first_names):
-        lines += _person(first_name, _of(before.rights, index), _of(after.rights, index))
+        lines += _person(first_name, _of(before.rights, index), _of(after.rights, index), today)
     return tuple(lines)
 
 
-def _person(name: str, before: tuple[RightsPeriod, ...], after: tuple[RightsPeriod, ...]) -> Iterator[Line]:
+def _person(
+    first_name: str, before: tuple[RightsPeriod, ...], after: tuple[RightsPeriod, ...], today: dt.date
+) -> Iterator[Line]:
+    name = first_name.title()
+    whose = f"d’{name}" if name[0] in "AEIOUY" else f"de {name}"
     old_end, new_end = _last_day(before), _last_day(after)
     if old_end != new_end:
-        effect = PreviewEffect.GAIN if _is_later(new_end, old_end) else PreviewEffect.LOSS
-        yield Line(f"Droits de {name} jusqu’au", _day(old_end), _day(new_end), effect)
+        yield Line(f"Droits {whose} jusqu’au", _day(old_end), _day(new_end), _effect(old_end, new_end, today))
     old_start, new_start = _first_day(before), _first_day(after)
-    if old_start != new_start and old_start is not None and new_start is not None:
+    if old_start is not None and new_start is not None and old_start != new_start:
         effect = PreviewEffect.GAIN if new_start < old_start else PreviewEffect.NEUTRAL
-        yield Line(f"Droits de {name} à partir du", _day(old_start), _day(new_start), effect)
-    old, new = _exemption(before), _exemption(after)
+        yield Line(f"Droits {whose} à partir du", _day(old_start), _day(new_start), effect)
+    old, new = _exemptions(before), _exemptions(after)
     if old != new:
-        yield Line(f"Exonération de {name}", _EXEMPTIONS[old], _EXEMPTIONS[new], _exemption_effect(old, new), True)
+        effects = {_effect(old.get(kind), new.get(kind), today) for kind in old.keys() | new.keys()}
+        worst = next(effect for effect in _WORST_FIRST if effect in effects)
+        yield Line(f"Exonération {whose}", _list(old), _list(new), worst, True)
 
 
-def _exemption_effect(old: Exemption, new: Exemption) -> PreviewEffect:
-    if old is Exemption.NONE:
+def _effect(old_end: dt.date | None, new_end: dt.date | None, today: dt.date) -> PreviewEffect:
+    if new_end is not None and (old_end is None or new_end > old_end):
         return PreviewEffect.GAIN
-    return PreviewEffect.LOSS if new is Exemption.NONE else PreviewEffect.NEUTRAL
+    if old_end is not None and old_end >= today and old_end != new_end:
+        return PreviewEffect.LOSS
+    return PreviewEffect.NEUTRAL
+
+
+def _exemptions(periods: tuple[RightsPeriod, ...]) -> dict[Exemption, dt.date]:
+    """Each exemption with its last day, in the order of the list."""
+    ends: dict[Exemption, dt.date] = {}
+    for kind in Exemption:
+        days = [period.end for period in periods if period.exemption is kind]
+        if days and kind is not Exemption.NONE:
+            ends[kind] = max(days)
+    return ends
+
+
+def _list(exemptions: dict[Exemption, dt.date]) -> str:
+    return ", ".join(f"{_EXEMPTIONS[kind]} jusqu’au {_day(end)}" for kind, end in exemptions.items()) or "aucune"
 
 
 def _of(rights: tuple[RightsPeriod, ...], index: int) -> tuple[RightsPeriod, ...]:
@@ -92,15 +113,6 @@ def _last_day(periods: tuple[RightsPeriod, ...]) -> dt.date | None:
 
 def _first_day(periods: tuple[RightsPeriod, ...]) -> dt.date | None:
     return min((period.start for period in periods), default=None)
-
-
-def _exemption(periods: tuple[RightsPeriod, ...]) -> Exemption:
-    """That of the latest period."""
-    return max(periods, key=lambda period: period.end).exemption if periods else Exemption.NONE
-
-
-def _is_later(new: dt.date | None, old: dt.date | None) -> bool:
-    return new is not None and (old is None or new > old)
 
 
 def _day(day: dt.date | None) -> str:

@@ -60,7 +60,7 @@ response = Table(
     _text("conversation_id", null=True),
     _number("batch_seq", null=True),
 )
-Index("response_by_end", response.c.gone_at_s)
+Index("response_by_end", response.c.gone_at_s, sqlite_where=response.c.body.is_not(None))
 batch = Table(
     "batch",
     metadata,
@@ -126,9 +126,7 @@ conversation = Table(
 Index("conversation_by_card", conversation.c.serial)
 
 # --- identity and codes --------------------------------------------------------------------------------------------
-identity_try = Table(
-    "identity_try", metadata, _text("serial", key=True), _number("day", key=True), _number("failures")
-)
+identity_try = Table("identity_try", metadata, _text("serial", key=True), _number("day", key=True), _number("failures"))
 proof = Table(
     "proof",
     metadata,

@@ -1,4 +1,4 @@
-"""What request bodies must look like, as data: exact fields, exact types, bounded sizes; one error naming field and cause."""
+"""What request bodies must look like, as data: exact fields and types, bounded sizes; an error names field and cause."""
 
 from __future__ import annotations
 
@@ -144,7 +144,5 @@ BODIES: Final[Mapping[str, Record]] = {
 }
 """The body of every signed route. Entries of `events` are judged one by one (`intake`), each with its own result."""
 
-REDEEM: Final = Record(
-    {"login": text(r"[1-8][0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6}"), "code": text("[0-9]{4}")}
-)
+REDEEM: Final = Record({"login": text(r"[1-8][0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6}"), "code": text("[0-9]{4}")})
 """Body of the account side's `/account/redeem`: the first 13 characters of a NIR, and a provisional code."""

@@ -1,0 +1,92 @@
+"""The way from a command to the database: through the running server's Unix socket (0600), or directly when none runs.
+
+The socket is reached as `/proc/self/fd/<directory>/admin.sock`: a Unix socket path has 107 bytes at most, a data
+directory's path may be longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from simulators.backend import operator
+from simulators.backend.authority import Authority, open_authority
+from simulators.backend.clock import UtcSeconds, system_utc_s, utc
+from simulators.backend.database import Database
+from simulators.backend.files import DataDir
+from simulators.backend.operator import OperatorError
+
+MAX_COMMAND_BYTES: Final = 64 * 1024
+ANSWER_LIMIT_S: Final = 10.0
+
+
+async def serve_admin(data: DataDir, database: Database, authority: Authority, utc_s: UtcSeconds) -> asyncio.Server:
+    """Listen on the data directory's socket; one JSON line in, one out."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            command = json.loads(await asyncio.wait_for(reader.readline(), ANSWER_LIMIT_S))
+            now_s = utc_s()
+            result = await asyncio.wrap_future(
+                database.submit(lambda connection: operator.perform(connection, authority, command, now_s))
+            )
+        except (OperatorError, ValueError, KeyError, TimeoutError) as error:
+            result = {"error": str(error)}
+        with suppress(ConnectionError):
+            writer.write(json.dumps(result).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    with suppress(FileNotFoundError):
+        data.admin_socket.unlink()
+    with _short_path(data) as path:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(path)
+    data.admin_socket.chmod(0o600)  # the directory is 0700 already
+    listener.setblocking(False)
+    return await asyncio.start_unix_server(handle, sock=listener, limit=MAX_COMMAND_BYTES)
+
+
+def command(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Have one operator command done, whether the server runs or not; raises OperatorError."""
+    result = _through_server(data, request)
+    if result is None:
+        data.create()
+        authority = open_authority(data, utc(system_utc_s()))
+        database = Database(data.database)
+        try:
+            return database.run(lambda connection: operator.perform(connection, authority, request, system_utc_s()))
+        finally:
+            database.close()
+    if "error" in result:
+        raise OperatorError(result["error"])
+    return result
+
+
+def _through_server(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The server's answer, or None when no server runs on this directory."""
+    if not data.admin_socket.exists():
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, _short_path(data) as path:
+        connection.settimeout(ANSWER_LIMIT_S)
+        try:
+            connection.connect(path)
+        except ConnectionRefusedError:
+            return None  # left behind by a server that was killed
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as stream:
+            return dict(json.loads(stream.readline()))
+
+
+@contextmanager
+def _short_path(data: DataDir) -> Iterator[str]:
+    directory = os.open(data.root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{data.admin_socket.name}"
+    finally:
+        os.close(directory)
