@@ -76,8 +76,8 @@ class Identity:
 def parse_trust(body: Mapping[str, Any]) -> Trust | FieldError:
     """Check the trust bundle of the enrolment listener.
 
-    `{"origin", "server_keys": [{"keyid", "alg", "spki"}], "policy_keys": {type: {"threshold", "keys": […]}}}`, where spki
-    is base64 of DER.
+    `{"origin", "server_keys": [{"keyid", "alg", "spki"}], "policy_keys": {type: {"threshold", "keys": […]}}}`;
+    spki is base64 of DER.
     """
 
     def build(fields: Fields) -> Trust:
