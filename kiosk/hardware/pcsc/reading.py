@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from kiosk.card.apdu import ApduError, CommandApdu, MalformedApdu, ResponseApdu, parse_command
+from kiosk.card.generations import reader_for
 from kiosk.card.layout import AID_VITALE
+from kiosk.card.read_error import CardReadError
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem
 from kiosk.hardware.pcsc.connection import LinkError
@@ -20,17 +22,19 @@ Exchange = Callable[[CommandApdu], ResponseApdu | LinkError]
 
 
 def read_card(exchange: Exchange, kind: CardKind) -> CardContent | Fault | LinkError:
-    """Read a card whose ATR says Vitale 2, or nothing known; anything else is decided without a dialogue.
+    """Read a card by the kind its ATR hints at; a card without a generation of its own is asked what it is.
 
-    An unlisted ATR may still be a Vitale 2 (the list is not complete), so the card itself is asked.
+    An unlisted ATR may still be a Vitale 2 (the published list is not complete), and one that looks like a Vitale 2
+    may be something else: the card has the last word.
     """
-    if kind is CardKind.OTHER:
+    if reader_for(kind) is None:
         known = _identify(exchange)
         if isinstance(known, LinkError):
             return known
-        if known is not CardKind.VITALE_2:
-            return fault_of(known)
-    from kiosk.card.vitale2 import read_vitale2
+        kind = known
+    read = reader_for(kind)
+    if read is None:
+        return fault_of(kind)
 
     def send(command: bytes) -> ResponseApdu | LinkError:
         parsed = parse_command(command)
@@ -38,9 +42,14 @@ def read_card(exchange: Exchange, kind: CardKind) -> CardContent | Fault | LinkE
             raise MalformedApdu(parsed.reason)
         return exchange(parsed)
 
-    outcome = read_vitale2(send)
-    if isinstance(outcome, CardContent | LinkError):
+    outcome = read(send)
+    if not isinstance(outcome, CardReadError):
         return outcome
+    known = _identify(exchange)
+    if isinstance(known, LinkError):
+        return known
+    if known is not kind:
+        return fault_of(known)
     return fault_of(PcscProblem.CARD_MALFORMED, f"{outcome.file}: {outcome.reason}")
 
 
