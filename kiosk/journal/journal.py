@@ -1,0 +1,106 @@
+"""The journal: append-only entries, each bound to all entries before it by a SHA-256 chain.
+
+hash(n) = SHA-256(hash(n-1) ‖ canonical JSON of [seq, utc_ms, type, pseudonym, fields]), hash(0) = SHA-256(a constant).
+The head (last seq and hash) is kept in another table in the same transaction: a journal cut at its end is seen as well.
+Whoever holds the database key and rewrites entries, hashes and head, or restores an older file whole, is not seen here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kiosk.journal.catalogue import Catalogue, EntryError, FieldValue
+from kiosk.store.transaction import Row, SqlValue, Transaction, read_meta, write_meta
+
+GENESIS = hashlib.sha256(b"kiosk-journal/1").digest()
+_HEAD = "journal_head"
+_PAGE = 500  # rows held in memory at once while verifying
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest entry: its number and its 32-byte hash. An empty journal has seq 0."""
+
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalVerdict:
+    """Whether the chain is whole. `entries` were good before the first bad one (`first_bad_seq`)."""
+
+    ok: bool
+    entries: int
+    first_bad_seq: int | None = None
+    reason: str = ""
+
+
+def append(
+    tx: Transaction,
+    catalogue: Catalogue,
+    event: str,
+    fields: Mapping[str, FieldValue],
+    *,
+    utc_ms: int,
+    pseudonym: str | None = None,
+) -> Head | EntryError:
+    """Write one entry inside the caller's transaction, or write nothing and say which event and field is wrong."""
+    refused = catalogue.check(event, pseudonym, fields)
+    if refused is not None:
+        return refused
+    before = read_head(tx)
+    seq = before.seq + 1
+    text = json.dumps(dict(fields), sort_keys=True, separators=(",", ":"))
+    content = (seq, utc_ms, event, pseudonym, text)
+    head = Head(seq, chain_hash(before.hash, content))
+    tx.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", (*content, head.hash))
+    write_meta(tx, _HEAD, head.seq.to_bytes(8, "big") + head.hash)
+    return head
+
+
+def chain_hash(before: bytes, content: Row) -> bytes:
+    """The 32-byte hash of one entry: `content` is (seq, utc_ms, type, pseudonym, fields), fields as stored text."""
+    return hashlib.sha256(before + json.dumps(content, separators=(",", ":"), default=repr).encode("ascii")).digest()
+
+
+def read_head(tx: Transaction) -> Head:
+    """Where the journal ends, as its writer last noted it."""
+    stored = read_meta(tx, _HEAD)
+    return Head(0, GENESIS) if stored is None else Head(int.from_bytes(stored[:8], "big"), stored[8:])
+
+
+def verify(tx: Transaction) -> JournalVerdict:
+    """Check the whole journal of the database; memory stays bounded."""
+    return verify_rows(_rows(tx), read_head(tx))
+
+
+def verify_rows(rows: Iterable[Row], head: Head) -> JournalVerdict:
+    """Check rows (seq, utc_ms, type, pseudonym, fields, hash) in order against the chain and the noted head."""
+    good = Head(0, GENESIS)
+    for *content, stored in rows:
+        wanted = good.seq + 1
+        if content[0] != wanted:
+            return JournalVerdict(False, good.seq, wanted, f"entry {wanted} is missing or out of order")
+        if wanted > head.seq:
+            return JournalVerdict(False, good.seq, wanted, "entries after the noted end")
+        expected = chain_hash(good.hash, tuple(content))
+        if stored != expected:
+            return JournalVerdict(False, good.seq, wanted, "content does not fit the chain")
+        good = Head(wanted, expected)
+    if good.seq < head.seq:
+        return JournalVerdict(
+            False, good.seq, good.seq + 1, f"cut at the end: {head.seq - good.seq} entries are missing"
+        )
+    if good.hash != head.hash:
+        return JournalVerdict(False, good.seq, good.seq, "the noted end has another hash")
+    return JournalVerdict(True, good.seq)
+
+
+def _rows(tx: Transaction) -> Iterator[Row]:
+    last: SqlValue = -(2**63)
+    while page := tx.execute("SELECT * FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (last, _PAGE)):
+        yield from page
+        last = page[-1][0]
