@@ -84,7 +84,9 @@ class EnrolApp:
             return
         self._registry.add(result.record)
         log("enrolled", keyid=result.record.keyid)
-        await _est(send, certs_only([x509.load_der_x509_certificate(result.certificate_der)]))
+        generation = result.record.keyid.partition("/")[2]
+        certificate = x509.load_der_x509_certificate(result.certificate_der)
+        await _est(send, certs_only([certificate]), (("kiosk-generation", generation),))
 
     async def _redeem(self, _scope: Scope, receive: Receive, send: Send) -> None:
         raw = await read_body(receive, MAX_REDEEM_BYTES)
@@ -109,8 +111,9 @@ async def _json(send: Send, body: bytes) -> None:
     await answer(send, 200, (("content-type", "application/json"), ("content-length", str(len(body)))), body)
 
 
-async def _est(send: Send, body: bytes) -> None:
+async def _est(send: Send, body: bytes, more: tuple[tuple[str, str], ...] = ()) -> None:
     fields = (
+        *more,
         ("content-type", PKCS7),
         ("content-transfer-encoding", "base64"),
         ("content-length", str(len(body))),

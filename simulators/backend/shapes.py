@@ -1,4 +1,4 @@
-"""What request bodies must look like, as data: exact fields and types, bounded sizes; an error names field and cause."""
+"""What request bodies must look like, as data: exact fields and types, bounded sizes; errors name field and cause."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""docs/protocol.md is held to the code: every example is sent, and every answer has exactly the documented fields."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kiosk.sync import profile
+from simulators.backend import refusals
+from simulators.backend.refusals import Refusal
+from simulators.backend.server import Ready
+from tests.simulators.backend.kiosk_side import KioskSide
+
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+SECTION = re.compile(r"^#{2,3} `(?:(?:GET|POST) )?([^`]+)`$(.*?)(?=^#{2,3} |\Z)", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples() -> dict[str, list[dict[str, Any]]]:
+    """Path → its examples: request and answer, or the answer alone."""
+    return {path: [json.loads(text) for text in EXAMPLE.findall(body)] for path, body in SECTION.findall(DOCUMENT)}
+
+
+def shape(example: Any, real: Any, path: str = "") -> None:
+    """Same fields and types all the way down; a list's entries are like the example's first."""
+    assert type(example) is type(real), path
+    if isinstance(example, dict):
+        assert set(example) == set(real), path
+        for name, value in example.items():
+            shape(value, real[name], f"{path}.{name}")
+    elif isinstance(example, list) and example:
+        assert real, path
+        for index, value in enumerate(real):
+            shape(example[0], value, f"{path}[{index}]")
+
+
+def test_every_signed_route_is_documented_and_no_other() -> None:
+    assert {path for path in examples() if path.startswith("/v1/")} == set(profile.ROUTES)
+
+
+def test_every_example_is_taken_and_answered_as_written(kiosk: KioskSide) -> None:
+    conversation_id = proof = None
+    for path, (request, answer) in ((p, e) for p, e in examples().items() if p in profile.ROUTES):
+        if "conversation_id" in request:
+            request["conversation_id"] = conversation_id
+        if "proof" in request:
+            request["proof"] = proof
+        real = kiosk.good(path, request)
+        shape(answer, real, path)
+        if "package" in real:
+            conversation_id = real["package"]["conversation_id"]
+            assert real["package"]["items"][0] == answer["package"]["items"][0]
+        if path == "/v1/relay/flags":
+            assert real["updates"][0]["preview"][0] == answer["updates"][0]["preview"][0]
+            assert {**real["updates"][0], "preview": None} == {**answer["updates"][0], "preview": None}
+        proof = real.get("proof", proof)
+        if path in ("/v1/relay/step", "/v1/events", "/v1/sync/state"):
+            assert real == answer
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/.well-known/kiosk/trust"), ("POST", "/account/redeem")])
+def test_examples_of_the_other_listener(ready: Ready, method: str, path: str) -> None:
+    *request, answer = examples()[path]
+    connection = http.client.HTTPSConnection(
+        ready.enrol_origin.removeprefix("https://"),
+        context=ssl.create_default_context(cafile=ready.ca_file),
+        timeout=10,
+    )
+    connection.request(method, path, json.dumps(request[0]) if request else None)
+    response = connection.getresponse()
+    assert response.status == 200
+    shape(answer, json.loads(response.read()))
+    connection.close()
+
+
+def test_the_refusal_table_is_that_of_the_code() -> None:
+    table = re.findall(r"^\| (\d{3}) \| ([^|]+) \| ([^|]+) \|", DOCUMENT, re.MULTILINE)
+    documented = {
+        (int(status), reason, code)
+        for status, reasons, codes in table
+        for reason in re.findall(r"`([^`]+)`", reasons)
+        for code in re.findall(r"`([^`]+)`", codes)
+    }
+    found = [value for value in vars(refusals).values() if isinstance(value, Refusal)]
+    found += [refusals.bad_message(""), refusals.service_closed(0, 1)]
+    assert documented == {(refusal.status, refusal.reason, refusal.code) for refusal in found}
+
+
+def test_the_documented_error_has_the_fields_of_a_real_one() -> None:
+    documented = json.loads(EXAMPLE.findall(DOCUMENT)[0])
+    assert documented == json.loads(refusals.NOT_OUR_CARD.body())
