@@ -84,8 +84,8 @@ def verify_policy(
 ) -> PolicyDocument | DocumentError:
     """Prove one policy envelope (JSON bytes, unauthenticated), in the order of the profile.
 
-    Size, strict JSON, keys of the role, threshold of distinct keys over the exact payload, type and scope, version against
-    the floor, dates, application version, schema. now_s: None skips the dates, for a document accepted before.
+    Size, strict JSON, keys of the role, threshold of distinct keys over the exact payload, type and scope, version
+    against the floor, dates, application version, schema. now_s: None skips the dates, for a document accepted before.
     """
     payload = _proven_payload(envelope, role)
     if isinstance(payload, DocumentError):
@@ -206,7 +206,6 @@ def _base64(fields: Fields, name: str, max_chars: int) -> bytes:
         return b64decode(text, validate=True)
     except binascii.Error:
         fields.refuse(name, "base64 expected")
-        raise
 
 
 def _head(fields: Fields) -> _Head:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -58,21 +58,21 @@ class Fields:
             self._refuse(name, f"at most {max_chars} characters expected")
         if pattern is not None and not pattern.fullmatch(value):
             self._refuse(name, f"the form {pattern.pattern} expected")
-        return str(value)
+        return value
 
     def whole(self, name: str, low: int, high: int) -> int:
         """A whole number within bounds."""
         value = self._get(name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             self._refuse(name, f"a whole number from {low} to {high} expected")
-        return int(value)
+        return value
 
     def flag(self, name: str) -> bool:
         """True or false."""
         value = self._get(name)
         if not isinstance(value, bool):
             self._refuse(name, "true or false expected")
-        return bool(value)
+        return value
 
     def one_of(self, name: str, kind: type[E]) -> E:
         """A member of a closed list, by value."""
@@ -108,7 +108,7 @@ class Fields:
         """The object itself, for a reader with its own rules."""
         return self._values
 
-    def refuse(self, name: str, reason: str) -> None:
+    def refuse(self, name: str, reason: str) -> NoReturn:
         """Make `name` the error, for a rule that this class does not know."""
         self._refuse(name, reason)
 
@@ -123,7 +123,7 @@ class Fields:
             self._refuse(name, f"a list of {low} to {high} expected")
         return list(value)
 
-    def _refuse(self, name: str, reason: str) -> None:
+    def _refuse(self, name: str, reason: str) -> NoReturn:
         raise _BadFieldError(FieldError(f"{self._path}{name}", reason))
 
 
