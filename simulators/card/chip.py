@@ -1,0 +1,48 @@
+"""What a card needs of its chip, and the chip of a card that is no Vitale 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from kiosk.card.apdu import CommandApdu
+from simulators.card.class_byte import INTERINDUSTRY, ClassByte
+
+INS_SELECT: Final = 0xA4
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer of the chip, of any length: how it is delivered is the transport protocol's business."""
+
+    sw: int
+    data: bytes = field(default=b"", repr=False)
+
+
+class Chip(Protocol):
+    """What a card needs of its chip. `command` is None when the length fields contradict each other."""
+
+    def reset(self) -> None:
+        """Forget everything that does not survive a reset."""
+
+    def abandon_chain(self) -> None:
+        """Another command came in between."""
+
+    def execute(self, cla: ClassByte, header: bytes, command: CommandApdu | None) -> Reply:
+        """Run one command that is not GET RESPONSE."""
+
+
+class BareChip:
+    """A card that is no Vitale 2: it has no file to select and knows nothing else."""
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def abandon_chain(self) -> None:
+        """No chaining."""
+
+    def execute(self, cla: ClassByte, header: bytes, command: CommandApdu | None) -> Reply:
+        """6A82 to SELECT, 6D00 to all else."""
+        if cla.base != INTERINDUSTRY or header[1] != INS_SELECT:
+            return Reply(0x6D00)
+        return Reply(0x6A82) if command is not None else Reply(0x6700)
