@@ -121,6 +121,7 @@ class TicketContent:
     kiosk_number: str
     phone: str
     duplicate: bool = False
+    phone_hours: str = ""
 
 
 class RecordType(StrEnum):
