@@ -21,6 +21,7 @@ MUTE_ATR: Final = b"\x3b" + bytes(33)
 class SimulatedCard:
     """The object behind every simulated reader. One thread at a time.
 
+    `vanished`: a planned fault took the card out of the reader, and it was not powered since.
     A card in a reader is powered by `power_on`, which resets it: MF selected, session, pending and chained data gone.
     """
 
@@ -42,6 +43,7 @@ class SimulatedCard:
         self._wait = wait
         self._powered = False
         self._pending = Reply(0)
+        self.vanished = False
         self.plan(faults)
 
     def plan(self, faults: Iterable[PlannedFault]) -> None:
@@ -58,6 +60,7 @@ class SimulatedCard:
     def power_on(self, cold: bool = True) -> bytes:  # one of two resets of the standard
         """Cold or warm reset: both forget the same here, and give the same ATR."""
         del cold
+        self.vanished = False
         self._forget()
         self._powered = len(self.atr) < len(MUTE_ATR)
         return self.atr
@@ -110,6 +113,7 @@ class SimulatedCard:
 
     def _vanish(self) -> NoReturn:
         self.power_off()
+        self.vanished = True
         raise CardGoneError
 
     def _forget(self) -> None:

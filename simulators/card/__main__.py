@@ -1,0 +1,112 @@
+"""`python -m simulators.card`: list personas, put one into a vpcd slot, print its SCP03 keys."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from simulators.card import ImageError, PlannedFault, key_set, open_card
+from simulators.card.faults import FaultPlanError, load_plan
+from simulators.card.vpcd import VpcdCard
+from simulators.personas import Persona, PersonaError, load, load_file, names
+
+_WRONG_USE = 2
+_FAILED = 1
+
+
+class _StoppedError(Exception):
+    """SIGTERM or SIGINT."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 done, 1 failed, 2 wrong use; causes go to stderr in one line."""
+    options = _parser().parse_args(arguments)
+    if options.command == "list":
+        for name in names():
+            print(f"{name:24}{load(name).title}")
+        return 0
+    persona = _persona(options.persona)
+    if isinstance(persona, str):
+        return _complain(persona, _WRONG_USE)
+    return _keys(persona) if options.command == "keys" else _serve(persona, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulators.card", description="Simulated cards: fiction only.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="built-in personas")
+    serve = commands.add_parser("serve", help="put a persona's card into a vpcd slot until SIGTERM")
+    keys = commands.add_parser("keys", help="print the card's static SCP03 keys as JSON")
+    for command in (serve, keys):
+        command.add_argument("persona", metavar="PERSONA", help="a name of `list`, or a persona file ending in .json")
+    serve.add_argument("--vpcd", metavar="HOST:PORT", required=True, type=_address, help="e.g. 127.0.0.1:35963")
+    serve.add_argument("--image", metavar="FILE", type=Path, help="keep what is written to the card in this file")
+    serve.add_argument("--faults", metavar="FILE", type=Path, help="planned faults, JSON")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        raise argparse.ArgumentTypeError("HOST:PORT expected")
+    return host, int(port)
+
+
+def _persona(text: str) -> Persona | str:
+    """The persona, or what is wrong with the request."""
+    if text.endswith(".json"):
+        persona = load_file(Path(text))
+        return str(persona) if isinstance(persona, PersonaError) else persona
+    return load(text) if text in names() else f"unknown persona {text!r}; see: python -m simulators.card list"
+
+
+def _keys(persona: Persona) -> int:
+    if persona.card.chip is None:
+        return _complain(f"{persona.name} has no chip that knows keys", _FAILED)
+    keys = key_set(persona.card.chip.serial)
+    print(json.dumps({"kvn": keys.kvn, "enc": keys.enc.hex(), "mac": keys.mac.hex(), "dek": keys.dek.hex()}))
+    return 0
+
+
+def _serve(persona: Persona, options: argparse.Namespace) -> int:
+    faults: tuple[PlannedFault, ...] | FaultPlanError = load_plan(options.faults) if options.faults else ()
+    if isinstance(faults, FaultPlanError):
+        return _complain(str(faults), _FAILED)
+    card = open_card(persona, options.image, faults=faults)
+    if isinstance(card, ImageError):
+        return _complain(str(card), _FAILED)
+    host, port = options.vpcd
+    slot = VpcdCard(card, host, port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        problem = slot.insert()
+        if problem is not None:
+            return _complain(f"{host}:{port}: {problem}", _FAILED)
+        print(json.dumps({"persona": persona.name, "slot": f"{host}:{port}", "live": True}), flush=True)
+        slot.gone.wait()
+    except _StoppedError:
+        return 0
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        slot.remove()
+    return 0 if card.vanished else _complain(f"{host}:{port}: the reader closed the slot", _FAILED)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _StoppedError
+
+
+def _complain(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
