@@ -140,7 +140,7 @@ def _as_available(row: Row, service: Service, state: State) -> Row:
     if refusal(service, state) is None:
         return row
     # Still a button: touching it opens the page that says why, and what else can be done.
-    return replace(row, text=t.NOT_NOW, tone=Tone.MUTED)
+    return replace(row, detail=t.NOT_NOW, tone=Tone.MUTED)
 
 
 # --- what changes ------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def code_intro(page: str) -> ViewModel:
         page=page,
         heading=t.CODE_INTRO,
         lead=t.CODE_INTRO_LEAD,
-        rows=tuple(Row(text, icon=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)),
+        rows=tuple(Row(text, pictogram=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)),
         main=Button(t.CODE_INTRO_MAIN, Choice.CONTINUE, Icon.KEY),
         second=Button(t.BACK, Choice.BACK, Icon.BACK),
     )

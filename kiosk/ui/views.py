@@ -104,14 +104,13 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a list: a pictogram, a title, a text. With a `choice` it is a button; disabled, `text` says why."""
+    """One line of a list: a pictogram, a title, a detail. With a `choice` it is a button."""
 
     title: str
-    text: str = ""
-    icon: Icon = Icon.NONE
+    detail: str = ""
+    pictogram: Icon = Icon.NONE
     tone: Tone = Tone.PLAIN
     choice: Choice | None = None
-    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

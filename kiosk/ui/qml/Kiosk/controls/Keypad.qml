@@ -1,0 +1,68 @@
+pragma ComponentBehavior: Bound
+import QtQuick
+import QtQuick.Layouts
+import Kiosk
+import Kiosk.View
+
+// Telephone layout. Dumb: it says digit, erase, submit, and knows nothing of what is typed.
+ColumnLayout {
+    id: keypad
+    property bool ready: false
+    readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 24 : 32)
+    readonly property int keyHeight: Metrics.mm(Metrics.landscape ? 20 : 21)
+
+    signal digit(digit: int)
+    signal erase
+    signal submit
+
+    spacing: Metrics.gap
+    LayoutMirroring.enabled: false
+    LayoutMirroring.childrenInherit: true
+
+    GridLayout {
+        columns: 3
+        columnSpacing: Metrics.gap
+        rowSpacing: Metrics.gap
+        Layout.alignment: Qt.AlignHCenter
+
+        Repeater {
+            model: 9
+
+            KeypadKey {
+                required property int index
+                text: String(index + 1)
+                marked: index === 4
+                Layout.preferredWidth: keypad.keyWidth
+                Layout.preferredHeight: keypad.keyHeight
+                onClicked: keypad.digit(index + 1)
+            }
+        }
+        KeypadKey {
+            text: Words.erase
+            iconName: "erase"
+            Layout.preferredWidth: keypad.keyWidth
+            Layout.preferredHeight: keypad.keyHeight
+            onClicked: keypad.erase()
+        }
+        KeypadKey {
+            text: "0"
+            Layout.preferredWidth: keypad.keyWidth
+            Layout.preferredHeight: keypad.keyHeight
+            onClicked: keypad.digit(0)
+        }
+        Item {
+            Layout.preferredWidth: keypad.keyWidth
+            Layout.preferredHeight: keypad.keyHeight
+        }
+    }
+    KButton {
+        kind: "main"
+        enabled: keypad.ready
+        text: Words.submit
+        iconName: "check"
+        Accessible.name: enabled ? Words.submit : Words.submitLater
+        Layout.alignment: Qt.AlignHCenter
+        Layout.preferredWidth: 3 * keypad.keyWidth + 2 * Metrics.gap
+        onClicked: keypad.submit()
+    }
+}

@@ -1,0 +1,36 @@
+import QtQuick
+import Kiosk
+
+// The fixed frame: step and heading above, buttons below, the page's own content between.
+Item {
+    id: page
+    default property alias content: scroller.content
+    property alias spacing: scroller.spacing
+    property bool submit: false
+
+    Rectangle {
+        anchors.fill: parent
+        color: Theme.bg
+    }
+    StepHeader {
+        id: header
+        width: parent.width
+    }
+    Scroller {
+        id: scroller
+        anchors.top: header.bottom
+        anchors.bottom: footer.top
+        anchors.left: parent.left
+        anchors.right: parent.right
+        anchors.topMargin: Metrics.mm(Metrics.landscape ? 5 : 9)
+        anchors.bottomMargin: Metrics.mm(Metrics.landscape ? 4 : 7)
+        anchors.leftMargin: Metrics.margin
+        anchors.rightMargin: Metrics.margin
+    }
+    Footer {
+        id: footer
+        submit: page.submit
+        anchors.bottom: parent.bottom
+        width: parent.width
+    }
+}

@@ -1,0 +1,12 @@
+import QtQuick
+import QtQuick.Layouts
+import Kiosk
+
+// Two blocks: one above the other on an upright screen, side by side on a wide one.
+GridLayout {
+    columns: Metrics.landscape ? 2 : 1
+    columnSpacing: Metrics.gapWide
+    rowSpacing: Metrics.gapWide
+    Layout.fillWidth: true
+    Layout.fillHeight: true
+}
