@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.hardware.pcsc.api import PNP_NOTIFICATION, SUCCESS, CardProtocol, Disposition, ReaderSnapshot, ReaderState
+from simulators.card.faults import CardGoneError, CardHangsError
 from simulators.reader.slot import Chip, Slot
 
 READERS: Final = ("Embedded Reader 00 00", "Embedded Reader 00 01")
@@ -251,12 +252,20 @@ class EmbeddedScard:
 
             self._changed.wait_for(lambda: not reader.hanging or gone())
             reader.exchanging = True
+        answer = b""
         try:
-            answer = b"" if gone() else chip.transmit(command)
+            if not gone():
+                answer = chip.transmit(command)
+        except CardGoneError:
+            self.remove(reader.name)
+        except CardHangsError:
+            with self._changed:
+                self._changed.wait_for(gone)
         finally:
             with self._changed:
                 reader.exchanging = False
-                if gone():
+                current = self._readers.get(reader.name)
+                if gone() and (current is None or current.chip is not chip):
                     chip.power_off()
         if self._service != service:
             return COMM_ERROR, b""

@@ -1,0 +1,71 @@
+"""Every result of the hardware reference's table maps to one problem; output of a failed call goes nowhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiosk.hardware.pcsc.api import PROBLEMS, PcscError, PcscProblem, PyscardScard, scard_call
+
+TABLE = [
+    (0x8010001D, PcscProblem.SERVICE_LOST),
+    (0x80100013, PcscProblem.SERVICE_LOST),
+    (0x8010001E, PcscProblem.SERVICE_LOST),
+    (0x80100003, PcscProblem.SERVICE_LOST),
+    (0x8010006A, PcscProblem.ACCESS_DENIED),
+    (0x8010002E, PcscProblem.NO_READER),
+    (0x80100009, PcscProblem.READER_GONE),
+    (0x80100017, PcscProblem.READER_GONE),
+    (0x8010000C, PcscProblem.NO_CARD),
+    (0x80100069, PcscProblem.CARD_REMOVED),
+    (0x80100068, PcscProblem.CARD_RESET),
+    (0x80100016, PcscProblem.EXCHANGE_FAILED),
+    (0x80100067, PcscProblem.CARD_MUTE),
+    (0x80100066, PcscProblem.CARD_MUTE),
+    (0x8010000F, PcscProblem.PROTOCOL_MISMATCH),
+    (0x8010000B, PcscProblem.HELD_BY_OTHER),
+    (0x8010000A, PcscProblem.WAIT_ENDED),
+    (0x80100002, PcscProblem.WAIT_ENDED),
+    (0x80100001, PcscProblem.UNKNOWN),
+    (0x8010001F, PcscProblem.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("code", "problem"), TABLE)
+@pytest.mark.parametrize("sign", [0, 1 << 32])
+def test_each_result_has_one_problem_signed_or_not(code: int, problem: PcscProblem, sign: int) -> None:
+    error = scard_call("SCardTransmit", "Reader 00 00", (code - sign, b"stale"))
+    assert error == PcscError(problem, "SCardTransmit", code, "Reader 00 00")
+
+
+@given(st.integers(-(2**31), 2**32 - 1))
+def test_any_result_is_success_or_one_error(code: int) -> None:
+    outcome = scard_call("SCardConnect", "R", (code, "output"))
+    if code == 0:
+        assert outcome == "output"
+    else:
+        assert isinstance(outcome, PcscError)
+        assert outcome.problem is PROBLEMS.get(code & 0xFFFFFFFF, PcscProblem.UNKNOWN)
+
+
+def test_a_failed_call_says_what_failed_and_nothing_of_its_output() -> None:
+    error = scard_call("SCardTransmit", "Reader 00 00", (0x80100013, b"PLANTED"))
+    assert str(error) == "SCardTransmit 0x80100013 on Reader 00 00"
+    assert "PLANTED" not in repr(error)
+
+
+def test_the_real_adapter_drops_stale_bytes_of_a_failed_transmit() -> None:
+    adapter = PyscardScard()
+
+    class Stale:
+        SCARD_PCI_T0 = 1
+        SCARD_PCI_T1 = 2
+
+        def SCardTransmit(self, *_: object) -> tuple[int, list[int]]:  # noqa: N802
+            return -0x7FEFFFED, [0x53, 0x45, 0x43]
+
+    adapter._scard = Stale()
+    from kiosk.hardware.pcsc.api import CardProtocol  # noqa: PLC0415
+
+    assert adapter.transmit(1, CardProtocol.T0, b"\x00\xa4\x04\x00") == (-0x7FEFFFED, b"")
