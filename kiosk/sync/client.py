@@ -19,7 +19,7 @@ from kiosk.sync.messages import Reason, Refused, VerifiedResponse
 from kiosk.sync.signature import sign_request, verify_response
 from kiosk.sync.strict_json import JsonError, decode, encode
 from kiosk.sync.time_keeper import TimeKeeper
-from kiosk.sync.wire import Wire, WireFailure
+from kiosk.sync.wire import Exchange, Wire, WireFailure
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import Clock
 
@@ -39,14 +39,18 @@ class Channel:
         time_keeper: TimeKeeper,
         clock: Clock,
         *,
+        wire: Exchange | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`pause(seconds)` waits between two attempts. Raises OSError or ssl.SSLError if the TLS files are unusable."""
+        """`wire`: the pool to use, a fresh one by default; `pause(seconds)` waits between two attempts.
+
+        Raises OSError or ssl.SSLError if the TLS files are unusable.
+        """
         self._identity = identity
         self._time = time_keeper
         self._clock = clock
         self._pause = pause
-        self._wire = Wire(identity.tls(), clock.monotonic_s)
+        self._wire = wire or Wire(identity.tls(), clock.monotonic_s)
 
     def call(
         self,

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx2
 
@@ -37,6 +37,27 @@ def client_tls(ca_file: Path, certificate: Path | None = None, private_key: Path
     if certificate is not None:
         context.load_cert_chain(certificate, private_key)
     return context
+
+
+class Exchange(Protocol):
+    """One request, one answer: what the channel needs of a `Wire`."""
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        *,
+        deadline_s: float,
+        max_body_bytes: int,
+    ) -> RawAnswer | WireFailure:
+        """See `Wire.exchange`."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
 
 
 class Wire:

@@ -1,0 +1,428 @@
+"""The frozen profile: what is accepted, and for each mutation the one reason of the refusal."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kiosk.sync import profile
+from kiosk.sync.messages import Reason, Refused, RequestHead, SignedRequest, VerifiedRequest, VerifiedResponse
+from kiosk.sync.signature import check_head, sign_response, verify_request, verify_response
+from tests.sync.support import (
+    BODY,
+    HOST,
+    IDEMPOTENCY_KEY,
+    KEYS,
+    KIOSK,
+    KIOSK_KEY,
+    NOW_S,
+    ORIGIN,
+    PATH,
+    SERVER_KEY,
+    SERVER_KEYS,
+    Ed25519Key,
+    Headers,
+    head,
+    p256_key,
+    raw,
+    record,
+    signed,
+    verified,
+)
+
+_ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def _verify(request: RequestHead, body: bytes = BODY, tls_kiosk: str | None = KIOSK) -> VerifiedRequest | Refused:
+    return verify_request(request, body, origin=ORIGIN, tls_kiosk=tls_kiosk, find_key=KEYS.get)
+
+
+def _edit(name: bytes, change: Callable[[bytes], bytes]) -> Callable[[Headers], Headers]:
+    return lambda headers: [(key, change(value) if key == name else value) for key, value in headers]
+
+
+def _sub(name: bytes, pattern: bytes, by: bytes) -> Callable[[Headers], Headers]:
+    def change(value: bytes) -> bytes:
+        new, count = re.subn(pattern, by, value)
+        assert count == 1, "the mutation must change something"
+        return new
+
+    return _edit(name, change)
+
+
+def _add(name: bytes, value: bytes) -> Callable[[Headers], Headers]:
+    return lambda headers: [*headers, (name, value)]
+
+
+def _drop(name: bytes) -> Callable[[Headers], Headers]:
+    return lambda headers: [pair for pair in headers if pair[0] != name]
+
+
+def _twice(name: bytes) -> Callable[[Headers], Headers]:
+    return lambda headers: headers + [pair for pair in headers if pair[0] == name]
+
+
+INPUT, S, D = b"signature-input", b"signature", b"content-digest"
+
+REQUEST_ROWS: dict[str, tuple[Callable[[Headers], Headers], Reason]] = {
+    # substitution
+    "host": (_edit(b"host", lambda _: b"evil.example"), Reason.HOST),
+    "host missing": (_drop(b"host"), Reason.HOST),
+    "host twice": (_twice(b"host"), Reason.HOST),
+    "type": (_edit(b"content-type", lambda _: b"application/json; charset=utf-8"), Reason.FIELD_FORM),
+    "type case": (_edit(b"content-type", lambda _: b"Application/json"), Reason.FIELD_FORM),
+    "idempotency key": (_edit(b"idempotency-key", lambda v: v[:-1] + b"0"), Reason.SIGNATURE),
+    "idempotency key upper": (_edit(b"idempotency-key", bytes.upper), Reason.FIELD_FORM),
+    "idempotency key short": (_edit(b"idempotency-key", lambda v: v[:-1]), Reason.FIELD_FORM),
+    "digest": (_edit(D, lambda _: profile.content_digest(b"{}").encode()), Reason.DIGEST),
+    "digest of two members": (_edit(D, lambda v: v + b", " + v), Reason.DIGEST),
+    "digest by another hash": (_edit(D, lambda v: v.replace(b"sha-256", b"sha-512")), Reason.DIGEST),
+    "length zero-padded": (_edit(b"content-length", lambda v: b"0" + v), Reason.FIELD_FORM),
+    "length signed": (_edit(b"content-length", lambda v: b"+" + v), Reason.FIELD_FORM),
+    "length other": (_edit(b"content-length", lambda _: b"14"), Reason.LENGTH),
+    "length above the limit": (_edit(b"content-length", lambda _: b"262145"), Reason.TOO_LARGE),
+    "length not ASCII digits": (_edit(b"content-length", lambda _: "١٥".encode()), Reason.FIELD_BYTES),
+    # algorithm
+    "alg absent": (_sub(INPUT, rb';alg="[^"]+"', b""), Reason.FIELD_FORM),
+    "alg unknown": (_sub(INPUT, rb'alg="[^"]+"', b'alg="hmac-sha256"'), Reason.FIELD_FORM),
+    "alg other": (_sub(INPUT, rb'alg="[^"]+"', b'alg="ed25519"'), Reason.ALG),
+    "alg p384": (_sub(INPUT, rb'alg="[^"]+"', b'alg="ecdsa-p384-sha384"'), Reason.FIELD_FORM),
+    # key confusion
+    "key unknown": (_sub(INPUT, rb"borne-7/1", b"borne-7/2"), Reason.KEY_UNKNOWN),
+    "server key as kiosk": (_sub(INPUT, rb"borne-7/1", b"srv/1"), Reason.FIELD_FORM),
+    "generation zero": (_sub(INPUT, rb"borne-7/1", b"borne-7/0"), Reason.FIELD_FORM),
+    "generation padded": (_sub(INPUT, rb"borne-7/1", b"borne-7/01"), Reason.FIELD_FORM),
+    "generation of seven digits": (_sub(INPUT, rb"borne-7/1", b"borne-7/1000000"), Reason.FIELD_FORM),
+    "keyid upper": (_sub(INPUT, rb"borne-7/1", b"Borne-7/1"), Reason.FIELD_FORM),
+    # time
+    "expires equals created": (_sub(INPUT, rb"expires=\d+", b"expires=%d" % NOW_S), Reason.LIFETIME),
+    "expires before created": (_sub(INPUT, rb"expires=\d+", b"expires=%d" % (NOW_S - 1)), Reason.LIFETIME),
+    "lifetime 121": (_sub(INPUT, rb"expires=\d+", b"expires=%d" % (NOW_S + 121)), Reason.LIFETIME),
+    "created decimal": (_sub(INPUT, rb"created=\d+", b"created=%d.0" % NOW_S), Reason.FIELD_FORM),
+    "created text": (_sub(INPUT, rb"created=\d+", b'created="%d"' % NOW_S), Reason.FIELD_FORM),
+    "created negative": (_sub(INPUT, rb"created=", b"created=-"), Reason.FIELD_FORM),
+    "created of 11 digits": (_sub(INPUT, rb"created=\d+", b"created=17950000000"), Reason.FIELD_FORM),
+    "created leading zero": (_sub(INPUT, rb"created=\d+", b"created=0795000000"), Reason.FIELD_FORM),
+    # coverage
+    **{
+        f"without {name.decode()}": (_sub(INPUT, rb' ?"' + re.escape(name) + rb'"', b""), Reason.FIELD_FORM)
+        for name in (
+            b"@method",
+            b"@target-uri",
+            b"content-type",
+            b"content-length",
+            b"content-digest",
+            b"idempotency-key",
+        )
+    },
+    "component extra": (_sub(INPUT, rb"\)", b' "date")'), Reason.FIELD_FORM),
+    "components moved": (_sub(INPUT, rb'"@method" "@target-uri"', b'"@target-uri" "@method"'), Reason.FIELD_FORM),
+    "component twice": (_sub(INPUT, rb'"@method"', b'"@method" "@method"'), Reason.FIELD_FORM),
+    "component with sf": (_sub(INPUT, rb'"content-digest"', b'"content-digest";sf'), Reason.FIELD_FORM),
+    "component with bs": (_sub(INPUT, rb'"content-digest"', b'"content-digest";bs'), Reason.FIELD_FORM),
+    "component with req": (_sub(INPUT, rb'"@method"', b'"@method";req'), Reason.FIELD_FORM),
+    "component with tr": (_sub(INPUT, rb'"content-type"', b'"content-type";tr'), Reason.FIELD_FORM),
+    "label other": (_sub(INPUT, rb"^sig1", b"sig2"), Reason.FIELD_FORM),
+    "tag other": (_sub(INPUT, rb"kiosk-sync/1", b"kiosk-sync/2"), Reason.FIELD_FORM),
+    "parameter extra": (_edit(INPUT, lambda v: v + b";x=1"), Reason.FIELD_FORM),
+    "parameter order": (_sub(INPUT, rb"(;created=\d+)(;keyid=[^;]+)", rb"\2\1"), Reason.FIELD_FORM),
+    "two signatures": (_edit(INPUT, lambda v: v + b", " + v.replace(b"sig1", b"sig2")), Reason.FIELD_FORM),
+    "nonce absent": (_sub(INPUT, rb';nonce="[^"]+"', b""), Reason.FIELD_FORM),
+    "nonce last character": (_sub(INPUT, rb'(nonce=".{21}).', rb"\1B"), Reason.FIELD_FORM),
+    "nonce other": (_sub(INPUT, rb'nonce=".{22}', b'nonce="' + b"A" * 22), Reason.SIGNATURE),
+    "nonce padded": (_sub(INPUT, rb'(nonce="[^"]+)', rb"\1=="), Reason.FIELD_FORM),
+    # fields
+    "trailing blank": (_edit(D, lambda v: v + b" "), Reason.DIGEST),
+    "folded": (_edit(INPUT, lambda v: v.replace(b";created", b"\r\n ;created")), Reason.FIELD_BYTES),
+    "newline at the end": (_edit(b"idempotency-key", lambda v: v + b"\n"), Reason.FIELD_BYTES),
+    "zero byte": (_add(b"x-other", b"a\x00b"), Reason.FIELD_BYTES),
+    "not ASCII": (_add(b"x-other", b"\xe9"), Reason.FIELD_BYTES),
+    **{f"{name.decode()} twice": (_twice(name), Reason.FIELD_DUPLICATE) for name in (INPUT, S, D, b"content-type")},
+    **{f"{name.decode()} missing": (_drop(name), Reason.FIELD_MISSING) for name in (INPUT, S, D, b"content-length")},
+    "64 KiB field": (_add(b"x-other", b"a" * 65536), Reason.HEADER_LIMIT),
+    "65 fields": (lambda headers: headers + [(b"x", b"")] * (65 - len(headers)), Reason.HEADER_LIMIT),
+    # framing
+    **{
+        f"forbidden {name.decode()}": (_add(name, b"x"), Reason.FORBIDDEN_FIELD)
+        for name in (b"Transfer-Encoding", b"content-encoding", b"expect", b"upgrade", b"cookie", b"trailer")
+    },
+    # signature
+    "signature label": (_sub(S, rb"^sig1", b"sig2"), Reason.FIELD_FORM),
+    "signature short": (_edit(S, lambda _: b"sig1=:" + b64encode(b"\x01" * 63) + b":"), Reason.FIELD_FORM),
+    "signature of zeros": (_edit(S, lambda _: b"sig1=:" + b64encode(bytes(64)) + b":"), Reason.SIGNATURE),
+    "signature padding bits": (_sub(S, rb"[AQgw]==", b"B=="), Reason.FIELD_FORM),
+    "signature url alphabet": (_sub(S, rb"sig1=:.", b"sig1=:_"), Reason.FIELD_FORM),
+}
+
+
+@pytest.mark.parametrize("row", REQUEST_ROWS)
+def test_each_mutation_of_a_request_has_its_reason(row: str) -> None:
+    mutate, reason = REQUEST_ROWS[row]
+    request = head(signed())
+    assert isinstance(_verify(request), VerifiedRequest)
+    result = _verify(replace(request, headers=mutate(list(request.headers))))
+    assert isinstance(result, Refused)
+    assert result.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"method": "PUT"}, Reason.METHOD),
+        ({"method": "post"}, Reason.METHOD),
+        ({"raw_path": b"/v1/%65vents"}, Reason.PATH),
+        ({"raw_path": b"/v1/events/"}, Reason.PATH),
+        ({"raw_path": b"https://centre.example:8443/v1/events"}, Reason.PATH),
+        ({"raw_path": b"/v1/identify"}, Reason.SIGNATURE),
+        ({"query": b"a=1"}, Reason.QUERY),
+    ],
+)
+def test_framing(change: dict[str, object], reason: Reason) -> None:
+    result = _verify(replace(head(signed()), **change))  # type: ignore[arg-type]  # a table of fields
+    assert isinstance(result, Refused)
+    assert result.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(BODY[:-1], Reason.LENGTH), (BODY + b" ", Reason.LENGTH), (BODY.replace(b"1", b"2"), Reason.DIGEST)],
+)
+def test_body_as_received(body: bytes, reason: Reason) -> None:
+    assert _verify(head(signed()), body) == Refused(
+        reason, {Reason.LENGTH: "content-length"}.get(reason, "content-digest")
+    )
+
+
+def test_relay_bodies_are_smaller() -> None:
+    body = b'{"x":"' + b"a" * profile.MAX_RELAY_BODY_BYTES + b'"}'
+    sent = signed(body, "/v1/relay/step")
+    assert _verify(head(sent, "/v1/relay/step"), body) == Refused(Reason.TOO_LARGE, "content-length")
+    assert isinstance(_verify(head(signed(body)), body), VerifiedRequest)
+
+
+@pytest.mark.parametrize("tls_kiosk", [None, "borne-8", "", "srv"])
+def test_tls_identity_must_be_the_kiosk_of_the_key(tls_kiosk: str | None) -> None:
+    assert _verify(head(signed()), tls_kiosk=tls_kiosk) == Refused(Reason.TLS_IDENTITY)
+
+
+def test_another_kiosks_key_is_no_help() -> None:
+    other = p256_key(KIOSK_KEY.keyid)
+    assert _verify(head(signed(key=other))) == Refused(Reason.SIGNATURE, "signature")
+
+
+def test_signature_of_another_request_does_not_fit() -> None:
+    first, second = head(signed()), head(signed(b"{}"))
+    stolen = dict(first.headers)[b"signature"]
+    mixed = _edit(b"signature", lambda _: stolen)(list(second.headers))
+    assert _verify(replace(second, headers=mixed), b"{}") == Refused(Reason.SIGNATURE, "signature")
+
+
+def test_malleable_twin_verifies_so_replay_is_keyed_on_the_nonce() -> None:
+    sent = signed()
+    signature = b64decode(sent.signature_member[1:-1])
+    r, s = signature[:32], int.from_bytes(signature[32:], "big")
+    twin = b64encode(r + (_ORDER_P256 - s).to_bytes(32, "big"))
+    request = head(sent)
+    result = _verify(replace(request, headers=_edit(S, lambda _: b"sig1=:" + twin + b":")(list(request.headers))))
+    original = _verify(request)
+    assert isinstance(result, VerifiedRequest)
+    assert isinstance(original, VerifiedRequest)
+    assert (result.keyid, result.nonce) == (original.keyid, original.nonce)
+
+
+def test_field_names_of_any_case_are_legal() -> None:
+    request = head(signed())
+    upper = [(name.upper(), value) for name, value in request.headers]
+    assert isinstance(_verify(replace(request, headers=upper)), VerifiedRequest)
+
+
+@pytest.mark.parametrize("lifetime_s", [1, 60, 120])
+def test_lifetimes_at_the_bounds(lifetime_s: int) -> None:
+    assert isinstance(_verify(head(signed(lifetime_s=lifetime_s))), VerifiedRequest)
+
+
+@pytest.mark.parametrize(
+    ("now_s", "inside"),
+    [
+        (NOW_S - 61, False),
+        (NOW_S - 60, True),
+        (NOW_S, True),
+        (NOW_S + 120, True),
+        (NOW_S + 121, False),
+        (9_999_999_999, False),
+        (0, False),
+    ],
+)
+def test_window_is_judged_on_a_proven_request(now_s: int, inside: bool) -> None:
+    assert verified(signed()).in_window(now_s) is inside
+
+
+def test_key_is_looked_up_only_after_the_grammar_and_the_body_is_not_needed_for_the_head() -> None:
+    asked: list[str] = []
+
+    def find(keyid: str) -> None:
+        asked.append(keyid)
+
+    request = head(signed())
+    bad = replace(request, headers=_sub(INPUT, rb"kiosk-sync/1", b"kiosk-sync/2")(list(request.headers)))
+    check_head(bad, origin=ORIGIN, tls_kiosk=KIOSK, find_key=find)
+    assert asked == []
+    check_head(request, origin=ORIGIN, tls_kiosk=KIOSK, find_key=find)
+    assert asked == [KIOSK_KEY.keyid]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (Reason.HEADER_LIMIT, 431),
+        (Reason.TOO_LARGE, 413),
+        (Reason.KEY_UNKNOWN, 401),
+        (Reason.ALG, 401),
+        (Reason.TLS_IDENTITY, 401),
+        (Reason.SIGNATURE, 401),
+        (Reason.DIGEST, 400),
+        (Reason.HOST, 400),
+    ],
+)
+def test_unsigned_statuses(reason: Reason, status: int) -> None:
+    assert Refused(reason).http_status == status
+
+
+def test_base_by_hand() -> None:
+    """A third opinion beside our code and the oracle: the base as a person writes it down from the RFC."""
+    sent = signed(b"{}")
+    params = dict(sent.headers)["signature-input"].removeprefix("sig1=")
+    by_hand = (
+        '"@method": POST\n'
+        '"@target-uri": https://centre.example:8443/v1/events\n'
+        '"content-type": application/json\n'
+        '"content-length": 2\n'
+        '"content-digest": sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:\n'
+        f'"idempotency-key": {IDEMPOTENCY_KEY}\n'
+        f'"@signature-params": {params}'
+    ).encode()
+    signature = b64decode(sent.signature_member[1:-1])
+    key = KEYS[KIOSK_KEY.keyid]
+    assert key.verify(signature, by_hand)
+    assert not key.verify(signature, by_hand + b"\n")
+
+
+# --- responses ---------------------------------------------------------------------------------------------------
+
+
+def _answer(sent: SignedRequest, body: bytes = b'{"ok":true}', status: int = 200) -> Headers:
+    return raw(sign_response(SERVER_KEY, verified(sent), status=status, body=body, created_s=NOW_S))
+
+
+def _check(
+    sent: SignedRequest, headers: Headers, body: bytes = b'{"ok":true}', status: int = 200, floor_s: int = NOW_S
+) -> VerifiedResponse | Refused:
+    return verify_response(sent, status=status, headers=headers, body=body, server_keys=SERVER_KEYS, floor_s=floor_s)
+
+
+RESPONSE_ROWS: dict[str, tuple[Callable[[Headers], Headers], Reason]] = {
+    "unsigned": (lambda _: [(b"content-type", b"application/json")], Reason.FIELD_MISSING),
+    "type": (_edit(b"content-type", lambda _: b"text/html"), Reason.FIELD_FORM),
+    "compressed": (_add(b"Content-Encoding", b"gzip"), Reason.FORBIDDEN_FIELD),
+    "digest": (_edit(D, lambda _: profile.content_digest(b"{}").encode()), Reason.DIGEST),
+    "kiosk key as server": (_sub(INPUT, rb"srv/1", b"borne-7/1"), Reason.FIELD_FORM),
+    "key not pinned": (_sub(INPUT, rb"srv/1", b"srv/2"), Reason.KEY_UNKNOWN),
+    "alg other": (_sub(INPUT, rb'alg="[^"]+"', b'alg="ed25519"'), Reason.ALG),
+    "weaker coverage": (_sub(INPUT, rb' "signature";req;key="sig1"', b""), Reason.FIELD_FORM),
+    "coverage without req": (_sub(INPUT, rb'"@method";req', b'"@method"'), Reason.FIELD_FORM),
+    "tag": (_sub(INPUT, rb"kiosk-sync/1", b"kiosk-sync/2"), Reason.FIELD_FORM),
+    "created changed": (_sub(INPUT, rb"created=\d+", b"created=%d" % (NOW_S + 1)), Reason.SIGNATURE),
+    "signature padding bits": (_sub(S, rb"[AQgw]==", b"B=="), Reason.FIELD_FORM),
+    "signature twice": (_twice(S), Reason.FIELD_DUPLICATE),
+    "too many fields": (lambda headers: headers + [(b"x", b"")] * 70, Reason.HEADER_LIMIT),
+}
+
+
+@pytest.mark.parametrize("row", RESPONSE_ROWS)
+def test_each_mutation_of_a_response_has_its_reason(row: str) -> None:
+    mutate, reason = RESPONSE_ROWS[row]
+    sent = signed()
+    headers = _answer(sent)
+    assert isinstance(_check(sent, headers), VerifiedResponse)
+    result = _check(sent, mutate(headers))
+    assert isinstance(result, Refused)
+    assert result.reason is reason
+
+
+def test_response_to_a_is_not_one_to_b() -> None:
+    first, second = signed(), signed()
+    assert isinstance(_check(first, _answer(first)), VerifiedResponse)
+    assert _check(second, _answer(first)) == Refused(Reason.SIGNATURE, "signature")
+
+
+@pytest.mark.parametrize("status", [100, 199, 301, 302, 307, 399, 600])
+def test_redirects_and_interim_answers_are_refused_unread(status: int) -> None:
+    sent = signed()
+    assert _check(sent, _answer(sent, status=status), status=status) == Refused(Reason.STATUS)
+
+
+def test_status_and_body_are_covered() -> None:
+    sent = signed()
+    assert _check(sent, _answer(sent, status=200), status=201) == Refused(Reason.SIGNATURE, "signature")
+    assert _check(sent, _answer(sent), body=b'{"ok":false}') == Refused(Reason.DIGEST, "content-digest")
+    assert isinstance(_check(sent, _answer(sent, status=503), status=503), VerifiedResponse)
+
+
+@pytest.mark.parametrize(("floor_s", "stale"), [(NOW_S + 60, False), (NOW_S + 61, True)])
+def test_responses_older_than_the_floor_are_stale(floor_s: int, stale: bool) -> None:
+    sent = signed()
+    assert isinstance(_check(sent, _answer(sent), floor_s=floor_s), Refused) is stale
+
+
+def test_ed25519_both_ways() -> None:
+    kiosk, server = Ed25519Key("borne-7/1"), Ed25519Key("srv/1")
+    sent = signed(key=kiosk)
+    keys = {kiosk.keyid: record(kiosk)}
+    proven = verify_request(head(sent), BODY, origin=ORIGIN, tls_kiosk=KIOSK, find_key=keys.get)
+    assert isinstance(proven, VerifiedRequest)
+    headers = raw(sign_response(server, proven, status=200, body=b"{}", created_s=NOW_S))
+    answer = verify_response(
+        sent, status=200, headers=headers, body=b"{}", server_keys={"srv/1": record(server)}, floor_s=0
+    )
+    assert isinstance(answer, VerifiedResponse)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_byte_of_a_covered_field_can_change(data: st.DataObject) -> None:
+    request = head(signed())
+    index = data.draw(st.integers(1, len(request.headers) - 1))
+    name, value = request.headers[index]
+    at = data.draw(st.integers(0, len(value) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda new: new != value[at]))
+    changed = [*request.headers]
+    changed[index] = (name, value[:at] + bytes([byte]) + value[at + 1 :])
+    assert isinstance(_verify(replace(request, headers=changed)), Refused)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    headers=st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=60)), max_size=12),
+    path=st.binary(max_size=30),
+    body=st.binary(max_size=30),
+)
+def test_hostile_bytes_are_refused_without_an_exception(
+    headers: list[tuple[bytes, bytes]], path: bytes, body: bytes
+) -> None:
+    assert isinstance(_verify(RequestHead("POST", path, b"", [(b"host", HOST), *headers]), body), Refused)
+    assert isinstance(_verify(RequestHead("POST", PATH.encode(), b"", [(b"host", HOST), *headers]), body), Refused)
+    assert isinstance(_check(signed(), headers, body), Refused)
+
+
+def test_nothing_secret_or_personal_in_reprs() -> None:
+    sent = signed(b'{"iccsn":"802500000200000000013"}')
+    text = repr(sent) + repr(verified(sent, b'{"iccsn":"802500000200000000013"}')) + repr(head(sent))
+    assert "80250000" not in text
+    assert sent.digest not in text
+    assert sent.signature_member not in text
