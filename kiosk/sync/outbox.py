@@ -1,0 +1,162 @@
+"""The outbox: facts the backend must be told, queued in the transaction that makes them true (channel reference §4).
+
+`enqueue` refuses new work visibly when a quota is reached and never drops anything. Sealing and results: `batches`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from kiosk.store.transaction import Transaction
+from kiosk.sync.strict_json import encode
+from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.ports import Clock
+
+SCHEMA_VERSION: Final = 1
+MAX_EVENT_BODY_BYTES: Final = 4096
+ALERT_SHARE: Final = 0.8
+_AGGREGATE: Final = re.compile(r"[a-z][a-z0-9_.:-]{0,95}", re.ASCII)
+
+BodyValue = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much may wait. The reserve is for `reserved` events only (the kiosk's own health)."""
+
+    events: int = 200_000
+    body_bytes: int = 64 * 1024 * 1024
+    reserve_share: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFull:
+    """New work is refused: which quota is reached."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the outbox holds. `share`: of the nearer quota, 1.0 = full; from `ALERT_SHARE` on an operator is told."""
+
+    events: int
+    body_bytes: int
+    share: float
+
+    @property
+    def alert(self) -> bool:
+        """Whether an operator should know."""
+        return self.share >= ALERT_SHARE
+
+
+class Outbox:
+    """Queues events. Has no state of its own: everything is in the caller's transaction."""
+
+    def __init__(self, clock: Clock, *, quota: Quota | None = None, boot_id: str | None = None) -> None:
+        self._clock = clock
+        self._quota = quota or Quota()
+        self._boot_id = boot_id or read_boot_id()
+
+    def enqueue(
+        self,
+        tx: Transaction,
+        aggregate: str,
+        event: str,
+        body: Mapping[str, BodyValue],
+        *,
+        utc_ms: int,
+        reserved: bool = False,
+    ) -> OutboxFull | None:
+        """Queue one event as the next of its aggregate (`kiosk`, `visit:<pseudonym>`); numbers start at 1.
+
+        When full nothing is written; the caller must roll back, or record nothing else. Raises ValueError on a body
+        above 4 KiB or an aggregate of another form: both are bugs, event bodies have closed fields.
+        """
+        raw = encode(body)
+        if len(raw) > MAX_EVENT_BODY_BYTES or not _AGGREGATE.fullmatch(aggregate):
+            raise ValueError(f"event {event}: body above {MAX_EVENT_BODY_BYTES} bytes, or a wrong aggregate")
+        if (full := self._refusal(tx, len(raw), reserved)) is not None:
+            return full
+        tx.execute(
+            "INSERT INTO aggregate VALUES (?, 1) ON CONFLICT(name) DO UPDATE SET last_seq = last_seq + 1", (aggregate,)
+        )
+        tx.execute(
+            "INSERT INTO event(event_id, aggregate, aggregate_seq, type, schema_version, body, created_utc_ms,"
+            " created_boot_ms, boot_id) SELECT ?, name, last_seq, ?, ?, ?, ?, ?, ? FROM aggregate WHERE name = ?",
+            (
+                uuid7(utc_ms),
+                event,
+                SCHEMA_VERSION,
+                raw,
+                utc_ms,
+                round(self._clock.monotonic_s() * 1000),
+                self._boot_id,
+                aggregate,
+            ),
+        )
+        return None
+
+    def usage(self, tx: Transaction) -> Usage:
+        """Size of the outbox against its quotas."""
+        events, body_bytes = _size(tx)
+        share = max(events / self._quota.events, body_bytes / self._quota.body_bytes)
+        return Usage(events, body_bytes, share)
+
+    def _refusal(self, tx: Transaction, more_bytes: int, reserved: bool) -> OutboxFull | None:
+        events, body_bytes = _size(tx)
+        open_share = 1.0 if reserved else 1.0 - self._quota.reserve_share
+        if events + 1 > self._quota.events * open_share:
+            return OutboxFull(f"{events} events wait")
+        if body_bytes + more_bytes > self._quota.body_bytes * open_share:
+            return OutboxFull(f"{body_bytes} bytes wait")
+        return None
+
+
+def pending(tx: Transaction) -> int:
+    """Events the backend has not yet acknowledged, dead ones included."""
+    return _count(tx, "state IN ('pending', 'inflight', 'dead')")
+
+
+def dead(tx: Transaction) -> int:
+    """Events the backend refused for good; each blocks its aggregate until an operator decides."""
+    return _count(tx, "state = 'dead'")
+
+
+def uuid7(utc_ms: int) -> str:
+    """A UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, 74 random bits. Lower-case, with hyphens."""
+    number = (utc_ms & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62
+    digits = f"{number | secrets.randbits(62):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+@cache
+def read_boot_id() -> str:
+    """Which boot of the machine this is: monotonic times of two boots must not be compared."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def store_failed(detail: str) -> Fault:
+    """The database cannot be opened, read or written."""
+    return Fault(Cause.STORE_FAILED, detail)
+
+
+def store_full(detail: str) -> Fault:
+    """A quota is reached, or the disk is full: new work is refused."""
+    return Fault(Cause.STORE_FULL, detail)
+
+
+def _size(tx: Transaction) -> tuple[int, int]:
+    ((events, body_bytes),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
+    return int(events or 0), int(body_bytes or 0)
+
+
+def _count(tx: Transaction, condition: str) -> int:
+    ((number,),) = tx.execute(f"SELECT count(*) FROM event WHERE {condition}")  # noqa: S608  constants of this module
+    return int(number or 0)

@@ -1,0 +1,273 @@
+"""Uploads the outbox, one batch at a time, and decides what each answer means (channel reference §4.3). Has no thread.
+
+| answer | action |
+|---|---|
+| 200, every event named | settle the batch |
+| `key_state`, `quarantined`, `capability` | stop sending, keep everything, until `resume()` |
+| `fork`, `idem_conflict`, `stale_seq`; a `last_seq` above what was ever sealed | stop for good, tell somebody |
+| `too_large`, `schema` | halve; an event alone in its batch is dead |
+| `internal` three times | halve; an event alone in its batch waits, others go first |
+| `busy`, `service_closed`, `time_skew`, `replay` | known to have had no effect: again later, `retry_after_s` honoured |
+| anything unproven or malformed, `gone` | outcome unknown: the same bytes, key and number again |
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from kiosk.store.errors import StoreFailedError
+from kiosk.store.thread import Store
+from kiosk.store.transaction import Transaction, read_meta, write_meta
+from kiosk.sync import batches
+from kiosk.sync.batches import Batch, EventStatus
+from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.outbox import dead, pending
+from kiosk.visit.failures import Fault
+from kiosk.visit.ports import Clock
+
+EVENTS_ROUTE: Final = "/v1/events"
+STATE_ROUTE: Final = "/v1/sync/state"
+IDLE_S: Final = 60.0
+HELD_S: Final = 900.0
+BACKOFF_FIRST_S: Final = 2.0
+BACKOFF_LONGEST_S: Final = 900.0
+ASK_STATE_AFTER: Final = 20
+INTERNAL_LIMIT: Final = 3
+REQUEST_LIFE_S: Final = 60.0 + 60.0 + 10.0  # a request's `expires`, the allowed skew, a margin
+_EVENT_ID: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
+_STOPPED: Final = "upload_stopped"
+_MAX_SEQ: Final = 2**53 - 1
+
+
+class EventChannel(Protocol):
+    """The two calls of the signed channel that an upload needs. A `Fault` is an unknown outcome."""
+
+    def call(self, route: str, body: Mapping[str, Any], /) -> dict[str, Any] | Refusal | Fault:
+        """One signed call."""
+        ...
+
+    def call_raw(self, route: str, body: bytes, idempotency_key: str, /) -> dict[str, Any] | Refusal | Fault:
+        """Send these very bytes under this key, signed afresh."""
+        ...
+
+
+class UploadState(StrEnum):
+    """What the uploader is doing."""
+
+    IDLE = "idle"
+    SENDING = "sending"
+    WAITING = "waiting"  # for the time to try again
+    HELD = "held"  # the backend refuses this kiosk: until `resume()`
+    STOPPED = "stopped"  # somebody must look
+    STORE_FAILED = "store_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStatus:
+    """For the diagnostics: state, why, how many events wait and how many of them were refused for good."""
+
+    state: UploadState
+    reason: str = ""
+    pending: int = 0
+    dead: int = 0
+
+
+class Uploader:
+    """Call `step()` again and again from one thread, after the delay it returns or when something was queued."""
+
+    def __init__(self, store: Store, channel: EventChannel, clock: Clock, rng: random.Random | None = None) -> None:
+        self._store, self._channel, self._clock = store, channel, clock
+        self._rng = rng or secrets.SystemRandom()
+        self._recovered = False
+        self._held: str | None = None
+        self._failures = 0  # in a row: the exponent of the backoff
+        self._last_sent_s = clock.monotonic_s()  # another run may have sent just before
+        self.status = UploadStatus(UploadState.IDLE)
+
+    def step(self) -> float:
+        """Do one thing (at most one call) and return after how many seconds to come back; 0 = at once."""
+        if self._held is not None:
+            self.status = UploadStatus(UploadState.HELD, self._held, self.status.pending, self.status.dead)
+            return HELD_S
+        try:
+            return self._step()
+        except StoreFailedError as failed:
+            self.status = UploadStatus(UploadState.STORE_FAILED, failed.error.reason)
+            self._failures += 1
+            return self._backoff_s()
+
+    def resume(self) -> None:
+        """The kiosk was enrolled again or a quarantine was lifted: sending may go on. Safe from any thread."""
+        self._held = None
+
+    def _step(self) -> float:
+        if not self._recovered:
+            self._store.submit(batches.recover).result()
+            self._recovered = True
+        batch = self._store.submit(self._prepare).result()
+        if not isinstance(batch, Batch):
+            return batch
+        if batch.attempts >= ASK_STATE_AFTER and batch.attempts % ASK_STATE_AFTER == 0:
+            return self._ask_state(batch)
+        return self._send(batch)
+
+    def _send(self, batch: Batch) -> float:
+        self._store.submit(lambda tx: batches.lease(tx, batch, self._now_ms())).result()
+        answer = self._channel.call_raw(EVENTS_ROUTE, batch.body, batch.idem_key)
+        self._last_sent_s = self._clock.monotonic_s()
+        if isinstance(answer, Fault):
+            return self._later(batch, attempts=batch.attempts + 1)
+        if isinstance(answer, Refusal):
+            return self._refused(batch, answer)
+        results = _read_results(answer, batch)
+        if isinstance(results, FieldError):
+            return self._later(batch, attempts=batch.attempts + 1)
+        return self._done(batch, *results)
+
+    def _done(self, batch: Batch, results: Mapping[str, EventStatus], last_seq: int) -> float:
+        def work(tx: Transaction) -> bool:
+            if last_seq > batches.last_sealed(tx):
+                return False
+            batches.settle(tx, batch, results, self._event_due_ms)
+            return True
+
+        if not self._store.submit(work).result():
+            return self._stop("rolled_back")
+        self._failures = 0
+        return 0.0
+
+    def _refused(self, batch: Batch, refusal: Refusal) -> float:
+        match refusal.reason:
+            case RefusalReason.KEY_STATE | RefusalReason.QUARANTINED | RefusalReason.CAPABILITY:
+                self._held = refusal.reason.value
+                self._put_off(batch, 0.0, attempts=0)
+                return HELD_S
+            case RefusalReason.FORK | RefusalReason.IDEM_CONFLICT:
+                return self._stop(refusal.reason.value)
+            case RefusalReason.STALE_SEQ:
+                return self._stop("rolled_back")
+            case RefusalReason.TOO_LARGE | RefusalReason.SCHEMA:
+                return self._smaller(batch, alone=EventStatus.INVALID)
+            case RefusalReason.INTERNAL if batch.refusals + 1 >= INTERNAL_LIMIT:
+                return self._smaller(batch, alone=EventStatus.RETRY)
+            case RefusalReason.INTERNAL:
+                return self._later(batch, attempts=0, refusals=batch.refusals + 1)
+            case RefusalReason.GONE:
+                return self._later(batch, attempts=batch.attempts + 1)
+            case RefusalReason.BUSY | RefusalReason.SERVICE_CLOSED | RefusalReason.TIME_SKEW | RefusalReason.REPLAY:
+                return self._later(batch, attempts=0, at_least_s=float(refusal.retry_after_s))
+
+    def _ask_state(self, batch: Batch) -> float:
+        answer = self._channel.call(STATE_ROUTE, {"batch_seq": batch.batch_seq})
+        state = answer if isinstance(answer, Refusal | Fault) else read(answer, _read_state)
+        if not isinstance(state, tuple):
+            if isinstance(state, Refusal) and state.reason in (RefusalReason.KEY_STATE, RefusalReason.QUARANTINED):
+                self._held = state.reason.value
+            return self._later(batch, attempts=batch.attempts)
+        applied, last_seq = state
+        if last_seq > self._store.submit(batches.last_sealed).result():
+            return self._stop("rolled_back")
+        if applied:  # its stored answer is what the next send returns
+            return self._send(batch)
+        left_s = self._last_sent_s + REQUEST_LIFE_S - self._clock.monotonic_s()
+        if left_s > 0:  # a copy on its way may still be applied
+            self._put_off(batch, left_s, attempts=batch.attempts)
+            return left_s
+        self._store.submit(lambda tx: batches.dissolve(tx, batch)).result()
+        return 0.0
+
+    def _later(self, batch: Batch, *, attempts: int, refusals: int = 0, at_least_s: float = 0.0) -> float:
+        self._failures += 1
+        delay_s = max(at_least_s, self._backoff_s())
+        self._put_off(batch, delay_s, attempts=attempts, refusals=refusals)
+        return delay_s
+
+    def _put_off(self, batch: Batch, delay_s: float, *, attempts: int, refusals: int = 0) -> None:
+        due_ms = self._due_ms(delay_s)
+        self._store.submit(lambda tx: batches.put_off(tx, batch, due_ms, attempts=attempts, refusals=refusals)).result()
+
+    def _smaller(self, batch: Batch, *, alone: EventStatus) -> float:
+        self._failures += 1
+
+        def work(tx: Transaction) -> None:
+            if len(batch.event_ids) > 1:
+                batches.dissolve_and_halve(tx, batch)
+            else:
+                batches.settle(tx, batch, {batch.event_ids[0]: alone}, self._event_due_ms)
+
+        self._store.submit(work).result()
+        return 0.0
+
+    def _stop(self, reason: str) -> float:
+        self._store.submit(lambda tx: write_meta(tx, _STOPPED, reason.encode("ascii"))).result()
+        return 0.0
+
+    def _prepare(self, tx: Transaction) -> Batch | float:
+        now_ms = self._now_ms()
+        if (reason := stopped(tx)) is not None:
+            self.status = UploadStatus(UploadState.STOPPED, reason, pending(tx), dead(tx))
+            return HELD_S
+        batches.purge(tx)
+        batch = batches.current(tx) or batches.seal(tx, now_ms)
+        if batch is None:
+            due_ms = batches.next_due_ms(tx)
+            delay_s = IDLE_S if due_ms is None else min(IDLE_S, max(0.0, (due_ms - now_ms) / 1000))
+            self.status = UploadStatus(UploadState.IDLE, "", pending(tx), dead(tx))
+            return delay_s
+        wait_ms = max(batch.next_at_ms, batch.lease_until_ms) - now_ms
+        if wait_ms > 0:
+            self.status = UploadStatus(UploadState.WAITING, "", pending(tx), dead(tx))
+            return wait_ms / 1000
+        self.status = UploadStatus(UploadState.SENDING, "", pending(tx), dead(tx))
+        return batch
+
+    def _backoff_s(self) -> float:
+        """Full jitter: uniform between 0 and 2 s · 2ⁿ, at most 15 minutes."""
+        return self._jitter_s(self._failures)
+
+    def _jitter_s(self, failures: int) -> float:
+        return self._rng.uniform(0.0, min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 16)))
+
+    def _event_due_ms(self, attempts: int) -> int:
+        return self._due_ms(self._jitter_s(attempts))
+
+    def _due_ms(self, delay_s: float) -> int:
+        return self._now_ms() + round(delay_s * 1000)
+
+    def _now_ms(self) -> int:
+        return round(self._clock.monotonic_s() * 1000)
+
+
+def stopped(tx: Transaction) -> str | None:
+    """Why uploading was stopped for good (`fork`, `idem_conflict`, `rolled_back`), or None. Survives restarts."""
+    reason = read_meta(tx, _STOPPED)
+    return None if reason is None else reason.decode("ascii")
+
+
+def release(tx: Transaction) -> None:
+    """After a new enrolment: uploading may start again."""
+    tx.execute("DELETE FROM meta WHERE key = ?", (_STOPPED,))
+
+
+def _read_results(answer: Mapping[str, Any], batch: Batch) -> tuple[dict[str, EventStatus], int] | FieldError:
+    def build(fields: Fields) -> tuple[dict[str, EventStatus], int]:
+        results = {
+            entry.text("event_id", pattern=_EVENT_ID): entry.one_of("status", EventStatus)
+            for entry in fields.objects("results", high=batches.MAX_BATCH_EVENTS)
+        }
+        if results.keys() != set(batch.event_ids):
+            fields.refuse("results", "exactly the events of the batch expected")
+        return results, fields.whole("last_seq", 0, _MAX_SEQ)
+
+    return read(answer, build)
+
+
+def _read_state(fields: Fields) -> tuple[bool, int]:
+    return fields.flag("applied"), fields.whole("last_seq", 0, _MAX_SEQ)
