@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -50,26 +51,25 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
     created = not path.exists()
     if (refused := _look_at_file(path)) is not None:
         return refused
-    connection: apsw.Connection | None = None
     try:
         if created:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
-        refused = _configure(connection, key) or _check(connection) or _migrate(connection) or _look_at_header(path)
-        if refused is None:
+        with contextlib.ExitStack() as undo:
+            undo.callback(connection.close, True)
+            refused = _configure(connection, key) or _check(connection) or _migrate(connection) or _look_at_header(path)
+            if refused is not None:
+                return refused
             if created:
                 _fsync_directory(path.parent)
+            undo.pop_all()
             return connection
     except apsw.Error as error:
-        known = as_store_error(error)
-        if known is None:
+        if (known := as_store_error(error)) is None:
             raise
-        refused = known
+        return known
     except OSError as error:
-        refused = StoreError("path", os.strerror(error.errno or 0))
-    if connection is not None:
-        connection.close(True)
-    return refused
+        return StoreError("path", os.strerror(error.errno or 0))
 
 
 def _look_at_file(path: Path) -> StoreError | None:
