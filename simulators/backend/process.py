@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from simulators.backend.admin import command
 from simulators.backend.clock import UtcSeconds, system_utc_s
 from simulators.backend.files import DataDir
 from simulators.backend.server import Ready, serve
+from simulators.personas import Persona
 
 START_LIMIT_S: Final = 20.0
 STOP_LIMIT_S: Final = 10.0
@@ -100,7 +101,9 @@ def running(data_dir: Path) -> Iterator[BackendProcess]:
 
 
 @contextmanager
-def in_thread(data_dir: Path, utc_s: UtcSeconds = system_utc_s) -> Iterator[Ready]:
+def in_thread(
+    data_dir: Path, utc_s: UtcSeconds = system_utc_s, personas: Iterable[Persona] | None = None
+) -> Iterator[Ready]:
     """A backend in a thread of this process, whose application lives at `utc_s()`."""
     ready: Future[Ready] = Future()
     handle: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -108,7 +111,7 @@ def in_thread(data_dir: Path, utc_s: UtcSeconds = system_utc_s) -> Iterator[Read
     async def main() -> None:
         stop = asyncio.Event()
         handle.set_result((asyncio.get_running_loop(), stop))
-        await serve(DataDir(data_dir), stop=stop, on_ready=ready.set_result, utc_s=utc_s)
+        await serve(DataDir(data_dir), stop=stop, on_ready=ready.set_result, utc_s=utc_s, personas=personas)
 
     def run() -> None:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from simulators.backend.enrol_app import EnrolApp
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.http_protocol import HEADER_LIMIT_S, BackendHttpProtocol
 from simulators.backend.registry import KeyRegistry
+from simulators.personas import Persona
 
 HOST: Final = "127.0.0.1"
 KEEP_ALIVE_S: Final = 75
@@ -50,10 +51,12 @@ async def serve(
     port: int = 0,
     enrol_port: int = 0,
     utc_s: UtcSeconds = system_utc_s,
+    personas: Iterable[Persona] | None = None,
 ) -> None:
     """Run until `stop` is set, then finish the requests at hand (5 s at most).
 
-    port 0: the port of the last start in this directory, so that the origin stays; any free one at the first start.
+    port 0: the port of the last start in this directory, so that the origin stays; any free one at the first
+    start. personas: who fills an empty centre, by default all that are committed.
     Raises DatabaseInUse when another server holds the directory, OSError when a port is taken.
     """
     data.create()
@@ -61,7 +64,7 @@ async def serve(
     try:
         now_s = utc_s()
         authority = open_authority(data, utc(now_s))
-        database.run(lambda connection: seed(connection, all_personas(), now_s))
+        database.run(lambda connection: seed(connection, all_personas() if personas is None else personas, now_s))
         registry = KeyRegistry()
         database.run(registry.load)
         sockets = _bind(data, port, enrol_port)
@@ -125,7 +128,8 @@ def _bind(data: DataDir, port: int, enrol_port: int) -> tuple[socket.socket, soc
     sockets: list[socket.socket] = []
     try:
         for number in wanted:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            # The protocol number matters: asyncio switches Nagle's algorithm off (40 ms a call) only where it is named.
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((HOST, number))

@@ -1,4 +1,4 @@
-"""A kiosk for the backend's tests: enrolled by the product's own client, signing by the product's profile, plain sockets."""
+"""A kiosk for the backend's tests: enrolled and signing by the product's own code, over plain sockets."""
 
 from __future__ import annotations
 
@@ -117,6 +117,7 @@ def enrolled(
     ready: Ready,
     utc: FakeUtc,
     state_dir: Path,
+    *,
     kiosk: str = "borne-0001",
     kind: SiteKind = SiteKind.AGENCY,
 ) -> KioskSide:
