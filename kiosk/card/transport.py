@@ -24,7 +24,7 @@ CLA, INS, P1, P2, Lc and data are never altered; no status word is interpreted b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -92,7 +92,7 @@ def _send_plain(
     if not isinstance(answer, ResponseApdu) or command.case is not Case.RESPONSE_ONLY or command.secure_messaging:
         return answer
     wanted = correct_ne(answer.sw)
-    return answer if wanted is None else _exchange(send, command.header + bytes((wanted & 0xFF,)))
+    return answer if wanted is None else _exchange(send, replace(command, ne=wanted).to_bytes())
 
 
 def _get_response(

@@ -89,12 +89,13 @@ def parse_pointers(content: bytes) -> tuple[ListedFile, ...] | CardReadError:
         if pointer.value[8:10] != entry_number:
             continue
         identifier = int.from_bytes(pointer.value[10:12], "big")
-        if any(file.identifier == identifier for file in files):
-            return CardReadError(POINTERS, f"EF {identifier:04X} is listed twice")
+        published = pointer.value[:8].decode("ascii", "replace")
+        name = published if published in _NAMED else f"{identifier:04X}"
+        if any(file.identifier == identifier or file.name == name for file in files):
+            return CardReadError(POINTERS, f"{name} is listed twice")
         if len(files) == MAX_LISTED_FILES:
             return CardReadError(POINTERS, f"more than {MAX_LISTED_FILES} files")
-        name = pointer.value[:8].decode("ascii", "replace")
-        files.append(ListedFile(name if name in _NAMED else f"{identifier:04X}", identifier))
+        files.append(ListedFile(name, identifier))
     return tuple(files)
 
 
