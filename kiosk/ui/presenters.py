@@ -233,6 +233,10 @@ class View(QObject):
         return self._changes
 
     @Property(bool, notify=changed)
+    def hasChanges(self) -> bool:  # noqa: N802  # QML name
+        return bool(self._view.changes)
+
+    @Property(bool, notify=changed)
     def past(self) -> bool:
         """Whether the changes have been written."""
         return self._view.page == "result"
@@ -240,6 +244,11 @@ class View(QObject):
     @Property(QObject, constant=True)
     def boxes(self) -> RowsModel:
         return self._boxes
+
+    @Property(int, notify=changed)
+    def gaps(self) -> int:
+        """How many boxes have a space before them."""
+        return sum(box.gap for box in self._view.boxes)
 
     @Property(str, notify=changed)
     def boxesTitle(self) -> str:  # noqa: N802  # QML name

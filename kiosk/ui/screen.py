@@ -41,7 +41,7 @@ def application() -> QGuiApplication:
 
 
 class Screen(QObject):
-    """One kiosk screen. Needs the application (see `application`) and its event loop; `show` is safe from any thread."""
+    """One kiosk screen, alive while an event loop runs; `show` is safe from any thread."""
 
     _arrived = Signal(object)
 

@@ -9,10 +9,10 @@ Item {
     property int boxHeight: Metrics.mm(22)
     property int fontSize: Metrics.cap(12)
     property int maxBoxWidth: Metrics.mm(18)
-    property int count: View.boxes ? repeater.count : 0
-    property int gaps: 0
+    readonly property int count: repeater.count
+    readonly property int gaps: View.gaps
 
-    readonly property int between: Metrics.mm(1.5)
+    property int between: Metrics.mm(1.5)
     readonly property int gapWidth: Metrics.mm(5)
     readonly property int boxWidth: Math.max(1, Math.min(maxBoxWidth, Math.floor((width - (count - 1) * between - gaps * gapWidth) / Math.max(count, 1))))
 

@@ -6,10 +6,7 @@ import Kiosk.View
 // The page's buttons, always at the same place, within reach: main, second, then help and stop.
 Rectangle {
     id: footer
-    property bool submit: false // the main button validates what was typed
-
-    readonly property string mainLabel: submit ? "" : View.mainLabel
-    readonly property bool empty: mainLabel === "" && View.secondLabel === "" && View.helpLabel === "" && View.stopLabel === ""
+    readonly property bool empty: View.mainLabel === "" && View.secondLabel === "" && View.helpLabel === "" && View.stopLabel === ""
 
     implicitHeight: empty ? 0 : grid.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 4 : 6)
     visible: !empty
@@ -34,7 +31,7 @@ Rectangle {
             objectName: "main"
             visible: text !== ""
             kind: "main"
-            text: footer.mainLabel
+            text: View.mainLabel
             iconName: View.mainIcon
             Layout.row: 0
             Layout.column: Metrics.landscape ? 4 : 0

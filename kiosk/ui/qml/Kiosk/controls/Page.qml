@@ -6,7 +6,7 @@ Item {
     id: page
     default property alias content: scroller.content
     property alias spacing: scroller.spacing
-    property bool submit: false
+    property bool hero: false
 
     Rectangle {
         anchors.fill: parent
@@ -14,6 +14,7 @@ Item {
     }
     StepHeader {
         id: header
+        hero: page.hero
         width: parent.width
     }
     Scroller {
@@ -29,7 +30,6 @@ Item {
     }
     Footer {
         id: footer
-        submit: page.submit
         anchors.bottom: parent.bottom
         width: parent.width
     }

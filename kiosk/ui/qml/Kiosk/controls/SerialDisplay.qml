@@ -43,7 +43,6 @@ Rectangle {
         }
         DigitBoxes {
             Layout.fillWidth: true
-            gaps: 1
         }
         KText {
             Layout.fillWidth: true

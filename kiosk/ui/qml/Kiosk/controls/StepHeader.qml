@@ -6,8 +6,10 @@ import Kiosk.View
 // Step in words, then the heading of the page.
 Rectangle {
     id: header
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 5 : 8)
-    color: Theme.surface
+    property bool hero: false // the first page: heading and lead on the main colour
+
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 5 : hero ? 14 : 8)
+    color: hero ? Theme.primary : Theme.surface
 
     ColumnLayout {
         id: column
@@ -30,10 +32,17 @@ Rectangle {
             objectName: "heading"
             heading: true
             text: View.heading
-            color: Theme.primary
-            font.pixelSize: Metrics.title
+            color: header.hero ? Theme.inkOnPrimary : Theme.primary
+            font.pixelSize: header.hero ? Metrics.hero : Metrics.title
             font.weight: Font.Bold
             lineHeight: 1.1
+        }
+        KText {
+            Layout.fillWidth: true
+            visible: header.hero
+            text: header.hero ? View.lead : ""
+            color: Theme.inkOnPrimary
+            font.pixelSize: Metrics.lead
         }
     }
     Rectangle {

@@ -3,38 +3,52 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// Nobody is there: what to do, and what works today, before a card is put in.
 Page {
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
-    }
+    hero: true
+    spacing: Metrics.mm(6)
+
     Notice {
         Layout.fillWidth: true
         text: View.notice
         tone: View.noticeTone
     }
     Split {
+        rowSpacing: Metrics.mm(6)
+
         Picture {
             Layout.fillWidth: true
             Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+            Layout.minimumHeight: Metrics.mm(40)
+            Layout.preferredWidth: Metrics.mm(110)
         }
-        RowList {
-            visible: View.hasRows
+        ColumnLayout {
+            spacing: Metrics.mm(5)
             Layout.fillWidth: true
+            Layout.preferredWidth: Metrics.mm(140)
+
+            RowList {
+                Layout.fillWidth: true
+                compact: true
+                title: View.rowsTitle
+            }
+            RowLayout {
+                spacing: Metrics.gap
+
+                KIcon {
+                    name: "shield"
+                    color: Theme.accent
+                }
+                KText {
+                    Layout.fillWidth: true
+                    text: View.text
+                }
+            }
+            KText {
+                Layout.fillWidth: true
+                text: View.footnote
+                color: Theme.muted
+            }
         }
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
     }
 }

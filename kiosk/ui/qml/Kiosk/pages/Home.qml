@@ -3,38 +3,46 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// What can be done with this card.
 Page {
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
-    }
-    Notice {
-        Layout.fillWidth: true
-        text: View.notice
-        tone: View.noticeTone
-    }
     Split {
-        Picture {
+        Layout.fillHeight: Metrics.landscape
+
+        ColumnLayout {
+            spacing: Metrics.mm(5)
             Layout.fillWidth: true
-            Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+            Layout.alignment: Qt.AlignTop
+            Layout.preferredWidth: Metrics.mm(110)
+
+            RowLayout {
+                spacing: Metrics.mm(6)
+
+                CardPicture {
+                    visible: !Metrics.landscape
+                    Layout.preferredWidth: Metrics.mm(38)
+                    Layout.preferredHeight: Metrics.mm(24)
+                }
+                Lead {
+                    font.weight: Font.DemiBold
+                }
+            }
+            KText {
+                Layout.fillWidth: true
+                visible: text !== ""
+                text: View.text
+            }
+            Notice {
+                Layout.fillWidth: true
+                text: View.notice
+                tone: View.noticeTone
+            }
         }
-        RowList {
-            visible: View.hasRows
+        ActionList {
             Layout.fillWidth: true
+            Layout.alignment: Qt.AlignTop
+            Layout.preferredWidth: Metrics.mm(140)
+            title: View.rowsTitle
         }
     }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
-    }
+    Filler {}
 }

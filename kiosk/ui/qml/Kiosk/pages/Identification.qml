@@ -3,38 +3,44 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// One question, answered on the keypad; what is typed stays masked and counted.
 Page {
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
-    }
-    Notice {
-        Layout.fillWidth: true
-        text: View.notice
-        tone: View.noticeTone
-    }
     Split {
-        Picture {
+        ColumnLayout {
+            spacing: Metrics.mm(5)
             Layout.fillWidth: true
-            Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+            Layout.alignment: Qt.AlignTop
+            Layout.preferredWidth: Metrics.mm(130)
+
+            Lead {}
+            KText {
+                Layout.fillWidth: true
+                text: View.text
+                color: Theme.muted
+            }
+            Notice {
+                Layout.fillWidth: true
+                text: View.notice
+                tone: View.noticeTone
+            }
+            DigitBoxes {
+                Layout.fillWidth: true
+                Layout.topMargin: Metrics.mm(3)
+            }
+            KText {
+                Layout.fillWidth: true
+                text: View.boxesText
+                color: Theme.muted
+                horizontalAlignment: Text.AlignHCenter
+            }
         }
-        RowList {
-            visible: View.hasRows
-            Layout.fillWidth: true
+        Keypad {
+            Layout.alignment: Qt.AlignHCenter | Qt.AlignVCenter
+            Layout.preferredWidth: implicitWidth
+            ready: View.canSubmit
+            onDigit: digit => Hand.digit(digit)
+            onErase: Hand.erase()
+            onSubmit: Hand.submit()
         }
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
     }
 }

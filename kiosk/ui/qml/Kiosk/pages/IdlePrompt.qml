@@ -3,38 +3,37 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// Is somebody still there? A bar shows the time that is left; the words do not depend on it.
 Page {
-    KText {
+    Lead {}
+    Picture {
         Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
+        Layout.fillHeight: true
+        Layout.minimumHeight: Metrics.mm(34)
     }
-    Notice {
+    Rectangle {
         Layout.fillWidth: true
-        text: View.notice
-        tone: View.noticeTone
-    }
-    Split {
-        Picture {
-            Layout.fillWidth: true
-            Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+        Layout.preferredHeight: Metrics.mm(5)
+        radius: height / 2
+        color: Theme.surface
+        border.width: Metrics.hair
+        border.color: Theme.line
+        Accessible.ignored: true
+
+        Rectangle {
+            id: bar
+            height: parent.height
+            width: parent.width
+            radius: height / 2
+            color: Theme.primary
+
+            NumberAnimation {
+                target: bar
+                property: "width"
+                running: !Display.still && View.countdownS > 0
+                to: 0
+                duration: View.countdownS * 1000
+            }
         }
-        RowList {
-            visible: View.hasRows
-            Layout.fillWidth: true
-        }
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
     }
 }

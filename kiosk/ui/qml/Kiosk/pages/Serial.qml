@@ -3,38 +3,33 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// The printed number, as the form asks for it.
 Page {
-    KText {
+    spacing: Metrics.mm(6)
+
+    SerialDisplay {
         Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
     }
+    MaskButton {}
     Notice {
         Layout.fillWidth: true
         text: View.notice
         tone: View.noticeTone
     }
     Split {
+        Layout.fillHeight: true
+
         Picture {
             Layout.fillWidth: true
             Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+            Layout.minimumHeight: Metrics.mm(30)
+            Layout.maximumHeight: Metrics.mm(90)
+            Layout.preferredWidth: Metrics.mm(60)
         }
-        RowList {
-            visible: View.hasRows
+        KText {
             Layout.fillWidth: true
+            Layout.preferredWidth: Metrics.mm(140)
+            text: View.lead
         }
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
     }
 }

@@ -3,38 +3,23 @@ import QtQuick.Layouts
 import Kiosk
 import Kiosk.View
 
+// Somebody without a card.
 Page {
-    KText {
+    Lead {}
+    ActionList {
         Layout.fillWidth: true
-        visible: text !== ""
-        text: View.lead
     }
-    Notice {
-        Layout.fillWidth: true
-        text: View.notice
-        tone: View.noticeTone
-    }
-    Split {
-        Picture {
-            Layout.fillWidth: true
-            Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(45)
-            Layout.maximumHeight: Metrics.mm(150)
+    RowLayout {
+        spacing: Metrics.gap
+
+        KIcon {
+            name: "card"
+            color: Theme.accent
         }
-        RowList {
-            visible: View.hasRows
+        KText {
             Layout.fillWidth: true
+            text: View.text
         }
     }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.text
-    }
-    KText {
-        Layout.fillWidth: true
-        visible: text !== ""
-        text: View.footnote
-        color: Theme.muted
-    }
+    Filler {}
 }

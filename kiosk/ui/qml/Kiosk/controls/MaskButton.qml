@@ -1,0 +1,15 @@
+import QtQuick
+import QtQuick.Layouts
+import Kiosk
+import Kiosk.View
+
+// The control that belongs to the content: hide or show digits, show masked lines.
+KButton {
+    visible: text !== ""
+    kind: "quiet"
+    text: View.inlineLabel
+    iconName: View.inlineIcon
+    Layout.alignment: Qt.AlignHCenter
+    Layout.preferredWidth: Math.max(implicitWidth, Metrics.mm(60))
+    onClicked: Hand.choose(View.inlineChoice)
+}
