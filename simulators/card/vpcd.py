@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -26,6 +27,9 @@ SLOT_LIVE_S: Final = 1.5
 """vpcd asks for the ATR every 0.4 s. A second card on a busy port connects and hears nothing."""
 _CLOSE_S: Final = 5.0
 
+Connect = Callable[[tuple[str, int], float], socket.socket]
+"""Address and seconds to a connected socket, or OSError."""
+
 
 class SlotProblem(StrEnum):
     """Why a card could not be inserted."""
@@ -40,8 +44,10 @@ class VpcdCard:
     `gone` is set whenever the card is not in the slot: pulled out, vanished as planned, or the reader closed.
     """
 
-    def __init__(self, card: SimulatedCard, host: str, port: int) -> None:
+    def __init__(self, card: SimulatedCard, host: str, port: int, connect: Connect = socket.create_connection) -> None:
+        """`connect` makes the connection; a reader in another network namespace needs its own way."""
         self.card = card
+        self._connect = connect
         self.gone = threading.Event()
         self.gone.set()
         self._address = (host, port)
@@ -53,7 +59,7 @@ class VpcdCard:
         """Connect and wait until the reader asks for the ATR. The card is not in the slot after a problem."""
         self.remove()
         try:
-            connection = socket.create_connection(self._address, timeout=live_within_s)
+            connection = self._connect(self._address, live_within_s)
         except OSError:
             return SlotProblem.NO_READER
         connection.settimeout(None)
