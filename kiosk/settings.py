@@ -24,7 +24,7 @@ class PrinterSettings:
     """Serial port of the ticket printer. Empty: the kiosk has none."""
 
     port: str = ""
-    profile: str = "epson-80mm"
+    profile: str = "escpos-80mm"
 
 
 @dataclass(frozen=True, slots=True)

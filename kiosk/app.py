@@ -1,0 +1,221 @@
+"""The composition root: settings in; devices, channel, store and screen wired around one visit. Chooses every adapter.
+
+A part that cannot start (store, enrolment, printer) is an expected failure: the kiosk runs, and says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from kiosk.background import Background
+from kiosk.card.values import CardContent
+from kiosk.facts import Facts, fault_of
+from kiosk.hardware.pcsc.api import Scard
+from kiosk.hardware.pcsc.hub import ReaderHub
+from kiosk.hardware.printer.driver import Printer, health_fault
+from kiosk.hardware.printer.profile import PROFILES
+from kiosk.journal.pseudonym import daily_key, pseudonym
+from kiosk.office import Office
+from kiosk.settings import Settings
+from kiosk.state import IDENTITY, open_store
+from kiosk.store.errors import StoreError
+from kiosk.store.transaction import read_meta_int, write_meta_int
+from kiosk.sync.identity import IdentityError, load_identity
+from kiosk.sync.outbox import Outbox, store_failed
+from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.visit import effects as fx
+from kiosk.visit import events as ev
+from kiosk.visit.failures import Fault
+from kiosk.visit.model import State
+from kiosk.visit.policy import Policy
+from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
+from kiosk.visit.runner import Runner
+from kiosk.visit.values import TicketContent
+
+TIME_FLOOR = "time_floor_s"
+SHUTDOWN_RECORD_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a kiosk is handed from outside.
+
+    scard: the PC/SC functions. publish: takes each new state (from the runner's thread; returns at once). draw: a
+    ticket as a picture for paper this many dots wide. trace: takes one redacted line an APDU.
+    """
+
+    scard: Scard
+    publish: Callable[[State], None]
+    draw: Callable[[TicketContent, int], Bitmap]
+    clock: Clock
+    trace: Callable[[str], None] | None = None
+
+
+class Kiosk:
+    """One kiosk. `start`, then events from `post`; `stop` ends every thread."""
+
+    def __init__(self, settings: Settings, around: Surroundings) -> None:
+        self._around = around
+        self._settings = settings
+        self.store = open_store(settings.kiosk.state_dir)
+        self.time = TimeKeeper(around.clock, floor_s=self._kept_floor_s(), keep_floor=self._keep_floor)
+        self.facts = self._facts()
+        readers = settings.readers
+        bindings = {ReaderRole.PATIENT: readers.patient, ReaderRole.PROFESSIONAL: readers.professional}
+        self.hub = ReaderHub(
+            around.scard,
+            {role: name for role, name in bindings.items() if name},
+            self.post,
+            around.clock,
+            trace=around.trace,
+        )
+        self.printer = self._printer()
+        identity = load_identity(settings.kiosk.state_dir / IDENTITY)
+        enrolled = None if isinstance(identity, IdentityError) else identity
+        self.office = Office(enrolled, self.hub, self.time, around.clock, self.post)
+        self.background = self._background()
+        self._paper = ThreadPoolExecutor(1, "ticket")
+        self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start every thread. What works and what does not arrives as events."""
+        self.runner.start()
+        if isinstance(self.store, StoreError):
+            self.post(ev.RecordFailed(0, store_failed(f"{self.store.field}: {self.store.reason}")))
+        self._note("kiosk_started", {})
+        if self.background is not None:
+            self.background.start()
+        else:
+            self.office.say_not_enrolled()
+        if self.printer is not None:
+            self.printer.start()
+        self.hub.start()
+
+    def stop(self) -> None:
+        """End every dialogue and thread, the store last."""
+        self.hub.stop()
+        if self.background is not None:
+            self.background.stop()
+        self.office.stop()
+        self._paper.shutdown()
+        if self.printer is not None:
+            self.printer.close()
+        self.runner.stop()
+        if not isinstance(self.store, StoreError):
+            if (noted := self._note("kiosk_stopped", {})) is not None:
+                noted.exception(SHUTDOWN_RECORD_S)
+            self.store.close()
+
+    def post(self, event: object) -> None:
+        """Put an event on the visit's queue, and note what the diagnostics need."""
+        match event:
+            case ev.ReaderReady():
+                self._note("reader_ready", {"role": event.role.value})
+            case ev.ReaderFailed():
+                self._note("reader_failed", {"role": event.role.value, "cause": event.fault.cause.value})
+            case ev.PrinterChanged():
+                self._note("printer_changed", {"health": event.health.value})
+            case _:
+                pass
+        self.runner.post(event)  # type: ignore[arg-type]  # devices post events only; `Post` is wider for their sake
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _facts(self) -> Facts | None:
+        if isinstance(self.store, StoreError):
+            return None
+        return Facts(self.store, Outbox(self._around.clock), lambda: self.time.now_s() * 1000)
+
+    def _printer(self) -> Printer | None:
+        settings = self._settings.printer
+        if not settings.port:
+            return None
+        return Printer(settings.port, PROFILES[settings.profile], self.post, self._around.clock)
+
+    def _background(self) -> Background | None:
+        if isinstance(self.store, StoreError) or self.office.identity is None or self.facts is None:
+            return None
+        return Background(
+            self.office.identity,
+            self.store,
+            self.facts,
+            time=self.time,
+            clock=self._around.clock,
+            post=self.post,
+        )
+
+    def _kept_floor_s(self) -> int:
+        if isinstance(self.store, StoreError):
+            return 0
+        return self.store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR)).result()
+
+    def _keep_floor(self, floor_s: int) -> None:
+        if not isinstance(self.store, StoreError):
+            self.store.submit(lambda tx: write_meta_int(tx, TIME_FLOOR, floor_s))
+
+    # --- effects -------------------------------------------------------------------------------------------------
+
+    def _handlers(self) -> dict[type[Any], Callable[[Any], None]]:
+        return {
+            fx.ReadCard: self._read_card,
+            fx.ReleaseCard: lambda effect: self.hub.release(effect.card_session),
+            fx.AskStanding: self.office.ask_standing,
+            fx.RunUpdate: self.office.run_update,
+            fx.Identify: self.office.identify,
+            fx.IssueCode: self.office.issue_code,
+            fx.PrintTicket: self._print_ticket,
+            fx.Record: self._record,
+            fx.Wipe: lambda effect: None,  # an adapter drops what it was handed once it has answered; a scanner looks
+        }
+
+    def _read_card(self, effect: fx.ReadCard) -> None:
+        self.hub.read(effect.card_session, partial(self._card_read, effect.card_session))
+
+    def _card_read(self, card_session: CardSession, outcome: CardContent | Fault) -> None:
+        if isinstance(outcome, Fault):
+            self.post(ev.CardFailed(card_session, outcome))
+            return
+        if isinstance(self.store, StoreError):
+            self.post(ev.CardFailed(card_session, store_failed("no pseudonym without a store")))
+            return
+        today = datetime.fromtimestamp(self.time.now_s(), UTC).date()
+        key = self.store.submit(lambda tx: daily_key(tx, today))
+        key.add_done_callback(partial(self._card_named, card_session, outcome))
+
+    def _card_named(self, card_session: CardSession, card: CardContent, key: Future[bytes]) -> None:
+        error = key.exception()
+        if error is not None:
+            self.post(ev.CardFailed(card_session, store_failed(str(error))))
+        else:
+            self.post(ev.CardRead(card_session, card, pseudonym(key.result(), card.iccsn)))
+
+    def _print_ticket(self, effect: fx.PrintTicket) -> None:
+        self._paper.submit(self._print, effect)
+
+    def _print(self, effect: fx.PrintTicket) -> None:
+        if self.printer is None:
+            self.post(ev.TicketEnded(effect.visit, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN)))
+            return
+        width_dots = PROFILES[self._settings.printer.profile].width_dots
+        self.printer.print(effect.visit, self._around.draw(effect.ticket, width_dots))
+
+    def _record(self, effect: fx.Record) -> None:
+        if self.facts is None:
+            self.post(ev.RecordFailed(effect.token, store_failed("the store did not open")))
+            return
+        written = self.facts.commit(effect.type.value, effect.fields, effect.pseudonym)
+        written.add_done_callback(partial(self._recorded, effect.token))
+
+    def _recorded(self, token: int, written: Future[None]) -> None:
+        error = written.exception()
+        self.post(ev.Recorded(token) if error is None else ev.RecordFailed(token, fault_of(error)))
+
+    def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
+        return None if self.facts is None else self.facts.commit(event, fields)

@@ -1,0 +1,105 @@
+"""The background side of the channel: upload of the outbox, signed policy. Touches no card, delays no member."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+from kiosk import __version__
+from kiosk.facts import Facts
+from kiosk.office import service_health
+from kiosk.store.thread import Store
+from kiosk.sync import faults
+from kiosk.sync.client import Channel
+from kiosk.sync.documents import POLICY, DocumentError, PolicyDocument, PolicyKeeper, envelope_type
+from kiosk.sync.identity import Identity
+from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.sync.uploader import Uploader
+from kiosk.visit import events as ev
+from kiosk.visit.ports import Clock, Post
+
+POLL_S: Final = 60.0
+RETRY_S: Final = 5.0
+POLICY_ROUTE: Final = "/v1/policy/state"
+
+
+class Background:
+    """One thread with its own connection pool."""
+
+    def __init__(
+        self, identity: Identity, store: Store, facts: Facts, *, time: TimeKeeper, clock: Clock, post: Post
+    ) -> None:
+        self._channel = Channel(identity, time, clock, pause=self._pause)
+        self._facts = facts
+        self._time = time
+        self._clock = clock
+        self._post = post
+        self._version = 0
+        self._keeper = PolicyKeeper(
+            store, role=identity.trust.roles[POLICY], scope=identity.kiosk, app_version=__version__
+        )
+        self._uploader = Uploader(store, self._channel, clock)
+        self._wake = threading.Event()
+        self._poll_at_s = clock.monotonic_s()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+
+    def start(self) -> None:
+        """Bring the kept policy into force, then begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the call under way and end the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+        self._channel.close()
+
+    def wake(self) -> None:
+        """There may be something to upload: look now."""
+        self._wake.set()
+
+    # --- the background thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self._take_kept()
+        while not self._stopping:
+            self._wake.clear()
+            delay_s = self._uploader.step()
+            if self._clock.monotonic_s() >= self._poll_at_s:
+                self._poll_at_s = self._clock.monotonic_s() + (POLL_S if self._poll() else RETRY_S)
+            until_poll_s = max(self._poll_at_s - self._clock.monotonic_s(), 0.0)
+            self._wake.wait(min(delay_s, until_poll_s))
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+
+    def _take_kept(self) -> None:
+        kept = self._keeper.in_force().result()
+        if isinstance(kept, PolicyDocument):
+            self._version = kept.version
+            self._post(ev.PolicyChanged(kept.policy))
+
+    def _poll(self) -> bool:
+        """Ask for newer documents; also how the kiosk learns that the service is there and what time it is."""
+        answer = self._channel.call(POLICY_ROUTE, {"known": {POLICY: self._version}}, deadline_s=RETRY_S)
+        for event in service_health(answer, self._time):
+            self._post(event)
+        if not isinstance(answer, dict):
+            return False
+        documents = answer.get("documents")
+        for envelope in documents if isinstance(documents, list) else ():
+            if isinstance(envelope, dict) and envelope_type(envelope) == POLICY:
+                self._adopt(envelope)
+        return True
+
+    def _adopt(self, envelope: dict[str, Any]) -> None:
+        adopted = self._keeper.adopt(envelope, self._time.now_s()).result()
+        if isinstance(adopted, DocumentError):
+            refused = faults.bad_answer(f"policy: {adopted}")
+            self._facts.commit("policy_refused", {"cause": refused.cause.value})
+        elif adopted.version != self._version:
+            self._version = adopted.version
+            self._facts.commit("policy_applied", {"version": adopted.version})
+            self._post(ev.PolicyChanged(adopted.policy))
+            self._uploader.resume()

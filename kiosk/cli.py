@@ -1,0 +1,156 @@
+"""Command line: run, diagnose, enrol, journal. Exit status: 0 all is well, 1 the answer is no, 2 bad input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+from kiosk import __version__
+from kiosk.settings import Settings, SettingsError, load_settings
+from kiosk.state import IDENTITY, open_store
+from kiosk.store.errors import StoreError
+
+DEFAULT_SETTINGS = Path("/etc/kiosk/kiosk.toml")
+MAX_TICKET_BYTES = 1024
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command."""
+    options = _parser().parse_args(arguments)
+    settings = load_settings(options.settings)
+    if isinstance(settings, SettingsError):
+        return _refuse(str(settings))
+    match options.command:
+        case "run":
+            return run(settings)
+        case "diagnose":
+            return diagnose(settings, as_json=options.json)
+        case "enrol":
+            return enrol(settings, options.origin, options.ca, options.ticket_file)
+        case _:
+            return verify_journal(settings)
+
+
+def run(settings: Settings) -> int:
+    """The kiosk itself, until SIGTERM."""
+    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415  the other commands need no Qt
+
+    from kiosk.app import Kiosk, Surroundings  # noqa: PLC0415
+    from kiosk.clock import SystemClock  # noqa: PLC0415
+    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.ui.screen import Screen, application  # noqa: PLC0415
+    from kiosk.ui.ticket import draw_ticket  # noqa: PLC0415
+
+    qt = application()
+    # The screen posts to the kiosk, the kiosk publishes to the screen: looked up when the first state comes.
+    around = Surroundings(PyscardScard(), lambda state: screen.show(state), draw_ticket, SystemClock())  # noqa: PLW0108
+    kiosk = Kiosk(settings, around)
+    size = settings.screen
+    screen = Screen(
+        kiosk.post,
+        diagonal_in=size.diagonal_in,
+        width_px=size.width_px,
+        height_px=size.height_px,
+        viewing_mm=size.viewing_mm,
+    )
+    # A signal must wake Qt's loop: Python writes its number to this socket, and handles it once the loop has turned.
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    signal.set_wakeup_fd(writing.fileno())
+    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
+    notifier.activated.connect(partial(reading.recv, 64))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: qt.quit())
+    kiosk.start()
+    status = qt.exec()
+    notifier.setEnabled(False)
+    signal.set_wakeup_fd(-1)
+    kiosk.stop()
+    screen.close()
+    return status
+
+
+def diagnose(settings: Settings, *, as_json: bool) -> int:
+    """Look at every part once. 0: all well; 1: something is not, or is not known."""
+    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.probes import look  # noqa: PLC0415
+
+    report = look(settings, PyscardScard())
+    print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if as_json else report.as_text())
+    return 0 if report.well else 1
+
+
+def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> int:
+    """Enrol this kiosk with a one-time ticket; the fact is in the journal before this says so."""
+    from kiosk.clock import SystemClock  # noqa: PLC0415
+    from kiosk.facts import Facts  # noqa: PLC0415
+    from kiosk.sync import enrol as est  # noqa: PLC0415
+    from kiosk.sync.outbox import Outbox  # noqa: PLC0415
+
+    try:
+        with ticket_file.open("rb") as file:
+            ticket_text = file.read(MAX_TICKET_BYTES).decode("ascii")
+    except OSError as error:
+        return _refuse(f"ticket file: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        return _refuse("ticket file: is not ASCII text")
+    store = open_store(settings.kiosk.state_dir)
+    if isinstance(store, StoreError):
+        return _refuse(f"store: {store.field}: {store.reason}")
+    try:
+        done = est.enrol(
+            origin=origin,
+            ca_file=ca_file,
+            ticket_text=ticket_text,
+            state_dir=settings.kiosk.state_dir / IDENTITY,
+            kiosk_serial=settings.kiosk.serial,
+        )
+        if isinstance(done, est.EnrolError):
+            return _refuse(f"{done.field}: {done.reason}")
+        clock = SystemClock()
+        facts = Facts(store, Outbox(clock), lambda: int(clock.utc_s() * 1000))
+        facts.commit("enrolled", {"generation": int(done.signing_key.keyid.rpartition("/")[2])}).result()
+    finally:
+        store.close()
+    print(json.dumps({"kiosk": done.kiosk, "certificate_until_s": done.certificate_until_s}))
+    return 0
+
+
+def verify_journal(settings: Settings) -> int:
+    """Check the journal's hash chain."""
+    from kiosk.journal.journal import verify  # noqa: PLC0415
+
+    store = open_store(settings.kiosk.state_dir)
+    if isinstance(store, StoreError):
+        return _refuse(f"store: {store.field}: {store.reason}")
+    verdict = store.submit(verify).result()
+    store.close()
+    print(json.dumps({"ok": verdict.ok, "entries": verdict.entries, "reason": verdict.reason}))
+    return 0 if verdict.ok else 1
+
+
+def _refuse(message: str) -> int:
+    print(f"kiosk: {message}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kiosk", description="Borne multiservice for the carte Vitale")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--settings", type=Path, default=DEFAULT_SETTINGS, help=f"default: {DEFAULT_SETTINGS}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the kiosk")
+    diagnosing = commands.add_parser("diagnose", help="look at every part once")
+    diagnosing.add_argument("--json", action="store_true")
+    enrolling = commands.add_parser("enrol", help="enrol this kiosk with a one-time ticket")
+    enrolling.add_argument("--origin", required=True, help="origin of the enrolment listener")
+    enrolling.add_argument("--ca", type=Path, required=True, help="the pinned CA, a PEM file")
+    enrolling.add_argument("--ticket-file", type=Path, required=True)
+    journal = commands.add_parser("journal", help="the journal")
+    journal.add_subparsers(dest="action", required=True).add_parser("verify", help="check its hash chain")
+    return parser

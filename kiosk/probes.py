@@ -1,0 +1,130 @@
+"""What `diagnose` looks at: each part once, by its own means, without starting the kiosk."""
+
+from __future__ import annotations
+
+from kiosk import __version__
+from kiosk.clock import SystemClock
+from kiosk.diagnostics.report import Check, CheckState, Report
+from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, scard_call
+from kiosk.hardware.pcsc.faults import fault_of
+from kiosk.hardware.pcsc.roles import BindingError, find_reader, parse_bindings
+from kiosk.hardware.printer.driver import health_fault
+from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
+from kiosk.hardware.printer.profile import PROFILES
+from kiosk.journal.journal import JournalVerdict, verify
+from kiosk.settings import Settings
+from kiosk.state import IDENTITY, open_store
+from kiosk.store.errors import StoreError
+from kiosk.store.thread import Store
+from kiosk.sync.client import Channel
+from kiosk.sync.faults import not_enrolled
+from kiosk.sync.identity import IdentityError, load_identity
+from kiosk.sync.outbox import dead, pending, store_failed
+from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.visit.failures import Fault
+from kiosk.visit.ports import PrinterHealth, ReaderRole
+
+ANSWER_S = 0.5
+CALL_S = 5.0
+
+
+def look(settings: Settings, scard: Scard) -> Report:
+    """Look at readers, printer, store, journal, outbox and channel."""
+    store = open_store(settings.kiosk.state_dir)
+    checks = [*_readers(settings, scard), _printer(settings)]
+    if isinstance(store, StoreError):
+        held = store.field == "lock"  # the running kiosk has it, as it should: nothing can be said from here
+        fault = None if held else store_failed(f"{store.field}: {store.reason}")
+        checks.append(Check("store", CheckState.UNKNOWN if held else CheckState.FAULT, fault, {"reason": store.reason}))
+    else:
+        checks += _store(store)
+        store.close()
+    checks.append(_channel(settings))
+    return Report(__version__, tuple(checks))
+
+
+def _readers(settings: Settings, scard: Scard) -> list[Check]:
+    wanted = {ReaderRole.PATIENT: settings.readers.patient, ReaderRole.PROFESSIONAL: settings.readers.professional}
+    names = _reader_names(scard)
+    checks = []
+    for role, name in wanted.items():
+        if not name:
+            continue
+        part = f"reader {role.value}"
+        bindings = parse_bindings({role: name})
+        if isinstance(names, Fault):
+            checks.append(Check(part, CheckState.FAULT, names))
+        elif isinstance(bindings, BindingError):
+            checks.append(Check(part, CheckState.FAULT, fault_of(PcscProblem.NO_READER, str(bindings))))
+        elif (found := find_reader(bindings[role], names)) is None:
+            detail = f"no {name!r} among {len(names)} readers"
+            checks.append(Check(part, CheckState.FAULT, fault_of(PcscProblem.NO_READER, detail)))
+        else:
+            checks.append(Check(part, CheckState.OK, facts={"reader": found}))
+    return checks
+
+
+def _reader_names(scard: Scard) -> tuple[str, ...] | Fault:
+    context = scard_call("SCardEstablishContext", "", scard.establish_context())
+    if isinstance(context, PcscError):
+        problem = PcscProblem.ACCESS_DENIED if scard.access_denied() else context.problem
+        return fault_of(problem, str(context))
+    names = scard_call("SCardListReaders", "", scard.list_readers(context))
+    scard.release_context(context)
+    if isinstance(names, PcscError):
+        return () if names.problem is PcscProblem.NO_READER else fault_of(names.problem, str(names))
+    return names
+
+
+def _printer(settings: Settings) -> Check:
+    if not settings.printer.port:
+        return Check("printer", CheckState.UNKNOWN, facts={"reason": "no port in the settings"})
+    clock = SystemClock()
+    try:
+        line = PrinterLine(settings.printer.port, PROFILES[settings.printer.profile], clock, ANSWER_S, ANSWER_S)
+    except LINE_LOST as error:
+        return Check(
+            "printer", CheckState.UNKNOWN, health_fault(PrinterHealth.UNKNOWN), {"reason": type(error).__name__}
+        )
+    try:
+        health = line.readings().health()
+    except LINE_LOST:
+        health = PrinterHealth.UNKNOWN
+    finally:
+        line.close()
+    if health is PrinterHealth.UNKNOWN:
+        return Check("printer", CheckState.UNKNOWN, health_fault(health))
+    return Check(
+        "printer", CheckState.OK if health.usable else CheckState.FAULT, health_fault(health), {"health": health}
+    )
+
+
+def _store(store: Store) -> list[Check]:
+    verdict = store.submit(verify).result()
+    waiting, refused = store.submit(lambda tx: (pending(tx), dead(tx))).result()
+    outbox = CheckState.FAULT if refused else CheckState.OK
+    return [
+        Check("store", CheckState.OK),
+        _journal(verdict),
+        Check("outbox", outbox, facts={"pending": waiting, "refused": refused}),
+    ]
+
+
+def _journal(verdict: JournalVerdict) -> Check:
+    facts = {"entries": verdict.entries} | ({"reason": verdict.reason} if verdict.reason else {})
+    return Check("journal", CheckState.OK if verdict.ok else CheckState.FAULT, facts=facts)
+
+
+def _channel(settings: Settings) -> Check:
+    identity = load_identity(settings.kiosk.state_dir / IDENTITY)
+    if isinstance(identity, IdentityError):
+        return Check("channel", CheckState.FAULT, not_enrolled(f"{identity.field}: {identity.reason}"))
+    clock = SystemClock()
+    time = TimeKeeper(clock, keep_floor=lambda _floor_s: None)
+    channel = Channel(identity, time, clock)
+    answer = channel.call("/v1/policy/state", {"known": {}}, deadline_s=CALL_S)
+    channel.close()
+    facts = {"origin": identity.trust.origin, "certificate_until_s": identity.certificate_until_s}
+    if isinstance(answer, Fault):
+        return Check("channel", CheckState.FAULT, answer, facts)
+    return Check("channel", CheckState.OK, facts={**facts, "clock_error_s": round(time.now_s() - clock.utc_s())})

@@ -1,0 +1,24 @@
+"""What a kiosk keeps on disk, and where: `kiosk.db` with its key, and the identity that enrolment wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from kiosk.store.errors import StoreError
+from kiosk.store.key import load_or_create_key
+from kiosk.store.thread import Store
+
+DATABASE: Final = "kiosk.db"
+DATABASE_KEY: Final = "store.key"
+IDENTITY: Final = "identity"
+
+
+def open_store(state_dir: Path) -> Store | StoreError:
+    """Open or create the database of this kiosk."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        return StoreError("path", error.strerror or "cannot be created")
+    key = load_or_create_key(state_dir / DATABASE_KEY, state_dir / DATABASE)
+    return key if isinstance(key, StoreError) else Store.open(state_dir / DATABASE, key)
