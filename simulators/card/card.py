@@ -152,17 +152,18 @@ class SimulatedCard:
         return self._more()
 
     def _get_response(self, command: CommandApdu | None) -> bytes:
-        """The next chunk of a pending answer. A refused GET RESPONSE leaves it pending."""
+        """The next chunk of a pending answer; without Le as with Le 00. A refused GET RESPONSE leaves it pending."""
         pending = self._pending
         if command is not None and (command.p1, command.p2) != (0, 0):
             return b"\x6a\x86"
-        if command is None or command.case is not Case.RESPONSE_ONLY:
+        if command is None or command.data:
             return b"\x67\x00"
         if not pending.data:
             return b"\x69\x85"
-        if command.ne > len(pending.data) and command.ne != SHORT_NE_MAX:
+        ne = min(command.ne or SHORT_NE_MAX, SHORT_NE_MAX)
+        if ne > len(pending.data) and ne != SHORT_NE_MAX:
             return bytes([0x6C, len(pending.data) & 0xFF])
-        chunk, rest = pending.data[: command.ne], pending.data[command.ne :]
+        chunk, rest = pending.data[:ne], pending.data[ne:]
         self._pending = Reply(pending.sw, rest)
         return chunk + (self._more() if rest else self._status(pending.sw))
 
