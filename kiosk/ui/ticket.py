@@ -62,7 +62,7 @@ _NARROW_BELOW_DOTS: Final = 480
 def draw_ticket(ticket: TicketContent, width_dots: int, zone: tzinfo | None = None) -> Bitmap:
     """Draw a ticket `width_dots` wide (384 to 576, at 203 dots per inch) and as long as it needs.
 
-    zone: of the hour shown, the machine's own when None. Needs a QGuiApplication. Any thread, once `load_fonts` has run.
+    zone: of the hour shown, the machine's own when None. Needs a QGuiApplication; any thread after `load_fonts`.
     """
     kind = _WIDE if width_dots >= _NARROW_BELOW_DOTS else _NARROW
     sheet = Sheet(width_dots, kind.margin)

@@ -33,6 +33,7 @@ class PrinterFault(StrEnum):
 
 _STOPPING = frozenset(
     {
+        PrinterFault.SILENT,
         PrinterFault.PAPER_OUT,
         PrinterFault.COVER_OPEN,
         PrinterFault.CUTTER,
@@ -46,13 +47,16 @@ _STOPPING = frozenset(
 class PrinterEngine:
     """State of one device. `feed` is the only input; `tickets` grows at each cut.
 
-    width_dots: of the print head. paper_rows_left: None = a full roll. unknown: commands it did not understand.
+    width_dots: of the print head. paper_rows_left: None = a full roll. fault_at_first_row: happens once, when the next
+    picture has begun to appear. rows_printed: since the beginning, cut or not. unknown: commands it did not understand.
     real_time_in_data: real-time sequences met inside a picture (each one spoils the ticket).
     """
 
     width_dots: int = 576
     faults: set[PrinterFault] = field(default_factory=set)
     paper_rows_left: int | None = None
+    fault_at_first_row: PrinterFault | None = None
+    rows_printed: int = 0
     tickets: list[Image.Image] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
     real_time_in_data: int = 0
@@ -76,8 +80,16 @@ class PrinterEngine:
             self._held += dle
         return bytes(answers)
 
-    def resume(self) -> bytes:
-        """Carry on with what is buffered after a fault was mended; returns answers that were still owed."""
+    def mend(self, fault: PrinterFault) -> bytes:
+        """End a fault and carry on with what is buffered; returns answers that were still owed.
+
+        New paper is a full roll; a printer that was off has forgotten what it held.
+        """
+        self.faults.discard(fault)
+        if fault is PrinterFault.PAPER_OUT:
+            self.paper_rows_left = None
+        if fault is PrinterFault.SILENT:
+            self._drop_buffers()
         return self.feed(b"")
 
     # --- real-time layer: obeyed on arrival, whatever surrounds it ---------------------------------------------------
@@ -93,8 +105,7 @@ class PrinterEngine:
             case [0x10, 0x05, 1 | 2 as how]:
                 self._obeyed()
                 if how == 2:
-                    self._buffer.clear()
-                    self._rows.clear()
+                    self._drop_buffers()
                 return b""
             case [0x10, 0x14, _]:
                 self._obeyed()
@@ -153,8 +164,8 @@ class PrinterEngine:
                 self._print_rows([data[at : at + row_bytes] for at in range(0, len(data), row_bytes)])
                 return b""
             case b"\x1d\x56":
-                self._print_rows([b""] * (command[3] if len(command) == 4 else 0))
-                self._cut()
+                if self._print_rows([b""] * (command[3] if len(command) == 4 else 0), rest=b"\x1d\x56\x00"):
+                    self._cut()
                 return b""
             case b"\x1d\x72":
                 return self._say(bytes((0x03 if PrinterFault.PAPER_LOW in self.faults else 0x00,)))
@@ -164,16 +175,21 @@ class PrinterEngine:
                 self.unknown.append(command)
                 return b""
 
-    def _print_rows(self, rows: list[bytes]) -> None:
-        """Put rows on paper. When the roll ends, the rest stays inside the printer, as do the commands after it."""
+    def _print_rows(self, rows: list[bytes], rest: bytes = b"") -> bool:
+        """Put rows on paper; False when the roll ended first: the others, and `rest`, stay inside the printer."""
         if self.paper_rows_left is not None:
             printed = rows[: self.paper_rows_left]
             self.paper_rows_left -= len(printed)
             if len(printed) < len(rows):
                 self.faults.add(PrinterFault.PAPER_OUT)
-                self._buffer[:0] = _raster_command(rows[len(printed) :])
+                self._buffer[:0] = _raster_command(rows[len(printed) :]) + rest
             rows = printed
         self._rows += rows
+        self.rows_printed += len(rows)
+        if rows and self.fault_at_first_row is not None:
+            self.faults.add(self.fault_at_first_row)
+            self.fault_at_first_row = None
+        return PrinterFault.PAPER_OUT not in self.faults
 
     def _cut(self) -> None:
         if not self._rows:
@@ -182,6 +198,11 @@ class PrinterEngine:
         data = b"".join(row[:row_bytes].ljust(row_bytes, b"\0") for row in self._rows)
         black_is_1 = Image.frombytes("1", (row_bytes * 8, len(self._rows)), data)
         self.tickets.append(black_is_1.point(lambda dot: 255 - dot).crop((0, 0, self.width_dots, len(self._rows))))
+        self._rows.clear()
+
+    def _drop_buffers(self) -> None:
+        self._held.clear()
+        self._buffer.clear()
         self._rows.clear()
 
     def _status(self, which: int) -> bytes:
@@ -203,7 +224,7 @@ class PrinterEngine:
         return self._say(bytes((value,)))
 
     def _say(self, answer: bytes) -> bytes:
-        if PrinterFault.MUTE in self.faults:
+        if self.faults & {PrinterFault.MUTE, PrinterFault.SILENT}:
             return b""
         if PrinterFault.NOISE in self.faults:
             return b"\xff\x95" + answer + b"\x80"
@@ -212,6 +233,6 @@ class PrinterEngine:
 
 def _raster_command(rows: list[bytes]) -> bytes:
     """What is left of a picture, as the command that would print it."""
-    row_bytes = max(len(row) for row in rows)
+    row_bytes = max(1, *(len(row) for row in rows))
     header = _RASTER + row_bytes.to_bytes(2, "little") + len(rows).to_bytes(2, "little")
     return header + b"".join(row.ljust(row_bytes, b"\0") for row in rows)

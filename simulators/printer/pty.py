@@ -35,6 +35,7 @@ class PtyPrinter:
         self._master: int | None = None
         self._slave: int | None = None
         self._wake_read, self._wake_write = os.pipe()
+        self._unplug_at_row: int | None = None
         self._pulled = False  # the printer's thread closes the port: no one may while it waits on it
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="pty-printer", daemon=True)
@@ -89,12 +90,19 @@ class PtyPrinter:
             if present:
                 self._engine.faults.add(fault)
             else:
-                self._engine.faults.discard(fault)
-                if fault is PrinterFault.PAPER_OUT:
-                    self._engine.paper_rows_left = None
-                self._answer(self._engine.resume())
+                self._answer(self._engine.mend(fault))
                 self._settle()
         self._wake()
+
+    def fault_at_first_row(self, fault: PrinterFault) -> None:
+        """Stage a fault for the moment when the next ticket has begun to appear."""
+        with self._lock:
+            self._engine.fault_at_first_row = fault
+
+    def unplug_at_first_row(self) -> None:
+        """Have the cable pulled when the next ticket has begun to appear."""
+        with self._lock:
+            self._unplug_at_row = self._engine.rows_printed + 1
 
     def end_paper_after(self, rows: int) -> None:
         """Leave so many rows (dots of paper) on the roll."""
@@ -141,7 +149,12 @@ class PtyPrinter:
                 if self._pulled:
                     self._close_port()
                 elif self._master in ready:
-                    self._answer(self._engine.feed(os.read(self._master, 65536)))
+                    answer = self._engine.feed(os.read(self._master, 65536))
+                    if self._unplug_at_row is not None and self._engine.rows_printed >= self._unplug_at_row:
+                        self._unplug_at_row = None
+                        self._engine.mend(PrinterFault.SILENT)
+                        self._close_port()
+                    self._answer(answer)
                     self._settle()
 
     def _close_port(self) -> None:

@@ -136,6 +136,7 @@ class Printer:
             self._clear_printer(self._line)
         except LINE_LOST:
             self._drop_line()
+        self._look()  # so that the printer's state is known when the ticket's end is
         if trouble is PrinterHealth.UNKNOWN:
             return PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN)
         return PrintState.FAILED, health_fault(trouble)

@@ -1,0 +1,272 @@
+"""The worker against the simulated printer on a pty: it tells what the printer says, and never more."""
+
+import gc
+import queue
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kiosk.hardware.printer.driver import Printer, health_fault
+from kiosk.hardware.printer.job import PrinterLimits
+from kiosk.hardware.printer.profile import PROFILES, CompletionProof
+from kiosk.visit.events import PrinterChanged, TicketEnded
+from kiosk.visit.failures import Cause
+from kiosk.visit.ports import Bitmap, PrinterHealth, PrintState, VisitId
+from simulators.printer import PrinterFault, PtyPrinter
+
+VISIT = VisitId(7)
+LIMITS = PrinterLimits(answer_s=0.15, poll_s=0.02, write_s=0.3, proof_s=0.4)
+PATIENCE_S = 10.0
+BY_PROOF = {p.proof: replace(p, baud=921_600) for p in PROFILES.values() if p.width_dots == 576}
+PICTURE = Bitmap(576, 300, b"\x55\xaa\x0f" * (24 * 300))
+
+
+class RealClock:
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def utc_s(self) -> float:
+        return time.time()
+
+
+class Desk:
+    """A printer, its driver, and what the driver has posted."""
+
+    def __init__(self, proof: CompletionProof = CompletionProof.PROCESS_ID) -> None:
+        self.printer = PtyPrinter()
+        self.posted: queue.Queue[object] = queue.Queue()
+        self.driver = Printer(self.printer.port, BY_PROOF[proof], self.posted.put, RealClock(), LIMITS)
+
+    def health(self) -> PrinterHealth:
+        event = self.posted.get(timeout=PATIENCE_S)
+        assert isinstance(event, PrinterChanged)
+        return event.health
+
+    def until_health(self, wanted: PrinterHealth) -> None:
+        while self.health() is not wanted:
+            pass
+
+    def ended(self) -> TicketEnded:
+        while True:
+            event = self.posted.get(timeout=PATIENCE_S)
+            if isinstance(event, TicketEnded):
+                return event
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    yield from _desk(CompletionProof.PROCESS_ID)
+
+
+@pytest.fixture(params=list(CompletionProof))
+def any_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    yield from _desk(request.param)
+
+
+def _desk(proof: CompletionProof) -> Iterator[Desk]:
+    desk = Desk(proof)
+    with desk.printer:
+        desk.driver.start()
+        yield desk
+        desk.driver.close()
+
+
+def test_a_ticket_is_printed_once_and_proven(any_desk: Desk) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.driver.print(VISIT, PICTURE)
+    assert any_desk.ended() == TicketEnded(VISIT, PrintState.PRINTED)
+    (ticket,) = any_desk.printer.tickets
+    assert ticket.width == 576
+    assert bytes(byte ^ 0xFF for byte in ticket.tobytes()).startswith(PICTURE.rows)
+    assert any_desk.printer.unknown_commands == []
+    assert any_desk.printer.spoiled_by_real_time == 0
+
+
+def test_tickets_are_printed_in_order(desk: Desk) -> None:
+    for number in range(3):
+        desk.driver.print(VisitId(number), Bitmap(576, 10 + number, bytes(72 * (10 + number))))
+    assert [desk.ended().visit for _ in range(3)] == [0, 1, 2]
+    feed = BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
+    assert [ticket.height - feed for ticket in desk.printer.tickets] == [10, 11, 12]
+
+
+@pytest.mark.parametrize(
+    ("fault", "health", "cause"),
+    [
+        (PrinterFault.PAPER_OUT, PrinterHealth.PAPER_OUT, Cause.PRINTER_PAPER),
+        (PrinterFault.COVER_OPEN, PrinterHealth.COVER_OPEN, Cause.PRINTER_COVER),
+        (PrinterFault.CUTTER, PrinterHealth.FAULT, Cause.PRINTER_FAULT),
+        (PrinterFault.UNRECOVERABLE, PrinterHealth.FAULT, Cause.PRINTER_FAULT),
+        (PrinterFault.OFFLINE, PrinterHealth.OFFLINE, Cause.PRINTER_FAULT),
+        (PrinterFault.SILENT, PrinterHealth.UNKNOWN, Cause.PRINTER_SILENT),
+        (PrinterFault.MUTE, PrinterHealth.UNKNOWN, Cause.PRINTER_SILENT),
+        (PrinterFault.STALLED, PrinterHealth.UNKNOWN, Cause.PRINTER_SILENT),
+    ],
+)
+def test_a_fault_is_told_refuses_the_ticket_and_goes_away(
+    desk: Desk, fault: PrinterFault, health: PrinterHealth, cause: Cause
+) -> None:
+    assert desk.health() is PrinterHealth.OK
+    desk.printer.fault(fault)
+    assert desk.health() is health
+    desk.driver.print(VISIT, PICTURE)
+    ended = desk.ended()
+    assert ended.state is PrintState.FAILED
+    assert ended.fault is not None
+    assert ended.fault.cause is cause
+    desk.printer.fault(fault, present=False)
+    desk.until_health(PrinterHealth.OK)
+    assert desk.printer.tickets == []
+
+
+def test_low_paper_is_told_and_prints(desk: Desk) -> None:
+    desk.printer.fault(PrinterFault.PAPER_LOW)
+    desk.until_health(PrinterHealth.PAPER_LOW)
+    desk.driver.print(VISIT, PICTURE)
+    assert desk.ended().state is PrintState.PRINTED
+
+
+def test_noise_changes_nothing(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    desk.printer.fault(PrinterFault.NOISE)
+    desk.driver.print(VISIT, PICTURE)
+    assert desk.ended() == TicketEnded(VISIT, PrintState.PRINTED)
+    assert desk.posted.empty()
+
+
+def test_health_is_posted_on_change_only(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    for _ in range(5):
+        desk.driver.print(VISIT, Bitmap(576, 1, bytes(72)))
+        assert desk.posted.get(timeout=PATIENCE_S) == TicketEnded(VISIT, PrintState.PRINTED)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 127, 128, 299, 300, 323])
+def test_paper_ends_in_the_middle_and_nothing_appears_with_the_new_roll(any_desk: Desk, rows: int) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.printer.end_paper_after(rows)
+    any_desk.driver.print(VISIT, PICTURE)
+    ended = any_desk.ended()
+    assert ended.state is PrintState.FAILED
+    assert ended.fault is not None
+    assert ended.fault.cause is Cause.PRINTER_PAPER
+    any_desk.printer.fault(PrinterFault.PAPER_OUT, present=False)
+    any_desk.until_health(PrinterHealth.OK)
+    assert any_desk.printer.tickets == []
+    any_desk.driver.print(VISIT, PICTURE)
+    assert any_desk.ended().state is PrintState.PRINTED
+    (ticket,) = any_desk.printer.tickets
+    assert ticket.height == PICTURE.height + BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
+
+
+@pytest.mark.parametrize(
+    ("fault", "rows"),
+    [(PrinterFault.MUTE, 300), (PrinterFault.SILENT, 300), (PrinterFault.STALLED, 2000)],  # more than a pty holds
+)
+def test_silence_after_the_start_is_unknown_in_bounded_time(any_desk: Desk, fault: PrinterFault, rows: int) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.printer.fault_at_first_row(fault)
+    began = time.monotonic()
+    any_desk.driver.print(VISIT, Bitmap(576, rows, PICTURE.rows[:72] * rows))
+    ended = any_desk.ended()
+    assert ended.state is PrintState.UNKNOWN
+    assert ended.fault is not None
+    assert ended.fault.cause is Cause.TICKET_UNPROVEN
+    profile = BY_PROOF[CompletionProof.PROCESS_ID]
+    allowed_s = LIMITS.proof_s + LIMITS.write_s + profile.transmission_s(72 * rows) + 10 * LIMITS.answer_s
+    assert time.monotonic() - began < allowed_s + 5.0
+
+
+@pytest.mark.parametrize("fault", [PrinterFault.COVER_OPEN, PrinterFault.CUTTER])
+def test_trouble_in_the_middle_is_failed_with_its_cause(any_desk: Desk, fault: PrinterFault) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.printer.fault_at_first_row(fault)
+    any_desk.driver.print(VISIT, PICTURE)
+    ended = any_desk.ended()
+    assert ended.state is PrintState.FAILED
+    assert ended.fault is not None
+    assert ended.fault.cause in (Cause.PRINTER_COVER, Cause.PRINTER_FAULT)
+    any_desk.printer.fault(fault, present=False)
+    any_desk.until_health(PrinterHealth.OK)
+    assert any_desk.printer.tickets == []
+
+
+def test_unplugged_in_the_middle_is_unknown_and_it_comes_back(any_desk: Desk) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.printer.unplug_at_first_row()
+    any_desk.driver.print(VISIT, PICTURE)
+    ended = any_desk.ended()
+    assert (ended.state, ended.fault.cause if ended.fault else None) == (PrintState.UNKNOWN, Cause.TICKET_UNPROVEN)
+    any_desk.printer.plug()
+    any_desk.until_health(PrinterHealth.OK)
+    assert any_desk.printer.tickets == []
+    any_desk.driver.print(VISIT, PICTURE)
+    assert any_desk.ended().state is PrintState.PRINTED
+
+
+def test_unplugged_and_plugged_again(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    desk.printer.unplug()
+    assert desk.health() is PrinterHealth.UNKNOWN
+    desk.driver.print(VISIT, PICTURE)
+    ended = desk.ended()
+    assert (ended.state, ended.fault.cause if ended.fault else None) == (PrintState.FAILED, Cause.PRINTER_SILENT)
+    desk.printer.plug()
+    assert desk.health() is PrinterHealth.OK
+
+
+def test_no_printer_at_all(tmp_path: Path) -> None:
+    posted: queue.Queue[object] = queue.Queue()
+    driver = Printer(str(tmp_path / "absent"), BY_PROOF[CompletionProof.PROCESS_ID], posted.put, RealClock(), LIMITS)
+    driver.start()
+    assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.UNKNOWN)
+    driver.print(VISIT, PICTURE)
+    assert posted.get(timeout=PATIENCE_S) == TicketEnded(VISIT, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN))
+    driver.close()
+
+
+def test_the_port_is_taken_for_itself_and_given_back(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    posted: queue.Queue[object] = queue.Queue()
+    second = Printer(desk.printer.port, BY_PROOF[CompletionProof.PROCESS_ID], posted.put, RealClock(), LIMITS)
+    second.start()
+    assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.UNKNOWN)
+    desk.driver.close()
+    assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.OK)
+    second.close()
+
+
+def test_closing_ends_a_waiting_ticket_as_unknown_and_a_later_one_as_failed(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    desk.printer.fault_at_first_row(PrinterFault.MUTE)
+    desk.driver.print(VisitId(1), PICTURE)
+    desk.driver.print(VisitId(2), PICTURE)
+    assert desk.printer.wait_for_tickets(1, PATIENCE_S)
+    desk.driver.close()
+    assert [(end.visit, end.state) for end in (desk.ended(), desk.ended())] == [
+        (1, PrintState.UNKNOWN),
+        (2, PrintState.FAILED),
+    ]
+
+
+class TracedBitmap(Bitmap):
+    """A picture whose end of life can be seen."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_nothing_of_a_ticket_stays_in_the_driver(desk: Desk) -> None:
+    assert desk.health() is PrinterHealth.OK
+    picture = TracedBitmap(576, 50, bytes(72 * 50))
+    trace = weakref.ref(picture)
+    desk.driver.print(VISIT, picture)
+    del picture
+    assert desk.ended().state is PrintState.PRINTED
+    desk.printer.fault(PrinterFault.PAPER_LOW)  # by the time this is told, the driver is back in its loop
+    desk.until_health(PrinterHealth.PAPER_LOW)
+    gc.collect()
+    assert trace() is None
