@@ -56,7 +56,7 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         with contextlib.ExitStack() as undo:
-            undo.callback(connection.close, True)
+            undo.callback(close_database, connection)
             refused = _configure(connection, key) or _check(connection) or _migrate(connection) or _look_at_header(path)
             if refused is not None:
                 return refused
@@ -70,6 +70,12 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
         return known
     except OSError as error:
         return StoreError("path", os.strerror(error.errno or 0))
+
+
+def close_database(connection: apsw.Connection) -> None:
+    """Close it. A disk that fails now takes nothing: the log stays beside the file and is read at the next opening."""
+    with contextlib.suppress(apsw.Error):
+        connection.close(True)
 
 
 def _look_at_file(path: Path) -> StoreError | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from kiosk.store.database import open_database
+from kiosk.store.database import close_database, open_database
 from kiosk.store.errors import StoreError, StoreFailedError, as_store_error
 from kiosk.store.transaction import Transaction
 
@@ -119,5 +119,5 @@ class Store:
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
-            self._connection.close(True)
+            close_database(self._connection)
             self._connection = None
