@@ -64,10 +64,12 @@ class SignedApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         started_s = time.monotonic()
-        # The raw target: the path of the scope is decoded, and an absolute form has lost its authority.
-        target, _, query = bytes(scope["state"]["target"]).partition(b"?")
+        # The raw target: the path of the scope is decoded, and an absolute form has lost its authority. A bare "?" stays
+        # in the path: it is no route.
+        target = bytes(scope["state"]["target"])
+        path, _, query = target.partition(b"?")
         head = signature.check_head(
-            RequestHead(scope["method"], target, query, scope["headers"]),
+            RequestHead(scope["method"], path if query else target, query, scope["headers"]),
             origin=self._origin,
             tls_kiosk=kiosk_of(scope["state"]["peer_certificate"]),
             find_key=self._registry.find,

@@ -10,7 +10,9 @@ import pytest
 
 from simulators.backend import in_thread
 from simulators.backend.server import Ready
+from simulators.backend.database import Database
 from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
+from tests.simulators.backend.observer import Observer
 
 
 @pytest.fixture
@@ -24,7 +26,22 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ready(data_dir: Path, utc: FakeUtc) -> Iterator[Ready]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Database]:
+    """Every database opened from now on."""
+    databases: list[Database] = []
+    create = Database.__init__
+
+    def remember(self: Database, path: Path) -> None:
+        create(self, path)
+        databases.append(self)
+
+    monkeypatch.setattr(Database, "__init__", remember)
+    return databases
+
+
+@pytest.fixture
+def ready(data_dir: Path, utc: FakeUtc, opened: list[Database]) -> Iterator[Ready]:
+    assert opened == []
     with in_thread(data_dir, utc) as value:
         yield value
 
@@ -32,3 +49,10 @@ def ready(data_dir: Path, utc: FakeUtc) -> Iterator[Ready]:
 @pytest.fixture
 def kiosk(data_dir: Path, ready: Ready, utc: FakeUtc, tmp_path: Path) -> KioskSide:
     return enrolled(data_dir, ready, utc, tmp_path / "kiosk")
+
+
+@pytest.fixture
+def observer(ready: Ready, opened: list[Database]) -> Observer:
+    """Sees the database of the backend that `ready` has started."""
+    assert ready.origin
+    return Observer(opened[0])
