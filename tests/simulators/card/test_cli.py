@@ -1,0 +1,110 @@
+"""`python -m simulators.card`: stable commands, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from simulators.card import key_set
+from simulators.card.__main__ import main
+from simulators.personas import names
+from tests.simulators.card.driver import SELECT_VITALE, SERIAL
+from tests.simulators.card.vpcd_reader import LIMIT_S, VpcdReader
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_list_names_every_persona(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(names())
+
+
+def test_keys_are_exactly_four_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "outdated"]) == 0
+    keys = key_set(SERIAL)
+    expected = {"kvn": 0x30, "enc": keys.enc.hex(), "mac": keys.mac.hex(), "dek": keys.dek.hex()}
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (["keys", "mute"], 1, "no chip that knows keys"),
+        (["keys", "nobody"], 2, "unknown persona"),
+        (["keys", "absent.json"], 2, "absent.json: $: "),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1"], 1, "nothing listens"),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--faults", "absent.json"], 1, "absent.json: $: "),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--image", "absent/card.img"], 1, "card.img: "),
+    ],
+)
+def test_failures_are_one_line(
+    arguments: list[str], code: int, error: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert error in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ":35963", "localhost:0", "localhost:65536", "localhost:x", "a:²"])
+def test_bad_address(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", "outdated", "--vpcd", address])
+    assert stop.value.code == 2
+    assert "HOST:PORT expected" in capsys.readouterr().err
+
+
+@contextmanager
+def _serving(reader: VpcdReader, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "simulators.card", "serve", *arguments, "--vpcd", f"127.0.0.1:{reader.port}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            reader.accept()
+            assert len(reader.ask(b"\x04")) == 10
+            yield process
+        finally:
+            process.kill()
+
+
+def test_serve_from_a_file_until_sigterm(tmp_path: Path) -> None:
+    image = tmp_path / "card.img"
+    persona = tmp_path / "copy.json"
+    persona.write_bytes((ROOT / "simulators/personas/outdated.json").read_bytes())
+    with VpcdReader() as reader, _serving(reader, str(persona), "--image", str(image)) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert line == {"persona": "outdated", "slot": f"127.0.0.1:{reader.port}", "live": True}
+        reader.send(b"\x01")
+        assert reader.ask(SELECT_VITALE) == b"\x90\x00"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=LIMIT_S)
+        assert (process.returncode, out, err) == (0, "", "")
+        assert reader.receive() == b""
+    assert image.exists()
+
+
+def test_serve_with_a_planned_removal_ends_well_and_a_lost_reader_does_not(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"faults": [{"kind": "removed_before", "at": 1}]}')
+    with VpcdReader() as reader:
+        with _serving(reader, "outdated", "--faults", str(plan)) as process:
+            reader.send(b"\x01")
+            assert reader.ask(SELECT_VITALE) == b""
+            assert process.wait(LIMIT_S) == 0
+        reader.eject()
+        with _serving(reader, "outdated") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            reader.eject()
+            _, err = process.communicate(timeout=LIMIT_S)
+            assert process.returncode == 1
+            assert "the reader closed the slot" in err
