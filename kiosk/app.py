@@ -35,7 +35,7 @@ from kiosk.visit.model import State
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
 from kiosk.visit.runner import Runner
-from kiosk.visit.values import TicketContent
+from kiosk.visit.values import RecordType, TicketContent
 
 TIME_FLOOR = "time_floor_s"
 SHUTDOWN_RECORD_S = 5.0
@@ -54,6 +54,10 @@ class Surroundings:
     draw: Callable[[TicketContent, int], Bitmap]
     clock: Clock
     trace: Callable[[str], None] | None = None
+
+
+_UPLOAD_NOW = frozenset({RecordType.UPDATE_ENDED, RecordType.VISIT_ENDED})
+"""What the backend should know soon; the rest goes with it, and not while a member is being served."""
 
 
 class Kiosk:
@@ -212,6 +216,8 @@ class Kiosk:
             return
         written = self.facts.commit(effect.type.value, effect.fields, effect.pseudonym)
         written.add_done_callback(partial(self._recorded, effect.token))
+        if effect.type in _UPLOAD_NOW and self.background is not None:
+            written.add_done_callback(lambda _written, wake=self.background.wake: wake())
 
     def _recorded(self, token: int, written: Future[None]) -> None:
         error = written.exception()

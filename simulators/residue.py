@@ -19,6 +19,7 @@ from kiosk.visit.ports import Bitmap
 MIN_NEEDLE_CHARACTERS = 4
 """A value this short (a 4-digit code) is found everywhere by chance: up to twice this length, whole words only."""
 
+_PICTURES = frozenset({".png", ".bmp", ".jpg", ".ppm"})
 _PERSONAL_TYPES = (Member, CardContent, Beneficiary, Bitmap)
 _NOT_ENTERED = (types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.FrameType)
 
@@ -62,12 +63,16 @@ def scan_text(place: str, data: bytes, needles: Iterable[Needle]) -> list[str]:
     return [f"{place}: {needle.label}" for needle in needles if needle.found_in(data)]
 
 
-def scan_files(root: Path, needles: Iterable[Needle], *, skip: frozenset[str] = frozenset()) -> list[str]:
-    """Every regular file under `root`, names included; `skip` names files that may hold them (the ticket's picture)."""
+def scan_files(root: Path, needles: Iterable[Needle], *, only: tuple[str, ...] = ()) -> list[str]:
+    """Every regular file under `root` (of these suffixes), its name included. A picture is residue by itself."""
+    needles = tuple(needles)
     found: list[str] = []
     for path in sorted(root.rglob("*")):
-        if path.is_file() and path.name not in skip:
-            found += scan_text(path.name, path.name.encode() + b"\n" + path.read_bytes(), needles)
+        if not path.is_file() or (only and path.suffix not in only):
+            continue
+        if path.suffix in _PICTURES:
+            found.append(f"{path.name}: picture")
+        found += scan_text(path.name, path.name.encode() + b"\n" + path.read_bytes(), needles)
     return found
 
 

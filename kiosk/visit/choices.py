@@ -305,6 +305,7 @@ def _print(turn: Turn, kind: TicketKind) -> None:
         expires_utc_s=code.expires_utc_s if kind is TicketKind.CODE and code is not None else None,
         kiosk_number=policy.kiosk_number,
         phone=policy.phone,
+        phone_hours=policy.phone_hours,
         duplicate=duplicate,
     )
     turn.learn(replace(member, printed=member.printed | {kind}))

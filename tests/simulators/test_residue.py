@@ -62,6 +62,7 @@ def test_a_member_that_is_still_held_is_residue_by_itself() -> None:
 
 def test_files_and_rows(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("serial 802500000200000000013", encoding="utf-8")
-    (tmp_path / "ticket.png").write_text("802500000200000000013", encoding="utf-8")
-    assert scan_files(tmp_path, [SERIAL], skip=frozenset({"ticket.png"})) == ["a.log: serial"]
+    (tmp_path / "ticket.png").write_bytes(b"")
+    assert scan_files(tmp_path, [SERIAL]) == ["a.log: serial", "ticket.png: picture"]
+    assert scan_files(tmp_path, [SERIAL], only=(".log",)) == ["a.log: serial"]
     assert scan_rows({"event": [(1, b"{}", "802500000200000000013")]}, [SERIAL]) == ["table event: serial"]

@@ -1,0 +1,41 @@
+"""`python -m simulators demo`: the main job, from the environment's READER, PERSONA, OUT and HEADLESS."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from simulators.personas import names
+
+READERS = ("embedded", "pcsc")
+
+
+def main(arguments: list[str]) -> int:
+    """Check what was asked for, then run; 2 for a request that makes no sense, 1 when a step fails."""
+    if arguments != ["demo"]:
+        return _refuse("usage: python -m simulators demo")
+    reader = os.environ.get("READER") or "embedded"
+    persona = os.environ.get("PERSONA") or "outdated"
+    out = Path(os.environ.get("OUT") or "out/demo")
+    if reader not in READERS:
+        return _refuse(f"READER: {reader!r} is none of {', '.join(READERS)}")
+    if persona not in names():
+        return _refuse(f"PERSONA: {persona!r} is none of {', '.join(names())}")
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    headless = os.environ.get("HEADLESS", "") not in ("", "0") or not display
+    if headless:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ["QT_QUICK_BACKEND"] = "software"  # before Qt loads
+    from simulators import demo  # noqa: PLC0415
+
+    return demo.headless(reader, persona, out) if headless else demo.windowed(reader, persona)
+
+
+def _refuse(message: str) -> int:
+    print(f"simulators: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,204 @@
+"""The main job, shown: a member's whole visit on a real kiosk, on simulated devices. Headless it leaves pictures behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from kiosk.journal.journal import verify
+from kiosk.store.errors import StoreError
+from kiosk.store.transaction import Row, Transaction
+from kiosk.sync.outbox import pending
+from kiosk.ui.screen import Screen, application
+from kiosk.visit.model import Result, State, TicketPage
+from simulators.album import Album
+from simulators.card import open_card
+from simulators.card.image import ImageError
+from simulators.personas import Persona, load
+from simulators.reader.private_pcscd import PcscdRefused
+from simulators.residue import Needle, scan_files, scan_objects, scan_rows
+from simulators.screen import Finger, wait_until
+from simulators.stage import Stage, slots, stage
+from simulators.walk import Member, Walk
+
+TABLES: Final = ("event", "batch", "meta", "journal", "setting", "aggregate")
+DRAIN_S: Final = 15.0
+
+
+def headless(reader: str, persona: str, out: Path) -> int:
+    """Walk one persona through the kiosk and write pictures, ticket, APDU log and `summary.json` to `out`."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work, slots(reader) as hands:
+            application()
+            album = Album(out)
+            with stage(Path(work), hands, album.publish) as on_stage:
+                summary, problem = _walk(on_stage, album, load(persona), out)
+    except PcscdRefused as refused:
+        print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
+        return 1
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(summary, indent=2))
+    failures = verdict(summary)
+    for failure in (*failures, *([problem] if problem else [])):
+        print(f"simulators: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _walk(on_stage: Stage, album: Album, persona: Persona, out: Path) -> tuple[dict[str, Any], str]:
+    card = open_card(persona, on_stage.folder / f"{persona.name}.image")
+    if isinstance(card, ImageError):
+        raise TypeError(str(card))
+    size = on_stage.settings.screen
+    screen = Screen(
+        on_stage.kiosk.post,
+        diagonal_in=size.diagonal_in,
+        width_px=size.width_px,
+        height_px=size.height_px,
+        viewing_mm=size.viewing_mm,
+        still=True,
+    )
+    album.attach(screen)
+    member = Member(on_stage, album, Finger(screen), persona, card)
+    seen = _Seen(member)
+    album.watch = seen.note
+    before = card.digest()
+    on_stage.kiosk.start()
+    walk = member.visit()
+    walk.outcome = seen.outcome
+    summary = {
+        "reader": on_stage.slots.kind,
+        "persona": persona.name,
+        "steps": [asdict(step) for step in walk.steps],
+        "update": {
+            "outcome": seen.outcome,
+            "packages": seen.packages,
+            "apdus": seen.apdus,
+            "card_changed": card.digest() != before,
+        },
+        "serial_number_last11_shown": walk.serial_shown,
+        "code_digits": len(walk.code),
+        "ticket_png": _keep_ticket(walk, out),
+        "outbox_pending": _drained(on_stage),
+        "journal_verified": _journal_verified(on_stage),
+    }
+    (out / "apdu.log").write_text("".join(f"{line}\n" for line in on_stage.trace), encoding="utf-8")
+    summary["residue"] = residue(on_stage, screen, needles(persona, walk), out)
+    album.watch = lambda _state: None
+    screen.close()
+    return summary, member.problem
+
+
+class _Seen:
+    """What the kiosk said on the way, read off its own states."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self.outcome: str | None = None
+        self.packages = 0
+        self.apdus = 0
+
+    def note(self, state: State) -> None:
+        """Look at one state; keep nothing personal."""
+        if isinstance(state.step, Result):
+            self._member.walk.outcome = self.outcome = state.step.outcome.value
+            report = state.member.report if state.member is not None else None
+            self.packages = report.packages if report is not None else 0
+            self.apdus = report.apdus if report is not None else 0
+        if isinstance(state.step, TicketPage):
+            self._member.noted(state.step.state)
+
+
+def needles(persona: Persona, walk: Walk) -> tuple[Needle, ...]:
+    """Everything about this member that must be nowhere after the visit."""
+    found = [Needle("code", walk.code)] if walk.code else []
+    chip = persona.card.chip
+    if chip is None:
+        return tuple(found)
+    found += [Needle("serial", chip.serial), Needle("last 11 digits", chip.serial[-11:])]
+    for number, person in enumerate(chip.beneficiaries):
+        found += [
+            Needle(f"NIR of beneficiary {number}", person.nir),
+            Needle(f"NIR without key {number}", person.nir[:13]),
+        ]
+        found += [Needle(f"first name of beneficiary {number}", person.first_name)]
+        found += [Needle(f"birth date of beneficiary {number}", person.birth_date)]
+    if persona.centre is not None:
+        found.append(Needle("post code", persona.centre.postcode))
+    return tuple(found)
+
+
+def residue(on_stage: Stage, screen: Screen, looked_for: Sequence[Needle], out: Path) -> list[str]:
+    """Look in the kiosk's files, its database, the logs, the redacted trace and every object reachable from it."""
+    store = on_stage.kiosk.store
+    rows = {} if isinstance(store, StoreError) else store.submit(_all_rows).result()
+    found = scan_files(on_stage.folder / "kiosk", looked_for)
+    found += scan_rows(rows, looked_for)
+    found += scan_files(out, looked_for, only=(".log", ".json"))
+    found += [f"backend log: {place}" for place in scan_files(on_stage.folder / "backend", looked_for, only=(".log",))]
+    return found + scan_objects([on_stage.kiosk, screen], looked_for)
+
+
+def _all_rows(tx: Transaction) -> dict[str, list[Row]]:
+    return {table: tx.execute(f"SELECT * FROM {table}") for table in TABLES}  # noqa: S608  constants of this module
+
+
+def _keep_ticket(walk: Walk, out: Path) -> str | None:
+    if walk.ticket is None:
+        return None
+    shutil.copyfile(walk.ticket, out / "ticket.png")
+    return "ticket.png"
+
+
+def _drained(on_stage: Stage) -> int:
+    """Events still waiting once the kiosk had its time to send them."""
+    store = on_stage.kiosk.store
+    if isinstance(store, StoreError):
+        return -1
+
+    def waiting() -> int:
+        return store.submit(pending).result()
+
+    try:
+        wait_until(lambda: waiting() == 0, "an empty outbox", DRAIN_S)
+    except AssertionError:
+        pass
+    return waiting()
+
+
+def _journal_verified(on_stage: Stage) -> bool:
+    store = on_stage.kiosk.store
+    return not isinstance(store, StoreError) and store.submit(verify).result().ok
+
+
+def verdict(summary: dict[str, Any]) -> list[str]:
+    """What of a summary is not as it must be; empty when the visit was a good one."""
+    wrong = [f"step {step['name']} failed" for step in summary["steps"] if not step["ok"]]
+    done = {step["name"] for step in summary["steps"]}
+    if summary["update"]["card_changed"] != (summary["update"]["outcome"] == "updated"):
+        wrong.append("the card and the outcome disagree")
+    if "serial_number" in done and not summary["serial_number_last11_shown"]:
+        wrong.append("the last 11 digits were not shown")
+    if "provisional_code" in done and summary["code_digits"] != 4:
+        wrong.append("no code of four digits")
+    if "ticket" in done and summary["ticket_png"] is None:
+        wrong.append("no ticket")
+    if "removed" not in done:
+        wrong.append("the visit did not end")
+    if summary["outbox_pending"] != 0:
+        wrong.append(f"{summary['outbox_pending']} events left in the outbox")
+    if not summary["journal_verified"]:
+        wrong.append("the journal does not verify")
+    return wrong + [f"residue: {place}" for place in summary["residue"]]
+
+
+def windowed(reader: str, persona: str) -> int:
+    """Open the kiosk and the simulator's panel, until the window is closed."""
+    raise SystemExit(f"no panel yet for {reader} {persona}")

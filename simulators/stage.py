@@ -1,0 +1,160 @@
+"""A whole kiosk on a stage: backend process, enrolled kiosk, reader with its slots, printer, cards to put in.
+
+The same for the demo, the end-to-end tests and the benchmark. Nothing here is known to the product.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from kiosk import cli
+from kiosk.app import Kiosk, Surroundings
+from kiosk.clock import SystemClock
+from kiosk.hardware.pcsc.api import PyscardScard, Scard
+from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, ScreenSettings, Settings
+from kiosk.ui.ticket import draw_ticket
+from kiosk.visit.model import State
+from kiosk.visit.policy import CodeIssuing, SiteKind
+from kiosk.visit.ports import ReaderRole
+from simulators.backend import BackendProcess, running
+from simulators.card.card import SimulatedCard
+from simulators.card.vpcd import SlotProblem, VpcdCard
+from simulators.printer.pty import PtyPrinter
+from simulators.reader import private_pcscd
+from simulators.reader.embedded import READERS, EmbeddedScard
+from simulators.reader.private_pcscd import VPCD_READERS, PrivatePcscd
+
+KIOSK_ID: Final = "borne-0999"
+KIOSK_NUMBER: Final = "0999"
+ROLES: Final = (ReaderRole.PATIENT, ReaderRole.PROFESSIONAL)
+
+
+class Slots(Protocol):
+    """The kiosk's two slots, with the hands that use them."""
+
+    kind: str
+    scard: Scard
+    names: tuple[str, str]
+
+    def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
+        """Put a card in."""
+        ...
+
+    def remove(self, role: ReaderRole) -> None:
+        """Pull it out, if it is still there."""
+        ...
+
+
+class EmbeddedSlots:
+    """Slots of the in-process reader."""
+
+    kind = "embedded"
+
+    def __init__(self) -> None:
+        self.scard = EmbeddedScard()
+        self.names = (READERS[0], READERS[1])
+
+    def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
+        """See `Slots`."""
+        self.scard.insert(self.names[ROLES.index(role)], card)
+
+    def remove(self, role: ReaderRole) -> None:
+        """See `Slots`."""
+        self.scard.remove(self.names[ROLES.index(role)])
+
+
+class PcscSlots:
+    """Slots of the virtual reader behind a real, private pcscd. One for the life of a process: libpcsclite decides so."""
+
+    kind = "pcsc"
+
+    def __init__(self, service: PrivatePcscd) -> None:
+        self._service = service
+        os.environ[private_pcscd.SOCKET_VARIABLE] = str(service.socket_path)
+        self.scard = PyscardScard()
+        self.names = (VPCD_READERS[0], VPCD_READERS[1])
+        self._cards: dict[ReaderRole, VpcdCard] = {}
+
+    def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
+        """See `Slots`; RuntimeError when the slot does not take the card."""
+        slot = ROLES.index(role)
+        put = VpcdCard(card, "127.0.0.1", private_pcscd.VPCD_PORT + slot, lambda *_: self._service.vpcd_socket(slot))
+        problem = put.insert()
+        if isinstance(problem, SlotProblem):
+            raise RuntimeError(problem.value)
+        self._cards[role] = put
+
+    def remove(self, role: ReaderRole) -> None:
+        """See `Slots`."""
+        card = self._cards.pop(role, None)
+        if card is not None:
+            card.remove()
+
+
+@contextmanager
+def slots(reader: str) -> Iterator[Slots]:
+    """The slots of `READER=embedded` or `READER=pcsc`. Raises `PcscdRefused` naming the cause; never falls back."""
+    if reader == "embedded":
+        yield EmbeddedSlots()
+        return
+    with PrivatePcscd() as service:
+        yield PcscSlots(service)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything of one run. `folder` holds the kiosk's state (`kiosk/`), the backend's (`backend/`), cards and tickets."""
+
+    folder: Path
+    settings: Settings
+    backend: BackendProcess
+    slots: Slots
+    printer: PtyPrinter
+    kiosk: Kiosk
+    trace: list[str]
+
+
+@contextmanager
+def stage(
+    folder: Path, hands: Slots, publish: Callable[[State], None], *, site_kind: SiteKind = SiteKind.AGENCY
+) -> Iterator[Stage]:
+    """Set everything up (backend started, kiosk enrolled, policy signed), not yet started; tear it down at the end."""
+    with running(folder / "backend") as backend, PtyPrinter(folder=_made(folder / "tickets")) as printer:
+        settings = Settings(
+            kiosk=KioskSettings(folder / "kiosk", serial="K-0999"),
+            readers=ReaderSettings(*hands.names),
+            printer=PrinterSettings(printer.port),
+            screen=ScreenSettings(),
+        )
+        enrol(settings, backend, folder / "ticket", site_kind)
+        trace: list[str] = []
+        kiosk = Kiosk(settings, Surroundings(hands.scard, publish, draw_ticket, SystemClock(), trace.append))
+        try:
+            yield Stage(folder, settings, backend, hands, printer, kiosk, trace)
+        finally:
+            kiosk.stop()
+
+
+def enrol(settings: Settings, backend: BackendProcess, ticket_file: Path, site_kind: SiteKind) -> None:
+    """Enrol the kiosk with a one-time ticket, as a technician does, and sign the policy of its site."""
+    ticket = backend.command("ticket", KIOSK_ID, site_kind=site_kind.value)["ticket"]
+    ticket_file.write_text(f"{ticket}\n", encoding="ascii")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        status = cli.enrol(settings, backend.ready.enrol_origin, Path(backend.ready.ca_file), ticket_file)
+    if status != 0:
+        raise RuntimeError(f"the kiosk cannot be enrolled: {said.getvalue()}")
+    codes = CodeIssuing.ON if site_kind is SiteKind.AGENCY else CodeIssuing.OFF
+    policy = {"site_kind": site_kind.value, "issue_code": codes.value, "kiosk_number": KIOSK_NUMBER}
+    backend.command("policy", KIOSK_ID, set=policy)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
