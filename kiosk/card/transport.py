@@ -105,8 +105,8 @@ def _get_response(
 def _finish(
     send: Callable[[bytes], bytes | F], command: CommandApdu, first: ResponseApdu | TransportError | F
 ) -> ResponseApdu | TransportError | F:
-    """Fetch what 61xx announces and return the whole answer under the last status word."""
-    if not isinstance(first, ResponseApdu) or not command.ne:
+    """Fetch what 61xx announces, nothing without Le, and return the whole answer under the last status word."""
+    if not isinstance(first, ResponseApdu):
         return first
     limit = None if command.ne == SHORT_NE_MAX and not command.extended else command.ne
     data = bytearray(first.data)

@@ -115,6 +115,7 @@ def test_any_bytes_give_an_error_or_themselves(raw: bytes) -> None:
         (0x40, False, 0x40),
         (0x4F, False, 0x4F),
         (0x63, True, 0x43),
+        (0x53, False, 0x43),
         (0xE1, True, 0x41),
         (0xC4, False, 0x44),
     ],

@@ -99,6 +99,7 @@ T0_ROWS: list[tuple[str, str, Script, str]] = [
     ),
     ("error while fetching", SELECT + "00", ((SELECT, "6105"), ("00C0000005", "6F00")), "6F00"),
     ("warning hides data", SELECT + "00", ((SELECT, "6283"), ("00C0000000", "01029000")), "01026283"),
+    ("warning with its data", SELECT + "00", ((SELECT, "01026283"),), "01026283"),
     ("warning hides nothing", SELECT + "00", ((SELECT, "63C2"), ("00C0000000", "6985")), "63C2"),
     ("warning, GET RESPONSE unknown", SELECT + "10", ((SELECT, "6300"), ("00C0000010", "6D00")), "6300"),
     (

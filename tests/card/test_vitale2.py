@@ -63,9 +63,36 @@ def test_other_ways_to_say_the_same(end: int, select_sw: int) -> None:
     assert read_vitale2(IsoCard(FILES, end=end, select_sw=select_sw).exchange) == CONTENT
 
 
-@pytest.mark.parametrize("size", [255, 256, 257, 511, 512, 513])
-def test_files_around_the_block_size(size: int) -> None:
-    assert read({BENEFICIARIES: FILES[BENEFICIARIES].ljust(size, b"\xff")}) == CONTENT
+@pytest.mark.parametrize(
+    ("size", "end", "reads"),
+    [
+        (255, 0x9000, 1),
+        (256, 0x9000, 2),  # the second one meets 6B00
+        (257, 0x9000, 2),
+        (511, 0x9000, 2),
+        (512, 0x9000, 3),
+        (513, 0x9000, 3),
+        (255, 0x6282, 1),
+        (256, 0x6282, 1),
+        (512, 0x6282, 2),
+    ],
+)
+def test_files_around_the_block_size(size: int, end: int, reads: int) -> None:
+    card = IsoCard(FILES | {BENEFICIARIES: FILES[BENEFICIARIES].ljust(size, b"\xff")}, end=end)
+    assert read_vitale2(card.exchange) == CONTENT
+    start = card.log.index("00A4020C022011") + 1
+    assert [apdu[:4] for apdu in card.log[start : start + reads + 1]] == ["00B0"] * reads + ["00A4"]
+
+
+def test_a_refusal_in_the_middle_of_a_file() -> None:
+    card = IsoCard(FILES | {BENEFICIARIES: FILES[BENEFICIARIES].ljust(300, b"\0")})
+
+    def exchange(wire: bytes) -> ResponseApdu | Gone:
+        answer = card.exchange(wire)
+        return ResponseApdu(b"", 0x6982) if wire == bytes.fromhex("00B0010000") else answer
+
+    error = CardReadError("SIMBENEF", "READ BINARY: 6982 security not satisfied")
+    assert read_vitale2(exchange) == error
 
 
 def test_nineteen_people_over_several_blocks() -> None:

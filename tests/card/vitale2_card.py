@@ -62,6 +62,7 @@ class IsoCard:
 
     def _read(self, command: CommandApdu) -> ResponseApdu:
         assert (command.ins, command.ne) == (0xB0, 256)
+        assert command.p1 < 0x80  # beyond 15 bits P1 would name a short file identifier
         if self._current in self.read_refusals:
             return ResponseApdu(b"", self.read_refusals[self._current])
         content = self.files[self._current]
@@ -69,7 +70,7 @@ class IsoCard:
         if offset >= len(content):
             return ResponseApdu(b"", 0x6B00)
         block = content[offset : offset + 256]
-        return ResponseApdu(block, 0x9000 if len(block) == 256 else self._end)
+        return ResponseApdu(block, self._end if offset + 256 >= len(content) else 0x9000)
 
 
 def digits(text: str) -> bytes:
