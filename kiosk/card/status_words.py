@@ -7,7 +7,7 @@ from typing import Final
 
 
 class StatusWord(IntEnum):
-    """Status words with a fixed value that this product or its simulated card uses."""
+    """Status words with a fixed value. The names are what `sw_text` tells the technician."""
 
     OK = 0x9000
     END_OF_FILE = 0x6282
