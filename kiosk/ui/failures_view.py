@@ -7,7 +7,7 @@ from datetime import datetime
 from kiosk.ui import texts as t
 from kiosk.ui.typography import moment, typeset
 from kiosk.ui.views import Icon, Picture, Row, Tone
-from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY, CardSafety, Fault
+from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY, CardSafety, Fault, MemberPage
 from kiosk.visit.model import Identification, Problem, State
 
 _PICTURES = {
@@ -62,6 +62,16 @@ def todo(fault: Fault, state: State, now: datetime) -> str:
 def picture(fault: Fault) -> Picture:
     """The illustration of the page a cause leads to."""
     return _PICTURES[PAGES[CATALOGUE[fault.cause].page].picture]
+
+
+def ticket_answers(page: MemberPage, state: State) -> tuple[Row, ...]:
+    """The answers about a ticket, whose cause may be unknown."""
+    text = PAGES[page]
+    return (
+        Row(t.ANSWER_SAFE, typeset(f"{SAFETY[CardSafety.NOT_CONCERNED]} {text.rights}"), Icon.SHIELD, Tone.OK),
+        Row(t.ANSWER_TODO, typeset(text.todo), Icon.NEXT, Tone.INFO),
+        Row(t.ANSWER_CALL, call_text(state), Icon.PHONE, Tone.INFO),
+    )
 
 
 def answers(

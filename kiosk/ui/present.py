@@ -87,7 +87,7 @@ def _page(state: State, now: datetime) -> ViewModel:
         case CodePage():
             return present_numbers.code(step, state, _member(state), now)
         case TicketPage():
-            return present_numbers.ticket(step, state, now)
+            return present_numbers.ticket(step, state)
         case Guide():
             return present_rest.guide(step, state)
         case Help():

@@ -55,8 +55,8 @@ def card_problem(step: CardProblem, state: State, now: datetime) -> ViewModel:
         heading=what(step.fault, state, now),
         picture=picture(step.fault),
         rows=answers(step.fault, step.safety, state, now),
-        notice=t.PROBLEM_CARD,
-        notice_tone=Tone.INFO,
+        # A page about the card itself says already that it must be taken out.
+        notice="" if step.fault.cause.value.startswith("C") else t.PROBLEM_CARD,
         footnote=support_code(step.fault),
     )
 

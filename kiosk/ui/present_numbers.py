@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from kiosk.ui import texts as t
-from kiosk.ui.failures_view import answers, support_code, todo, what
+from kiosk.ui.failures_view import support_code, ticket_answers, todo, what
 from kiosk.ui.typography import moment
 from kiosk.ui.views import Box, BoxKind, Button, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.events import Choice
-from kiosk.visit.failures import CardSafety
+from kiosk.visit.failures import MemberPage
 from kiosk.visit.model import CodePage, Goal, Identification, Member, Question, SerialNumber, State, TicketPage, Wait
 from kiosk.visit.ports import PrintState
 from kiosk.visit.values import TicketKind
@@ -43,7 +43,7 @@ def identification(step: Identification, state: State, now: datetime) -> ViewMod
         key=f"{step.question.value}-{step.tries_left}",
         heading=t.BIRTH_DATE if birth else t.POSTCODE,
         lead=t.BIRTH_DATE_LEAD if birth else t.POSTCODE_LEAD,
-        text=_WHY[step.goal],
+        text="" if notice else _WHY[step.goal],
         notice=notice,
         notice_tone=Tone.WARN,
         boxes=boxes,
@@ -94,7 +94,9 @@ def code_intro(page: str) -> ViewModel:
         page=page,
         heading=t.CODE_INTRO,
         lead=t.CODE_INTRO_LEAD,
-        rows=tuple(Row(text, pictogram=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)),
+        rows=tuple(
+            Row(text, pictogram=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)
+        ),
         main=Button(t.CODE_INTRO_MAIN, Choice.CONTINUE, Icon.KEY),
         second=Button(t.BACK, Choice.BACK, Icon.BACK),
     )
@@ -130,7 +132,7 @@ def _print_button(state: State, kind: TicketKind, member: Member) -> Button | No
     return Button(t.PRINT_AGAIN if kind in member.printed else t.PRINT, Choice.PRINT, Icon.TICKET)
 
 
-def ticket(step: TicketPage, state: State, now: datetime) -> ViewModel:
+def ticket(step: TicketPage, state: State) -> ViewModel:
     """What became of a ticket: printed only when the printer has confirmed it."""
     if step.state in (PrintState.QUEUED, PrintState.PRINTED):
         queued = step.state is PrintState.QUEUED
@@ -149,7 +151,9 @@ def ticket(step: TicketPage, state: State, now: datetime) -> ViewModel:
         key=step.state.value,
         heading=t.TICKET_FAILED if step.state is PrintState.FAILED else t.TICKET_MAYBE,
         picture=Picture.TICKET,
-        rows=() if fault is None else answers(fault, CardSafety.NOT_CONCERNED, state, now),
+        rows=ticket_answers(
+            MemberPage.TICKET_FAILED if step.state is PrintState.FAILED else MemberPage.TICKET_UNKNOWN, state
+        ),
         footnote="" if fault is None else support_code(fault),
         main=Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
         second=Button(t.PRINT_AGAIN, Choice.PRINT, Icon.TICKET),

@@ -133,7 +133,9 @@ def welcome(step: Welcome) -> ViewModel:
 def help_page(step: Help, state: State) -> ViewModel:
     """Situations explained; the one that was asked for comes first, alone."""
     contact = {"phone": state.policy.phone, "hours": state.policy.phone_hours}
-    wanted = [step.topic] if step.topic is not None else [topic for topic in Topic if topic in t.TOPICS]
+    wanted = (
+        [step.topic] if step.topic is not None else [topic for topic in Topic if topic is not Topic.WRONG_INFORMATION]
+    )
     if step.topic is not None:
         wanted.append(Topic.CONTACT)
     icons = {
@@ -148,7 +150,6 @@ def help_page(step: Help, state: State) -> ViewModel:
     return ViewModel(
         page=step.page,
         heading=t.HELP_TITLE,
-        lead=t.HELP_LEAD,
         rows=tuple(
             Row(t.TOPICS[topic][0], typeset(t.TOPICS[topic][1].format(**contact)), icons[topic], Tone.INFO)
             for topic in wanted

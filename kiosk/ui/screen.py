@@ -14,7 +14,10 @@ from PySide6.QtQml import QQmlApplicationEngine
 from PySide6.QtQuick import QQuickWindow, QSGRendererInterface  # QQuickWindow: else the root is a bare QWindow
 from PySide6.QtQuickControls2 import QQuickStyle
 
-from kiosk.ui import presenters
+from kiosk.ui import (
+    pictograms,  # noqa: F401  # registers its element on import
+    presenters,
+)
 from kiosk.ui.fonts import load_fonts
 from kiosk.ui.present import present
 from kiosk.ui.presenters import Display, DisplaySpec, Hand, View

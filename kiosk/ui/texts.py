@@ -36,7 +36,7 @@ LESS: Final = translate("Remonter")
 
 # --- attract: nobody is there ------------------------------------------------------------------------------------
 ATTRACT: Final = translate("Insérez votre carte Vitale")
-ATTRACT_LEAD: Final = translate("La puce vers l'avant. C'est gratuit et sans rendez-vous.")
+ATTRACT_LEAD: Final = translate("La puce vers l'avant. C'est gratuit.")
 NO_CARD: Final = translate("Je n'ai pas ma carte")
 SERVICES: Final = translate("Sur cette borne, en ce moment")
 SCAM: Final = translate("Personne ne vous demandera votre code par téléphone, e-mail ou SMS.")
@@ -52,7 +52,7 @@ NOTICE_UPDATED: Final = translate("Votre carte est à jour. Vos données sont ef
 NOTICE_TIME_OVER: Final = translate("La visite est terminée. Vos données sont effacées.")
 # One line a service
 SERVICE_UPDATE: Final = translate("Mise à jour de la carte")
-SERVICE_SERIAL: Final = translate("Numéro de série de la carte")
+SERVICE_SERIAL: Final = translate("Numéro de série")
 SERVICE_CODE: Final = translate("Code provisoire")
 SERVICE_TICKET: Final = translate("Ticket imprimé")
 SERVICE_GUIDE: Final = translate("Guide du compte ameli")
@@ -66,7 +66,7 @@ TICKET_UNKNOWN: Final = translate("état inconnu : tout s'affiche aussi à l'éc
 # --- out of service ----------------------------------------------------------------------------------------------
 STARTING: Final = translate("La borne démarre")
 STARTING_LEAD: Final = translate("Elle se vérifie avant de vous servir. Patientez un instant.")
-OUT_OF_SERVICE: Final = translate("Cette borne ne peut pas servir maintenant")
+OUT_OF_SERVICE: Final = translate("Borne indisponible pour le moment")
 ELSEWHERE: Final = translate("Où aller ?")
 ELSEWHERE_TEXT: Final = translate(
     "La carte Vitale se met à jour dans une autre borne, en pharmacie, dans un laboratoire, un établissement de santé "
@@ -111,7 +111,7 @@ CARD_OF_MANY: Final = translate("Carte de {name} et de {count} autres personnes"
 CARD_OF_TWO: Final = translate("Carte de {name} et d'une autre personne")
 LAST_UPDATE: Final = translate("Dernière mise à jour : {day}.")
 LAST_UPDATE_UNKNOWN: Final = translate("Date de la dernière mise à jour : inconnue.")
-OVER_A_YEAR: Final = translate("Cela fait plus d'un an. Il est conseillé de mettre la carte à jour une fois par an.")
+OVER_A_YEAR: Final = translate("Cela fait plus d'un an : une mise à jour par an est conseillée.")
 UPDATE_READY: Final = translate("Une mise à jour est prête pour cette carte.")
 NO_UPDATE_READY: Final = translate("Aucune mise à jour n'attend cette carte.")
 UNFINISHED: Final = translate(
@@ -127,7 +127,7 @@ HOME_FINISH: Final = translate("Terminer la mise à jour")
 HOME_END: Final = translate("J'ai terminé : reprendre ma carte")
 HOME_OTHERS: Final = translate("Vous pouvez aussi")
 HOME_SERIAL: Final = translate("Voir le numéro de série")
-HOME_SERIAL_TEXT: Final = translate("Les 11 chiffres demandés pour créer un compte ameli")
+HOME_SERIAL_TEXT: Final = translate("Les 11 chiffres demandés pour le compte")
 HOME_CODE: Final = translate("Recevoir un code provisoire")
 HOME_CODE_TEXT: Final = translate("4 chiffres pour ouvrir le compte ameli")
 HOME_GUIDE: Final = translate("Créer mon compte ameli")
@@ -284,7 +284,6 @@ REASON_OTHER: Final = translate("votre dossier doit d'abord être complété")
 
 # --- help: situations --------------------------------------------------------------------------------------------
 HELP_TITLE: Final = translate("Aide")
-HELP_LEAD: Final = translate("Rien n'est demandé ni enregistré sur cette page.")
 TOPICS: Final[Mapping[Topic, tuple[str, str]]] = {
     Topic.WRONG_INFORMATION: (
         translate("Une information vous semble fausse"),
@@ -307,8 +306,7 @@ TOPICS: Final[Mapping[Topic, tuple[str, str]]] = {
     Topic.REFUNDS: (
         translate("Mes remboursements"),
         translate(
-            "Sans mise à jour ni compte, ils continuent. Ils arrivent en deux fois (part obligatoire, part "
-            "complémentaire) ; le total ne change pas."
+            "Ils continuent, même sans mise à jour ni compte. Ils arrivent en deux fois ; le total ne change pas."
         ),
     ),
     Topic.SCAMS: (
@@ -320,7 +318,7 @@ TOPICS: Final[Mapping[Topic, tuple[str, str]]] = {
     ),
     Topic.CONTACT: (
         translate("À qui parler"),
-        translate("Votre interlocuteur reste la MGEN : {phone}, {hours}. Service gratuit, prix d'un appel."),
+        translate("La MGEN reste votre contact : {phone}, {hours}. Service gratuit, prix d'un appel."),
     ),
 }
 

@@ -8,7 +8,10 @@ from typing import Final
 
 NBSP: Final = "\u00a0"
 _BEFORE: Final = re.compile(r" (?=[:;?!»–])")
-_AFTER: Final = re.compile(r"(?<=[«]) ")
+_AFTER: Final = re.compile(r"(?<=[«–]) ")
+_HYPHEN: Final = re.compile(r"(?<=\be-)(?=mail)")
+_DASH: Final = re.compile(rf"(?<=–)(?={NBSP})")  # a line may break after a dash even before a no-break space
+JOINER: Final = "\u2060"
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d) (?=\d)")
 _HOUR: Final = re.compile(r"(?<=\d) (?=h\b)|(?<=\bh) (?=\d)")
 _MONTHS: Final = (
@@ -21,12 +24,13 @@ def typeset(text: str) -> str:
     """The same text with the no-break spaces and apostrophes that French asks for. Idempotent."""
     for pattern in (_BEFORE, _AFTER, _BETWEEN_DIGITS, _HOUR):
         text = pattern.sub(NBSP, text)
+    text = _DASH.sub(JOINER, _HYPHEN.sub(JOINER, text))
     return text.replace("'", "’")
 
 
 def plain(text: str) -> str:
-    """The inverse for comparing: ordinary spaces and straight apostrophes."""
-    return text.replace(NBSP, " ").replace("’", "'")
+    """The inverse for comparing: ordinary spaces, straight apostrophes, nothing invisible."""
+    return text.replace(NBSP, " ").replace(JOINER, "").replace("’", "'")
 
 
 def day(value: date) -> str:

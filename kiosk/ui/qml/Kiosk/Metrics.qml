@@ -32,9 +32,9 @@ QtObject {
     // A capital H subtends 0.7° at the configured viewing distance.
     readonly property real capBodyMm: Display.viewingMm * Math.PI * 0.7 / 180
     readonly property int body: cap(capBodyMm)
-    readonly property int lead: cap(narrow ? capBodyMm : capBodyMm * 1.12)
-    readonly property int title: cap(Math.max(narrow ? 7.4 : 9, capBodyMm * 1.15))
-    readonly property int hero: cap(narrow ? 8.4 : 11.5)
+    readonly property int lead: cap(narrow ? capBodyMm : capBodyMm * 1.22)
+    readonly property int title: cap(narrow || landscape ? 7.6 : 9)
+    readonly property int hero: cap(narrow || landscape ? 8.4 : 11.5)
     readonly property int code: cap(16)
     readonly property bool narrow: Math.min(widthMm, heightMm) < 240
     readonly property int icon: mm(9)

@@ -29,7 +29,7 @@ ColumnLayout {
             required property string detail
 
             Layout.fillWidth: true
-            implicitHeight: Math.max(Metrics.mm(24), words.implicitHeight + Metrics.mm(7))
+            implicitHeight: Math.max(Metrics.mm(Metrics.landscape ? 20 : 24), words.implicitHeight + Metrics.mm(7))
             text: title
             Accessible.name: title
             Accessible.description: detail
@@ -52,8 +52,8 @@ ColumnLayout {
 
                 Rectangle {
                     Layout.leftMargin: Metrics.mm(4)
-                    Layout.preferredWidth: Metrics.mm(15)
-                    Layout.preferredHeight: Metrics.mm(15)
+                    Layout.preferredWidth: Metrics.mm(Metrics.landscape ? 12 : 15)
+                    Layout.preferredHeight: Metrics.mm(Metrics.landscape ? 12 : 15)
                     radius: width / 2
                     color: Theme.primarySoft
 

@@ -8,6 +8,8 @@ Page {
     Lead {}
     Split {
         Picture {
+            // On a wide screen, height is short: only a picture that shows what to do is worth it.
+            visible: name !== "" && (!Metrics.landscape || !View.hasRows || name.startsWith("card_"))
             Layout.fillWidth: true
             Layout.fillHeight: true
             Layout.minimumHeight: Metrics.mm(34)

@@ -46,7 +46,7 @@ Rectangle {
             objectName: "second"
             visible: text !== ""
             text: View.secondLabel
-            iconName: View.secondIcon
+            iconName: Metrics.landscape ? "" : View.secondIcon
             Layout.row: Metrics.landscape ? 0 : 1
             Layout.column: Metrics.landscape ? 3 : 0
             Layout.columnSpan: Metrics.landscape ? 1 : 2
@@ -60,7 +60,7 @@ Rectangle {
             visible: text !== ""
             kind: "quiet"
             text: View.helpLabel
-            iconName: "help"
+            iconName: Metrics.landscape ? "" : "help"
             Layout.row: Metrics.landscape ? 0 : 2
             Layout.column: 0
             Layout.columnSpan: !Metrics.landscape && View.stopLabel === "" ? 2 : 1
@@ -74,7 +74,7 @@ Rectangle {
             visible: text !== ""
             kind: "quiet"
             text: View.stopLabel
-            iconName: "stop"
+            iconName: Metrics.landscape ? "" : "stop"
             Layout.row: Metrics.landscape ? 0 : 2
             Layout.column: !Metrics.landscape && View.helpLabel === "" ? 0 : 1
             Layout.columnSpan: !Metrics.landscape && View.helpLabel === "" ? 2 : 1

@@ -8,8 +8,8 @@ import Kiosk.View
 ColumnLayout {
     id: keypad
     property bool ready: false
-    readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 24 : 32)
-    readonly property int keyHeight: Metrics.mm(Metrics.landscape ? 20 : 21)
+    readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 22 : Math.min(46, (Metrics.widthMm - 40) / 3))
+    readonly property int keyHeight: Metrics.mm(Metrics.landscape ? 20 : Metrics.narrow ? 21 : 25)
 
     signal digit(digit: int)
     signal erase

@@ -6,6 +6,7 @@ Rectangle {
     id: notice
     property string text: ""
     property string tone: "info"
+    property int fontSize: Metrics.body
 
     visible: text !== ""
     implicitHeight: Math.max(label.implicitHeight, pictogram.height) + 2 * Metrics.mm(4)
@@ -27,6 +28,8 @@ Rectangle {
         id: label
         text: notice.text
         font.weight: Font.DemiBold
+        font.pixelSize: notice.fontSize
+        lineHeight: 1.1
         anchors.left: pictogram.right
         anchors.right: parent.right
         anchors.leftMargin: Metrics.mm(4)

@@ -10,8 +10,9 @@ Page {
         Picture {
             Layout.fillWidth: true
             Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(40)
-            Layout.maximumHeight: Metrics.mm(170)
+            Layout.minimumHeight: Metrics.mm(36)
+            Layout.preferredHeight: width * 0.77
+            Layout.maximumHeight: width * 0.77
             Layout.preferredWidth: Metrics.mm(120)
         }
         ColumnLayout {
@@ -25,6 +26,7 @@ Page {
                 Layout.fillWidth: true
                 text: View.notice
                 tone: View.noticeTone
+                fontSize: Metrics.lead
             }
             RowList {
                 visible: View.hasRows
@@ -42,5 +44,8 @@ Page {
                 color: Theme.muted
             }
         }
+    }
+    Filler {
+        visible: !Metrics.landscape
     }
 }

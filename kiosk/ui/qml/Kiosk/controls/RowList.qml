@@ -10,7 +10,7 @@ Rectangle {
     property string title: ""
     property bool compact: false
 
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(compact ? 4 : 5)
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(compact || Metrics.landscape ? 3 : 5)
     radius: Metrics.radius
     color: Theme.surface
     border.width: Metrics.hair
@@ -22,7 +22,7 @@ Rectangle {
         anchors.right: parent.right
         anchors.verticalCenter: parent.verticalCenter
         anchors.margins: Metrics.mm(6)
-        spacing: Metrics.mm(list.compact ? 1.5 : 5)
+        spacing: Metrics.mm(list.compact ? (Metrics.landscape ? 0 : 1.5) : Metrics.landscape ? 3 : 5)
 
         KText {
             Layout.fillWidth: true
@@ -72,7 +72,7 @@ Rectangle {
                     color: Theme.tone(line.tone)
                 }
                 GridLayout {
-                    columns: list.compact && !Metrics.narrow && !Metrics.landscape ? 2 : 1
+                    columns: list.compact && list.width > Metrics.mm(160) * Display.textScale ? 2 : 1
                     columnSpacing: Metrics.gap
                     rowSpacing: Metrics.mm(list.compact ? 0 : 1)
                     Layout.fillWidth: true

@@ -8,7 +8,8 @@ Item {
     id: scroller
     default property alias content: column.data
     property alias spacing: column.spacing
-    readonly property bool overflows: column.implicitHeight > height
+    readonly property bool overflows: needed > height
+    readonly property real needed: column.Layout.minimumHeight
     readonly property int step: Math.max(flick.height - Metrics.body * 2, Metrics.target)
 
     function reveal(item: Item) {
@@ -49,7 +50,7 @@ Item {
         ColumnLayout {
             id: column
             width: flick.width
-            height: Math.max(implicitHeight, flick.height)
+            height: Math.max(scroller.needed, flick.height)
             spacing: Metrics.gapWide
         }
     }

@@ -7,7 +7,6 @@ Item {
     property string mode: "insert"
 
     readonly property real u: Math.min(width / 220, height / 170)
-    readonly property bool inside: mode === "stay" || mode === "remove"
 
     Accessible.ignored: true
 
@@ -61,13 +60,15 @@ Item {
             clip: true
 
             CardPicture {
-                width: 85.6 * slot.u
-                height: 54 * slot.u
+                // centre of the upright card, below the slot's edge
+                readonly property real centre: slot.mode === "stay" ? 12 : slot.mode === "remove" ? 23 : 69
+
+                width: 94 * slot.u
+                height: 59.3 * slot.u
                 kind: slot.mode === "other" ? "other" : "vitale2"
-                rotation: slot.mode === "turn" ? 90 : 90
+                rotation: 90
                 anchors.horizontalCenter: parent.horizontalCenter
-                // centre of the upright card
-                y: (slot.inside ? 6 : 27 + 42.8 + 3) * slot.u - height / 2 + (slot.inside ? 30 * slot.u : 0)
+                y: centre * slot.u - height / 2
             }
         }
         KIcon {

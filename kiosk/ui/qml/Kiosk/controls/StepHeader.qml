@@ -8,7 +8,7 @@ Rectangle {
     id: header
     property bool hero: false // the first page: heading and lead on the main colour
 
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 5 : hero ? 14 : 8)
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 3.5 : hero ? 14 : 8)
     color: hero ? Theme.primary : Theme.surface
 
     ColumnLayout {
@@ -37,12 +37,20 @@ Rectangle {
             font.weight: Font.Bold
             lineHeight: 1.1
         }
-        KText {
-            Layout.fillWidth: true
+        RowLayout {
             visible: header.hero
-            text: header.hero ? View.lead : ""
-            color: Theme.inkOnPrimary
-            font.pixelSize: Metrics.lead
+            spacing: Metrics.gapWide
+
+            KText {
+                Layout.fillWidth: true
+                text: header.hero ? View.lead : ""
+                color: Theme.inkOnPrimary
+                font.pixelSize: Metrics.lead
+            }
+            KText {
+                text: header.hero ? View.footnote : ""
+                color: Theme.inkOnPrimary
+            }
         }
     }
     Rectangle {

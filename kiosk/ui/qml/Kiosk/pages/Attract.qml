@@ -6,7 +6,7 @@ import Kiosk.View
 // Nobody is there: what to do, and what works today, before a card is put in.
 Page {
     hero: true
-    spacing: Metrics.mm(6)
+    spacing: Metrics.mm(Metrics.landscape ? 4 : 6)
 
     Notice {
         Layout.fillWidth: true
@@ -20,12 +20,12 @@ Page {
             Layout.fillWidth: true
             Layout.fillHeight: true
             Layout.minimumHeight: Metrics.mm(40)
-            Layout.preferredWidth: Metrics.mm(110)
+            Layout.preferredWidth: Metrics.mm(80)
         }
         ColumnLayout {
-            spacing: Metrics.mm(5)
+            spacing: Metrics.mm(Metrics.landscape ? 3 : 5)
             Layout.fillWidth: true
-            Layout.preferredWidth: Metrics.mm(140)
+            Layout.preferredWidth: Metrics.mm(190)
 
             RowList {
                 Layout.fillWidth: true
@@ -43,11 +43,6 @@ Page {
                     Layout.fillWidth: true
                     text: View.text
                 }
-            }
-            KText {
-                Layout.fillWidth: true
-                text: View.footnote
-                color: Theme.muted
             }
         }
     }

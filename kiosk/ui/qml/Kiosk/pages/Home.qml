@@ -12,7 +12,7 @@ Page {
             spacing: Metrics.mm(5)
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
-            Layout.preferredWidth: Metrics.mm(110)
+            Layout.preferredWidth: Metrics.mm(92)
 
             RowLayout {
                 spacing: Metrics.mm(6)
@@ -40,7 +40,7 @@ Page {
         ActionList {
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
-            Layout.preferredWidth: Metrics.mm(140)
+            Layout.preferredWidth: Metrics.mm(182)
             title: View.rowsTitle
         }
     }

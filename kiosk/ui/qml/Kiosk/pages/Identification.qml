@@ -10,11 +10,13 @@ Page {
             spacing: Metrics.mm(5)
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
+            Layout.fillHeight: false
             Layout.preferredWidth: Metrics.mm(130)
 
             Lead {}
             KText {
                 Layout.fillWidth: true
+                visible: text !== ""
                 text: View.text
                 color: Theme.muted
             }
@@ -35,7 +37,7 @@ Page {
             }
         }
         Keypad {
-            Layout.alignment: Qt.AlignHCenter | Qt.AlignVCenter
+            Layout.alignment: Qt.AlignHCenter | (Metrics.landscape ? Qt.AlignVCenter : Qt.AlignBottom)
             Layout.preferredWidth: implicitWidth
             ready: View.canSubmit
             onDigit: digit => Hand.digit(digit)

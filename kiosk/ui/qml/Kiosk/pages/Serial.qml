@@ -10,11 +10,16 @@ Page {
     SerialDisplay {
         Layout.fillWidth: true
     }
-    MaskButton {}
-    Notice {
-        Layout.fillWidth: true
-        text: View.notice
-        tone: View.noticeTone
+    Split {
+        rowSpacing: Metrics.mm(6)
+        Layout.fillHeight: false
+
+        MaskButton {}
+        Notice {
+            Layout.fillWidth: true
+            text: View.notice
+            tone: View.noticeTone
+        }
     }
     Split {
         Layout.fillHeight: true
@@ -22,7 +27,7 @@ Page {
         Picture {
             Layout.fillWidth: true
             Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(30)
+            Layout.minimumHeight: Metrics.mm(22)
             Layout.maximumHeight: Metrics.mm(90)
             Layout.preferredWidth: Metrics.mm(60)
         }
