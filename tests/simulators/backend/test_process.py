@@ -1,0 +1,149 @@
+"""The backend as a process and its command line: ready line, one owner of a directory, restart, kill, commands both ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators.backend import BackendProcess, running
+from simulators.backend.__main__ import main
+from simulators.backend.admin import command
+from simulators.backend.files import DataDir
+from simulators.backend.server import Ready
+from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
+
+STATE, BODY = "/v1/sync/state", {"batch_seq": 1}
+
+
+def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "simulators.backend", *arguments, "--data", str(data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_one_line_when_ready_and_a_graceful_stop(data_dir: Path) -> None:
+    with running(data_dir) as backend:
+        assert set(json.loads(backend.ready.to_json())) == {"origin", "enrol_origin", "ca_file"}
+        assert Path(backend.ready.ca_file).is_absolute()
+        assert backend.stop() == 0
+        assert not backend.data.admin_socket.exists()
+
+
+def test_a_killed_backend_comes_back_at_the_same_origin_with_what_it_had_acknowledged(
+    data_dir: Path, utc: FakeUtc, tmp_path: Path
+) -> None:
+    event = {
+        "event_id": "0199c0de-0000-7000-8000-000000000001",
+        "aggregate": "kiosk",
+        "aggregate_seq": 1,
+        "type": "kiosk_started",
+        "schema_version": 1,
+        "created_utc_ms": 0,
+        "body": {},
+    }
+    with running(data_dir) as backend:
+        kiosk = enrolled(data_dir, backend.ready, utc, tmp_path / "kiosk")
+        raw = {"batch_seq": 1, "acked_through_seq": 0, "events": [event]}
+        assert _send(kiosk, "/v1/events", raw)["results"][0]["status"] == "applied"
+        before = backend.ready
+        assert backend.kill() != 0
+        assert backend.start() == before
+        assert _send(kiosk, STATE, BODY) == {"applied": True, "last_seq": 1}
+
+
+def _send(kiosk: KioskSide, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A call to a process, which lives in real time."""
+    import time
+
+    kiosk.utc.now_s = int(time.time())
+    raw = json.dumps(body).encode()
+    from tests.simulators.backend.test_channel import signed
+
+    status, _, answer = kiosk.send(path, raw, signed(kiosk, raw, path, idempotency_key=os.urandom(16).hex()))
+    assert status == 200, answer
+    return dict(json.loads(answer))
+
+
+def test_a_directory_has_one_backend(data_dir: Path, ready: Ready) -> None:
+    assert ready.origin
+    second = run(data_dir, "serve")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == "simulators.backend: data: another backend runs on this directory\n"
+
+
+def test_every_file_is_private(data_dir: Path, kiosk: KioskSide) -> None:
+    assert kiosk.identity
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.iterdir()}
+    secret = {name for name in modes if name.endswith((".pem", ".bin", ".sock"))}
+    assert len(secret) >= 10
+    assert all(modes[name] == 0 for name in secret)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_commands_work_whether_the_server_runs_or_not(
+    request: pytest.FixtureRequest, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], is_up: bool
+) -> None:
+    if is_up:
+        request.getfixturevalue("ready")
+    data, out = ["--data", str(data_dir), "--kiosk", "borne-0001"], tmp_path / "ticket"
+    previous = os.umask(0o022)
+    try:
+        assert main(["ticket", *data, "--site-kind", "pharmacy", "--out", str(out)]) == 0
+        assert out.read_text().startswith("borne-0001:")
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+        assert main(["ticket", *data]) == 0
+        assert capsys.readouterr().out.startswith("borne-0001:")
+        assert main(["policy", *data, "--set", "issue_code=on", "--set", "idle_s=30"]) == 0
+        shown = json.loads(capsys.readouterr().out)["policy"]
+        assert (shown["version"], shown["issue_code"], shown["idle_s"]) == (2, "on", 30)
+        assert shown["site_kind"] == "pharmacy"
+        assert main(["quarantine", *data, "--level", "no_code"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"quarantine": "no_code"}
+        assert main(["release", *data]) == 0
+        assert json.loads(capsys.readouterr().out) == {"quarantine": "none"}
+        assert main(["policy", *data, "--set", "idle_s=never"]) == 1
+        assert capsys.readouterr().err.startswith("simulators.backend: idle_s: ")
+    finally:
+        os.umask(previous)
+
+
+def test_a_socket_left_by_a_killed_server_is_no_server(data_dir: Path) -> None:
+    backend = BackendProcess(data_dir)
+    backend.start()
+    backend.kill()
+    assert backend.data.admin_socket.exists()
+    assert "ticket" in command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
+
+
+@pytest.mark.parametrize(
+    "request_", [{"do": "nothing", "kiosk": "x"}, {"do": "ticket"}, {"do": "ticket", "kiosk": "x"}]
+)
+def test_a_wrong_command_over_the_socket_is_an_error_not_a_crash(
+    data_dir: Path, ready: Ready, request_: dict[str, str]
+) -> None:
+    from simulators.backend.operator import OperatorError
+
+    assert ready.origin
+    with pytest.raises(OperatorError):
+        command(DataDir(data_dir), request_)
+    assert "ticket" in command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, tmp_path: Path) -> None:
+    port = ready.origin.rpartition(":")[2]
+    result = run(tmp_path / "second", "serve", "--port", port)
+    assert result.returncode == 1
+    assert "Address already in use" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
