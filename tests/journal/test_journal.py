@@ -102,8 +102,7 @@ def test_a_rolled_back_entry_leaves_the_chain_whole(store: Store) -> None:
         ("DELETE FROM meta WHERE key = 'journal_head'", 1, "entries after the noted end"),
         ("UPDATE meta SET value = zeroblob(40) WHERE key = 'journal_head'", 1, "entries after the noted end"),
         (
-            "UPDATE meta SET value = "
-            "x'00000000000000050000000000000000000000000000000000000000000000000000000000000000'",
+            "UPDATE meta SET value = unhex(printf('%016x', 5) || printf('%064x', 0))",
             5,
             "the noted end has another hash",
         ),
