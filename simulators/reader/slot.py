@@ -60,7 +60,7 @@ class Slot:
     def differs(self, known: int) -> bool:
         """Whether a wait that knows this state ends at once. A known counter of zero is not compared."""
         now = self.event_state
-        flags_differ = (known ^ now) & 0xFFFF & ~ReaderState.CHANGED != 0
+        flags_differ = (known ^ now) & 0xFFFF & ~int(ReaderState.CHANGED) != 0
         return known == ReaderState.UNAWARE or flags_differ or known >> 16 not in (0, now >> 16)
 
     def snapshot(self, known: int) -> ReaderSnapshot:

@@ -126,6 +126,11 @@ class ReaderSnapshot:
     atr: bytes = b""
 
     @property
+    def known_state(self) -> int:
+        """What to feed back into the next wait: everything, counter included, but the CHANGED bit."""
+        return self.event_state & ~int(ReaderState.CHANGED)  # an IntFlag's own complement would drop the counter
+
+    @property
     def counter(self) -> int:
         """Event counter, 16 bits: moves at each insertion and each removal."""
         return self.event_state >> 16 & 0xFFFF

@@ -94,12 +94,12 @@ class CardConnection:
             self.broken = answer
         return answer
 
-    def close(self) -> None:
-        """End the dialogue and switch the card off. What the service says to it changes nothing."""
+    def close(self, disposition: Disposition) -> None:
+        """End the dialogue. What the service says to it changes nothing."""
         if self.broken is not None and self.broken.problem is PcscProblem.SERVICE_LOST:
             return  # the handle died with the service
         self._line.guard.enter("SCardDisconnect", self._line.deadlines.apdu_s)
-        self._line.scard.disconnect(self._card, Disposition.UNPOWER)
+        self._line.scard.disconnect(self._card, disposition)
         self._line.guard.leave()
 
     def _send(self, wire: bytes) -> bytes | LinkError:
@@ -150,9 +150,20 @@ def open_connection(line: CardLine, context: int, reader: str) -> CardConnection
     card, protocol = connected
     connection = CardConnection(line, context, reader, card, CardProtocol(protocol))
     if late is not None:
-        connection.close()
+        connection.close(Disposition.UNPOWER)
         return late
     return connection
+
+
+def card_in_use(scard: Scard, reader: str) -> bool:
+    """Whether some program is connected. Asked on a context of its own: a blocked thread's would wait as well."""
+    context = scard_call("SCardEstablishContext", reader, scard.establish_context())
+    if isinstance(context, PcscError):
+        return False
+    result = scard.get_status_change(context, 0, [(reader, int(ReaderState.UNAWARE))])
+    scard.release_context(context)
+    snapshots = scard_call("SCardGetStatusChange", reader, result)
+    return not isinstance(snapshots, PcscError) and snapshots[0].in_use
 
 
 def _redacted(wire: bytes) -> str:

@@ -17,7 +17,7 @@ from kiosk.card.apdu import ApduError, ResponseApdu, parse_command
 from kiosk.card.atr import classify
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
-from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace
+from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace, card_in_use
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.monitor import Monitor, MonitorEvent, ReadersChanged, ServiceLost, SlotEmptied, SlotFilled
 from kiosk.hardware.pcsc.reading import read_card
@@ -75,7 +75,8 @@ class ReaderHub:
         self._identities = parsed
         self._lock = threading.RLock()
         self._slots: dict[ReaderRole, _Slot] = {}
-        self._stopping = threading.Event()
+        self._stopped = False  # no thread is replaced any more
+        self._watch_ends = threading.Event()
         self._monitor = Monitor(scard, self._on_monitor)
         self._watchdog = threading.Thread(target=self._watch, name="card-watchdog", daemon=True)
 
@@ -90,12 +91,13 @@ class ReaderHub:
         """End every dialogue and every thread; a thread that a driver holds is left behind."""
         self._monitor.stop()
         with self._lock:
+            self._stopped = True
             workers = [slot.worker for slot in self._slots.values()]
             for slot in self._slots.values():
                 self._void(slot, LinkError(PcscProblem.READER_GONE, "the kiosk is stopping", command_sent=False))
         for worker in workers:
             worker.stop(STOP_WAIT_S)
-        self._stopping.set()
+        self._watch_ends.set()
         self._watchdog.join()
 
     # --- what the visit asks --------------------------------------------------------------------------------------
@@ -240,7 +242,8 @@ class ReaderHub:
         if slot.session is not None:
             slot.last = (slot.session, error)
             slot.session = None
-            slot.worker.submit(Job(Dialogue.end, _nothing))
+            gone = error.problem is PcscProblem.CARD_REMOVED
+            slot.worker.submit(Job(Dialogue.forget if gone else Dialogue.end, _nothing))
 
     # --- limits ---------------------------------------------------------------------------------------------------
 
@@ -253,7 +256,7 @@ class ReaderHub:
 
     def _expire(self, slot: _Slot, busy: BusyCall) -> None:
         """A foreign transaction blocks our connect; anything else that blocks is the reader's doing."""
-        blocked = busy.call == "SCardConnect" and slot.reader is not None and self._monitor.in_use(slot.reader)
+        blocked = busy.call == "SCardConnect" and slot.reader is not None and card_in_use(self._scard, slot.reader)
         problem = PcscProblem.HELD_BY_OTHER if blocked else PcscProblem.READER_HUNG
         with self._lock:
             worker = slot.worker
@@ -270,6 +273,8 @@ class ReaderHub:
             if worker in slot.stale:
                 slot.stale.discard(worker)
                 self._recover(slot)
+            elif worker is slot.worker and not self._stopped:  # a bug ended it
+                slot.worker = self._new_worker(role)
 
     def _new_worker(self, role: ReaderRole) -> CardWorker:
         return CardWorker(
@@ -282,7 +287,7 @@ class ReaderHub:
         )
 
     def _watch(self) -> None:
-        while not self._stopping.wait(self._deadlines.watch_every_s):
+        while not self._watch_ends.wait(self._deadlines.watch_every_s):
             self.check_deadlines()
 
 

@@ -23,6 +23,9 @@ WAIT_MS = 2000
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 2.0
 CANCEL_EVERY_S = 0.05
+SETTLE_S = 0.02
+SETTLE_TRIES = 100
+"""pcscd writes flags, ATR and counter one after the other, and its clients may read them in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Monitor:
         self._context: int | None = None
         self._readers: tuple[str, ...] | None = None
         self._slots: dict[str, ReaderSnapshot] = {}
+        self._arriving: dict[str, int] = {}  # looks at a card that has no ATR yet
         self._lost: PcscProblem | None = None
         self._thread = threading.Thread(target=self.run, name="pcsc-monitor", daemon=True)
 
@@ -86,11 +90,6 @@ class Monitor:
             if (context := self._context) is not None:
                 self._scard.cancel(context)
             self._thread.join(CANCEL_EVERY_S)
-
-    def in_use(self, reader: str) -> bool:
-        """Whether the card in this reader was last seen connected by some program (our own included)."""
-        snapshot = self._slots.get(reader)
-        return snapshot is not None and snapshot.in_use
 
     def run(self) -> None:
         """The thread's body: watch for as long as the service lives, then pause and begin again."""
@@ -134,10 +133,10 @@ class Monitor:
                 listed = ()
             unchanged = listed == self._readers
             self._compare_readers(listed)
-            states = [(name, self._known_state(name)) for name in listed]
-            result, snapshots = self._scard.get_status_change(
-                context, WAIT_MS, [*states, (PNP_NOTIFICATION, pnp_state)]
-            )
+            known = {name: slot.known_state for name, slot in self._slots.items()}
+            states = [(name, known.get(name, int(ReaderState.UNAWARE))) for name in listed]
+            states.append((PNP_NOTIFICATION, pnp_state))
+            result, snapshots = self._scard.get_status_change(context, WAIT_MS, states)
             waited = scard_call("SCardGetStatusChange", "", (result, None))
             if isinstance(waited, PcscError):
                 if self._stopping.is_set():
@@ -150,16 +149,14 @@ class Monitor:
                     return waited
             elif self._stopping.is_set():
                 return PcscError(PcscProblem.WAIT_ENDED, "SCardGetStatusChange", result)
+            unsettled = False
             for snapshot in snapshots:
                 if snapshot.reader == PNP_NOTIFICATION:
-                    pnp_state = snapshot.event_state & ~ReaderState.CHANGED
+                    pnp_state = snapshot.known_state
                 elif not snapshot.event_state & ReaderState.UNKNOWN:
-                    self._compare_slot(snapshot)
-
-    def _known_state(self, reader: str) -> int:
-        """The state to feed back: whole, counter included, but for the CHANGED bit."""
-        snapshot = self._slots.get(reader)
-        return int(ReaderState.UNAWARE) if snapshot is None else snapshot.event_state & ~ReaderState.CHANGED
+                    unsettled |= not self._compare_slot(snapshot)
+            if unsettled and self._wait(SETTLE_S):
+                return PcscError(PcscProblem.WAIT_ENDED, "SCardGetStatusChange", result)
 
     def _compare_readers(self, listed: tuple[str, ...]) -> None:
         for name in [name for name in self._slots if name not in listed]:
@@ -170,8 +167,15 @@ class Monitor:
             self._lost = None
             self._publish(ReadersChanged(listed))
 
-    def _compare_slot(self, new: ReaderSnapshot) -> None:
-        """Publish what happened between two snapshots; a moved counter with a card before and after is a swap."""
+    def _compare_slot(self, new: ReaderSnapshot) -> bool:
+        """Publish what happened between two snapshots; a moved counter with a card before and after is a swap.
+
+        False: the card is still arriving (neither ATR nor MUTE); nothing is published and the old state stays known.
+        """
+        if new.present and not new.mute and not new.atr and self._arriving.get(new.reader, 0) < SETTLE_TRIES:
+            self._arriving[new.reader] = self._arriving.get(new.reader, 0) + 1
+            return False
+        self._arriving.pop(new.reader, None)
         old = self._slots.get(new.reader)
         self._slots[new.reader] = new
         was_present = old is not None and old.present
@@ -180,3 +184,4 @@ class Monitor:
             self._publish(SlotEmptied(new.reader))
         if new.present and (not was_present or swapped):
             self._publish(SlotFilled(new.reader, new.atr, new.mute))
+        return True

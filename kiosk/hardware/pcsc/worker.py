@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from kiosk.card.apdu import CommandApdu, ResponseApdu
-from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, scard_call
+from kiosk.hardware.pcsc.api import Disposition, PcscError, PcscProblem, Scard, scard_call
 from kiosk.hardware.pcsc.connection import CardConnection, CardLine, Deadlines, LinkError, Trace, open_connection
 from kiosk.visit.ports import CardSession, Clock
 
@@ -85,14 +85,21 @@ class Dialogue:
 
     def end(self) -> None:
         """End the dialogue, if there is one, and switch the card off. The card session stays known as used."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._close(Disposition.UNPOWER)
+
+    def forget(self) -> None:
+        """The card has left: end the dialogue without touching the card that may be in the slot by now."""
+        self._close(Disposition.LEAVE)
 
     def leave(self) -> None:
         """End everything: the thread is about to end."""
         self.end()
         self._drop_context()
+
+    def _close(self, disposition: Disposition) -> None:
+        if self._connection is not None:
+            self._connection.close(disposition)
+            self._connection = None
 
     def _drop_context(self) -> None:
         if self._context is not None:
@@ -153,12 +160,8 @@ class CardWorker:
             if self._busy is not busy or self._late is not None:
                 return False
             self._late = self._closed = LinkError(problem, f"{busy.call} over its limit")
-            stale = [self._running]
-            try:
-                while True:
-                    stale.append(self._jobs.get_nowait())
-            except Empty:
-                self._jobs.put(None)
+            stale = [self._running, *self._drain()]
+            self._jobs.put(None)
         sent = busy.call == "SCardTransmit"
         for job in stale:
             if job is not None:
@@ -176,10 +179,32 @@ class CardWorker:
             self._busy = None
             return self._late
 
+    def _drain(self) -> list[Job[Any]]:
+        jobs = []
+        try:
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    jobs.append(job)
+        except Empty:
+            return jobs
+
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._running = job
-            job.run(self._dialogue)
-            self._running = None
-        self._dialogue.leave()
-        self._ended(self)
+        """The thread's body. A bug in a job ends the thread, but nobody waits for ever because of it."""
+        bug = LinkError(PcscProblem.UNKNOWN, "the card thread failed")
+        try:
+            while (job := self._jobs.get()) is not None:
+                self._running = job
+                try:
+                    job.run(self._dialogue)
+                finally:
+                    job.settle(bug)
+                self._running = None
+        finally:
+            with self._lock:
+                self._closed = self._closed or bug
+                left = self._drain()
+            for job in left:
+                job.settle(bug)
+            self._dialogue.leave()
+            self._ended(self)
