@@ -70,8 +70,7 @@ class PtyPrinter:
             if self._master is not None:
                 return
             self._master, self._slave = pty.openpty()  # our own slave end keeps the port alive between two openings
-            tty.setraw(self._master)
-            tty.setraw(self._slave)
+            tty.setraw(self._slave)  # both ends share one setting; a cooked one echoes and rewrites LF
             Path(self.port).symlink_to(os.ttyname(self._slave))
         self._wake()
 
@@ -152,7 +151,6 @@ class PtyPrinter:
                     answer = self._engine.feed(os.read(self._master, 65536))
                     if self._unplug_at_row is not None and self._engine.rows_printed >= self._unplug_at_row:
                         self._unplug_at_row = None
-                        self._engine.mend(PrinterFault.SILENT)
                         self._close_port()
                     self._answer(answer)
                     self._settle()

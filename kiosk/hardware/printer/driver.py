@@ -108,10 +108,9 @@ class Printer:
                     self._port_path, self._profile, self._clock, self._limits.answer_s, self._limits.write_s
                 )
             readings = self._line.readings()
-            if readings == Readings():
-                self._may_hold_a_ticket = True  # it may have been another printer's cable, or another day
-            elif self._may_hold_a_ticket:
-                self._clear_printer(self._line)
+            if self._may_hold_a_ticket and readings != Readings():  # it listens
+                self._line.clear_printer()
+                self._may_hold_a_ticket = False
         except LINE_LOST:
             self._drop_line()
             readings = Readings()
@@ -133,7 +132,7 @@ class Printer:
                 self._may_hold_a_ticket = False
                 return PrintState.PRINTED, None
             trouble = outcome
-            self._clear_printer(self._line)
+            self._line.clear_printer()  # it may hear although it does not answer
         except LINE_LOST:
             self._drop_line()
         self._look()  # so that the printer's state is known when the ticket's end is
@@ -141,12 +140,7 @@ class Printer:
             return PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN)
         return PrintState.FAILED, health_fault(trouble)
 
-    def _clear_printer(self, line: PrinterLine) -> None:
-        line.clear_printer()
-        self._may_hold_a_ticket = False
-
     def _drop_line(self) -> None:
-        self._may_hold_a_ticket = True
         if self._line is not None:
             self._line.close()
             self._line = None

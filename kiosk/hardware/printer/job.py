@@ -64,7 +64,7 @@ class TicketJob:
     def _await_proof(self, transmission_s: float) -> PrinterHealth | None:
         deadline_s = self._clock.monotonic_s() + transmission_s + self._limits.proof_s
         while self._clock.monotonic_s() < deadline_s and not self._given_up():
-            heard = self._line.read(self._limits.answer_s)
+            heard = self._line.read(self._limits.poll_s)
             trouble = PrinterHealth.UNKNOWN
             if not self._proven_by(heard):
                 trouble, heard = self._trouble()

@@ -19,7 +19,7 @@ from kiosk.visit.ports import Bitmap, PrinterHealth, PrintState, VisitId
 from simulators.printer import PrinterFault, PtyPrinter
 
 VISIT = VisitId(7)
-LIMITS = PrinterLimits(answer_s=0.15, poll_s=0.02, write_s=0.3, proof_s=0.4)
+LIMITS = PrinterLimits(answer_s=0.4, poll_s=0.02, write_s=0.3, proof_s=0.4)
 PATIENCE_S = 10.0
 BY_PROOF = {p.proof: replace(p, baud=921_600) for p in PROFILES.values() if p.width_dots == 576}
 PICTURE = Bitmap(576, 300, b"\x55\xaa\x0f" * (24 * 300))
@@ -181,6 +181,18 @@ def test_silence_after_the_start_is_unknown_in_bounded_time(any_desk: Desk, faul
     assert time.monotonic() - began < allowed_s + 5.0
 
 
+def test_a_printer_that_went_mute_is_cleared_all_the_same(any_desk: Desk) -> None:
+    assert any_desk.health() is PrinterHealth.OK
+    any_desk.printer.fault_at_first_row(PrinterFault.MUTE)
+    any_desk.printer.end_paper_after(200)
+    any_desk.driver.print(VISIT, PICTURE)
+    assert any_desk.ended().state is PrintState.UNKNOWN
+    any_desk.printer.fault(PrinterFault.PAPER_OUT, present=False)
+    any_desk.printer.fault(PrinterFault.MUTE, present=False)
+    any_desk.until_health(PrinterHealth.OK)
+    assert any_desk.printer.tickets == []
+
+
 @pytest.mark.parametrize("fault", [PrinterFault.COVER_OPEN, PrinterFault.CUTTER])
 def test_trouble_in_the_middle_is_failed_with_its_cause(any_desk: Desk, fault: PrinterFault) -> None:
     assert any_desk.health() is PrinterHealth.OK
@@ -206,6 +218,8 @@ def test_unplugged_in_the_middle_is_unknown_and_it_comes_back(any_desk: Desk) ->
     assert any_desk.printer.tickets == []
     any_desk.driver.print(VISIT, PICTURE)
     assert any_desk.ended().state is PrintState.PRINTED
+    (ticket,) = any_desk.printer.tickets
+    assert ticket.height == PICTURE.height + BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
 
 
 def test_unplugged_and_plugged_again(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The port: raw both ways, the same name after a replug, saved pictures, nothing left behind."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def test_bytes_pass_untouched_both_ways(tmp_path: Path) -> None:
     assert bytes(byte ^ 0xFF for byte in ticket.tobytes()) == b"\x0a\x0d\x03"
     with Image.open(tmp_path / "ticket-1.png") as saved:
         assert saved.tobytes() == ticket.tobytes()
+
+
+def test_the_port_is_raw_before_anyone_sets_it_up() -> None:
+    with PtyPrinter(width_dots=8) as printer:
+        port = os.open(printer.port, os.O_RDWR | os.O_NOCTTY)
+        os.write(port, b"\x1d\x28\x48\x06\x00\x30\x30\r\n\x7e\x20")
+        assert os.read(port, 100) == b"\x37\x22\r\n\x7e\x20\x00"
+        os.close(port)
 
 
 def test_unplugged_is_an_error_and_plugged_again_has_the_same_name() -> None:

@@ -1,0 +1,110 @@
+"""Answers do not name their query: what the line does about silence, lateness and half a proof, on a bare pty."""
+
+import os
+import pty
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from kiosk.hardware.printer.job import PrinterLimits, TicketJob
+from kiosk.hardware.printer.line import PrinterLine
+from kiosk.hardware.printer.profile import PROFILES, CompletionProof
+from kiosk.hardware.printer.status import Query, Readings, Transmitted
+from kiosk.visit.ports import Bitmap, PrinterHealth
+
+PROFILE = replace(PROFILES["escpos-80mm-transmit-status"], baud=921_600)
+LIMITS = PrinterLimits(answer_s=0.15, proof_s=0.3, write_s=0.5)
+PICTURE = Bitmap(576, 2, bytes(144))
+
+
+class RealClock:
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def utc_s(self) -> float:
+        return time.time()
+
+
+class ScriptedPrinter:
+    """A printer that is one function: everything heard so far → what to say now."""
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+        self.answered = threading.Event()  # once it has said something
+
+
+@contextmanager
+def _line(answer: Callable[[bytes], bytes]) -> Iterator[tuple[PrinterLine, ScriptedPrinter]]:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    printer = ScriptedPrinter()
+
+    def serve() -> None:
+        while True:
+            data = os.read(master, 4096)
+            printer.heard.extend(data)
+            if data.endswith(b"end of test"):
+                return
+            if reply := answer(bytes(printer.heard)):
+                os.write(master, reply)
+                printer.answered.set()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    line = PrinterLine(os.ttyname(slave), PROFILE, RealClock(), LIMITS.answer_s, LIMITS.write_s)
+    try:
+        yield line, printer
+    finally:
+        line.write(b"end of test")
+        server.join()
+        line.close()
+        os.close(slave)
+        os.close(master)
+
+
+def test_after_a_silence_nothing_else_is_asked() -> None:
+    with _line(lambda heard: b"") as (line, printer):
+        assert line.readings() == Readings()
+        assert bytes(printer.heard) == b"\x10\x04\x01"
+
+
+def test_a_late_answer_is_not_taken_for_the_next_round() -> None:
+    with _line(lambda heard: b"\x32" if heard.endswith(b"late?") else b"") as (line, printer):
+        assert line.readings() == Readings()
+        line.write(b"late?")
+        assert printer.answered.wait(10)
+        assert line.readings() == Readings()
+
+
+def test_what_is_heard_beside_the_answer_is_kept() -> None:
+    with _line(lambda heard: b"\x00\x12\x03") as (line, _):
+        assert line.ask(Query.OFFLINE_CAUSE) == (0x12, [Transmitted(0), Transmitted(3)])
+
+
+def _job(line: PrinterLine) -> TicketJob:
+    assert PROFILE.proof is CompletionProof.TRANSMIT_STATUS
+    return TicketJob(line, PROFILE, LIMITS, RealClock(), lambda: False)
+
+
+def test_processed_and_then_silent_is_not_printed() -> None:
+    with _line(lambda heard: b"\x00" if heard.endswith(b"\x1d\x72\x01") else b"") as (line, _):
+        assert _job(line).run(PICTURE) is PrinterHealth.UNKNOWN
+
+
+def test_processed_and_then_out_of_paper_is_not_printed() -> None:
+    def answer(heard: bytes) -> bytes:
+        return {b"\x1d\x72\x01": b"\x00", b"\x10\x04\x02": b"\x32"}.get(heard[-3:], b"")
+
+    with _line(answer) as (line, _):
+        assert _job(line).run(PICTURE) is PrinterHealth.PAPER_OUT
+
+
+def test_processed_and_no_trouble_is_printed() -> None:
+    def answer(heard: bytes) -> bytes:
+        return {b"\x1d\x72\x01": b"\x00", b"\x10\x04\x02": b"\x12"}.get(heard[-3:], b"")
+
+    with _line(answer) as (line, _):
+        assert _job(line).run(PICTURE) is None
