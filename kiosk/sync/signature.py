@@ -12,8 +12,10 @@ from __future__ import annotations
 import secrets
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from kiosk.sync import profile
+from kiosk.sync.headers import GatheredHeaders, gather
 from kiosk.sync.messages import (
     CheckedHead,
     RawHeaders,
@@ -26,6 +28,17 @@ from kiosk.sync.messages import (
 )
 from kiosk.sync.profile import KeyRecord
 from kiosk.visit.ports import SigningKey
+
+_CONTENT_TYPE: Final = profile.CONTENT_TYPE.encode("ascii")
+_RESPONSE_FIELDS: Final = (b"content-type", b"content-digest", b"signature-input", b"signature")
+_REQUEST_FIELDS: Final = (
+    b"content-type",
+    b"content-length",
+    b"content-digest",
+    b"idempotency-key",
+    b"signature-input",
+    b"signature",
+)
 
 
 def new_nonce() -> str:
@@ -79,24 +92,17 @@ def check_head(
     tls_kiosk: the kiosk named by the client certificate (`urn:kiosk:<kiosk>`), None if there is none.
     find_key: read-only look-up by key identifier.
     """
-    if refusal := _header_limits(head.headers):
-        return refusal
-    path = _frame(head, origin)
+    headers = gather(head.headers)
+    if isinstance(headers, Refused):
+        return headers
+    path = _frame(head, headers, origin)
     if isinstance(path, Refused):
         return path
-    names = (
-        b"content-type",
-        b"content-length",
-        b"content-digest",
-        b"idempotency-key",
-        b"signature-input",
-        b"signature",
-    )
-    fields = _needed(head.headers, names)
+    fields = headers.needed(_REQUEST_FIELDS)
     if isinstance(fields, Refused):
         return fields
     media, length, digest, idempotency_key, signature_input, signature = fields
-    if media != profile.CONTENT_TYPE.encode("ascii"):
+    if media != _CONTENT_TYPE:
         return Refused(Reason.FIELD_FORM, "content-type")
     if not profile.CONTENT_LENGTH.fullmatch(length):
         return Refused(Reason.FIELD_FORM, "content-length")
@@ -203,18 +209,18 @@ def verify_response(
     body: raw bytes, undecoded, already bounded by the reader. server_keys: pinned, by key identifier. floor_s: time
     floor; freshness comes from the binding, so nothing else is asked of `created`.
     """
-    if refusal := _header_limits(headers):
-        return refusal
+    gathered = gather(headers)
+    if isinstance(gathered, Refused):
+        return gathered
     if not (200 <= status <= 299 or 400 <= status <= 599):
         return Refused(Reason.STATUS)
-    for name, _ in headers:
-        if name.lower() in profile.FORBIDDEN_RESPONSE_FIELDS:
-            return Refused(Reason.FORBIDDEN_FIELD, name.lower().decode("ascii"))
-    fields = _needed(headers, (b"content-type", b"content-digest", b"signature-input", b"signature"))
+    if refused := gathered.forbidden(profile.FORBIDDEN_RESPONSE_FIELDS):
+        return refused
+    fields = gathered.needed(_RESPONSE_FIELDS)
     if isinstance(fields, Refused):
         return fields
     media, digest, signature_input, signature = fields
-    if media != profile.CONTENT_TYPE.encode("ascii"):
+    if media != _CONTENT_TYPE:
         return Refused(Reason.FIELD_FORM, "content-type")
     params = profile.RESPONSE_INPUT.fullmatch(signature_input)
     if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
@@ -251,17 +257,7 @@ def _member(signature: bytes) -> str:
     return f":{b64encode(signature).decode('ascii')}:"
 
 
-def _header_limits(headers: RawHeaders) -> Refused | None:
-    # Four bytes a line: colon, blank, CR, LF.
-    if (
-        len(headers) > profile.MAX_HEADER_FIELDS
-        or sum(len(name) + len(value) + 4 for name, value in headers) > profile.MAX_HEADER_SECTION_BYTES
-    ):
-        return Refused(Reason.HEADER_LIMIT)
-    return None
-
-
-def _frame(head: RequestHead, origin: str) -> str | Refused:
+def _frame(head: RequestHead, fields: GatheredHeaders, origin: str) -> str | Refused:
     """Step 1; returns the route."""
     if head.method != "POST":
         return Refused(Reason.METHOD)
@@ -270,28 +266,10 @@ def _frame(head: RequestHead, origin: str) -> str | Refused:
         return Refused(Reason.PATH)
     if head.query:
         return Refused(Reason.QUERY)
-    hosts = [value for name, value in head.headers if name.lower() == b"host"]
-    if hosts != [origin.partition("://")[2].encode("ascii")]:
+    if b"host" in fields.twice or fields.found.get(b"host") != origin.partition("://")[2].encode("ascii"):
         return Refused(Reason.HOST, "host")
-    for name, value in head.headers:
-        if name.lower() in profile.FORBIDDEN_REQUEST_FIELDS:
-            return Refused(Reason.FORBIDDEN_FIELD, name.lower().decode("ascii"))
-        if profile.NOT_VISIBLE_ASCII.search(value):
-            return Refused(Reason.FIELD_BYTES)
+    if refused := fields.forbidden(profile.FORBIDDEN_REQUEST_FIELDS):
+        return refused
+    if profile.NOT_VISIBLE_ASCII.search(b"".join([value for _, value in head.headers])):
+        return Refused(Reason.FIELD_BYTES)
     return path
-
-
-def _needed(headers: RawHeaders, names: tuple[bytes, ...]) -> list[bytes] | Refused:
-    """The value of each named field, in this order; each must be there exactly once."""
-    found: dict[bytes, bytes] = {}
-    for raw_name, value in headers:
-        name = raw_name.lower()
-        if name not in names:
-            continue
-        if name in found:
-            return Refused(Reason.FIELD_DUPLICATE, name.decode("ascii"))
-        found[name] = value
-    for name in names:
-        if name not in found:
-            return Refused(Reason.FIELD_MISSING, name.decode("ascii"))
-    return [found[name] for name in names]
