@@ -188,9 +188,11 @@ def purge(tx: Transaction) -> int:
     return tx.changes()
 
 
-def next_due_ms(tx: Transaction) -> int | None:
-    """When the first event that was put off is due again."""
-    ((due,),) = tx.execute("SELECT min(next_at_ms) FROM event WHERE state = 'pending' AND next_at_ms > 0")
+def next_due_ms(tx: Transaction, now_ms: int) -> int | None:
+    """When the next event that was put off is due. Those past due that `seal` leaves stand behind a dead one."""
+    ((due,),) = tx.execute(
+        "SELECT min(next_at_ms) FROM event WHERE state = 'pending' AND next_at_ms > 0 AND next_at_ms > ?", (now_ms,)
+    )
     return None if due is None else _whole(due)
 
 

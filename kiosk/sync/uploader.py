@@ -217,8 +217,8 @@ class Uploader:
         batches.purge(tx)
         batch = batches.current(tx) or batches.seal(tx, now_ms)
         if batch is None:
-            due_ms = batches.next_due_ms(tx)
-            delay_s = IDLE_S if due_ms is None else min(IDLE_S, max(0.0, (due_ms - now_ms) / 1000))
+            due_ms = batches.next_due_ms(tx, now_ms)
+            delay_s = IDLE_S if due_ms is None else min(IDLE_S, (due_ms - now_ms) / 1000)
             self.status = UploadStatus(UploadState.IDLE, "", pending(tx), dead(tx))
             return delay_s
         wait_ms = max(batch.next_at_ms, batch.lease_until_ms) - now_ms

@@ -180,7 +180,8 @@ def test_a_delayed_event_delays_its_aggregate_only(store: Store) -> None:
     batch, _ = sealed(store)
     settle(store, batch, EventStatus.RETRY, EventStatus.ORDER, EventStatus.ORDER, due_ms=5000)
     queue(store, "b", "c")
-    assert run(store, batches.next_due_ms) == 5000
+    assert run(store, lambda tx: batches.next_due_ms(tx, 4999)) == 5000
+    assert run(store, lambda tx: batches.next_due_ms(tx, 5000)) is None
     batch, message = sealed(store, now_ms=4999)
     assert names(message) == [("c", 1)]
     assert (message["batch_seq"], message["acked_through_seq"]) == (2, 1)
@@ -227,4 +228,4 @@ def test_recovery_makes_everything_due(store: Store) -> None:
     assert again is not None
     assert (again.lease_until_ms, again.next_at_ms, again.attempts) == (0, 0, 1)
     assert (again.body, again.idem_key) == (batch.body, batch.idem_key)
-    assert run(store, batches.next_due_ms) is None
+    assert run(store, lambda tx: batches.next_due_ms(tx, 0)) is None
