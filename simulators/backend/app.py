@@ -64,8 +64,8 @@ class SignedApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         started_s = time.monotonic()
-        # The raw target: the path of the scope is decoded, and an absolute form has lost its authority. A bare "?" stays
-        # in the path: it is no route.
+        # The raw target: the path of the scope is decoded, and an absolute form has lost its authority.
+        # A bare "?" stays in the path: it is no route.
         target = bytes(scope["state"]["target"])
         path, _, query = target.partition(b"?")
         head = signature.check_head(

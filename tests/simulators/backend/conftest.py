@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from simulators.backend import in_thread
-from simulators.backend.server import Ready
 from simulators.backend.database import Database
+from simulators.backend.server import Ready
 from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
 from tests.simulators.backend.observer import Observer
 
@@ -20,9 +21,26 @@ def utc() -> FakeUtc:
     return FakeUtc(int(time.time()))
 
 
+@pytest.fixture(scope="session")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory as its first start leaves it, but for the ports; made once, since it costs many an fsync."""
+    template = tmp_path_factory.mktemp("backend") / "data"
+    with in_thread(template):
+        pass
+    (template / "ports.json").unlink()
+    return template
+
+
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+def data_dir(first_start: Path, tmp_path: Path) -> Path:
+    """A data directory of the test's own."""
+    return shutil.copytree(first_start, tmp_path / "data")
+
+
+@pytest.fixture
+def new_dir(tmp_path: Path) -> Path:
+    """Where no backend has ever been started."""
+    return tmp_path / "new"
 
 
 @pytest.fixture

@@ -208,14 +208,12 @@ def test_an_unknown_serial_is_not_our_card(kiosk: KioskSide, path: str) -> None:
     assert kiosk.refused(path, body) == (422, "schema", "NOT_OUR_CARD")
 
 
-def test_an_outage_is_told_with_its_end_and_closes_the_update_only(
-    data_dir: Path, utc: FakeUtc, tmp_path: Path
-) -> None:
+def test_an_outage_is_told_with_its_end_and_closes_the_update_only(new_dir: Path, utc: FakeUtc, tmp_path: Path) -> None:
     persona = load("outdated")
     assert persona.centre is not None
     closed = replace(persona, centre=replace(persona.centre, outage_s=600))
-    with in_thread(data_dir, utc, [closed]) as ready:
-        kiosk = enrolled(data_dir, ready, utc, tmp_path / "kiosk")
+    with in_thread(new_dir, utc, [closed]) as ready:
+        kiosk = enrolled(new_dir, ready, utc, tmp_path / "kiosk")
         answer = flags(kiosk)
         assert (answer["outage_until_s"], answer["updates"]) == (utc() + 600, [])
         status, refusal = kiosk.call("/v1/relay/start", start_body())
@@ -226,14 +224,14 @@ def test_an_outage_is_told_with_its_end_and_closes_the_update_only(
         assert start(kiosk)["counter"] == 0
 
 
-def test_orders_are_run_in_list_order(data_dir: Path, utc: FakeUtc, tmp_path: Path) -> None:
+def test_orders_are_run_in_list_order(new_dir: Path, utc: FakeUtc, tmp_path: Path) -> None:
     persona = load("outdated")
     assert persona.centre is not None
     first = persona.centre.orders[0]
     second = replace(first, update_id="f1c7000000ff")
     two = replace(persona, centre=replace(persona.centre, orders=(first, second)))
-    with in_thread(data_dir, utc, [two]) as ready:
-        kiosk = enrolled(data_dir, ready, utc, tmp_path / "kiosk")
+    with in_thread(new_dir, utc, [two]) as ready:
+        kiosk = enrolled(new_dir, ready, utc, tmp_path / "kiosk")
         later = start_body(update_id=second.update_id)
         assert kiosk.refused("/v1/relay/start", later) == (422, "schema", "OUT_OF_ORDER")
         assert update(kiosk, open_persona("outdated"))["close"]["outcome"] == "updated"

@@ -255,8 +255,9 @@ def test_a_quarantine_closes_what_its_level_says_and_a_release_opens_it(
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"[]", b"{", b'{"batch_seq":1,"batch_seq":1}', b'{"batch_seq":NaN}', b'{"batch_seq":true}', b'{"batch_seq":0}',
-     b'{"batch_seq":1,"more":1}', b"{}", b'{"batch_seq":1.0}', b'{"batch_seq":' + b"[" * 17 + b"]" * 17 + b"}"],
+    [b"", b"[]", b"{", b'{"batch_seq":1,"batch_seq":1}', b'{"batch_seq":NaN}', b'{"batch_seq":true}',
+     b'{"batch_seq":0}', b'{"batch_seq":1,"more":1}', b"{}", b'{"batch_seq":1.0}',
+     b'{"batch_seq":' + b"[" * 17 + b"]" * 17 + b"}"],
 )  # fmt: skip
 def test_a_body_of_another_shape_is_a_signed_refusal(kiosk: KioskSide, raw: bytes) -> None:
     fields = signed(kiosk, raw)

@@ -210,13 +210,13 @@ def test_a_code_of_a_card_opposed_since_is_not_taken(kiosk: KioskSide, ready: Re
     assert not redeem(ready, code)
 
 
-def test_two_cards_of_one_person_have_a_code_each(data_dir: Path, utc: FakeUtc, tmp_path: Path) -> None:
+def test_two_cards_of_one_person_have_a_code_each(new_dir: Path, utc: FakeUtc, tmp_path: Path) -> None:
     first = load("outdated")
     chip = first.card.chip
     assert chip is not None
     twin = replace(first, card=replace(first.card, chip=replace(chip, serial="802500000210000000996")))
-    with in_thread(data_dir, utc, [first, twin]) as ready:
-        kiosk = enrolled(data_dir, ready, utc, tmp_path / "kiosk")
+    with in_thread(new_dir, utc, [first, twin]) as ready:
+        kiosk = enrolled(new_dir, ready, utc, tmp_path / "kiosk")
         one = issue(kiosk)["code"]
         body = {**RIGHT, "iccsn": "802500000210000000996"}
         proof = kiosk.good(IDENTIFY, body)["proof"]

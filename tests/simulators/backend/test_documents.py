@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,8 @@ def test_a_wrong_change_is_refused_by_name_and_publishes_nothing(
 
 @pytest.mark.parametrize("do", ["policy", "quarantine"])
 def test_an_unknown_kiosk_has_no_policy(kiosk: KioskSide, do: str) -> None:
-    kiosk.identity = kiosk.identity.__class__(
-        **{name: getattr(kiosk.identity, name) for name in kiosk.identity.__slots__} | {"kiosk": "borne-9999"}
-    )
-    with pytest.raises(OperatorError, match="^kiosk: unknown"):
+    kiosk.identity = replace(kiosk.identity, kiosk="borne-9999")
+    with pytest.raises(OperatorError, match=r"^kiosk: unknown"):
         kiosk.operate(do, set={}, level="stop")
 
 
@@ -119,5 +118,5 @@ def test_a_change_on_the_command_line(text: str, expected: tuple[str, Any]) -> N
 
 
 def test_a_change_without_equals_is_refused() -> None:
-    with pytest.raises(OperatorError, match="^set: "):
+    with pytest.raises(OperatorError, match=r"^set: "):
         policy_change("idle_s")

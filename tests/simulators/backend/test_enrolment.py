@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from sqlalchemy import select
 
 from kiosk.sync.csr import build_csr
@@ -18,7 +18,9 @@ from kiosk.sync.enrol import EnrolError, enrol
 from kiosk.sync.keys import SoftwareKey
 from simulators.backend import schema
 from simulators.backend.admin import command
-from simulators.backend.authority import kiosk_of
+from simulators.backend.authority import kiosk_of, open_authority
+from simulators.backend.clock import system_utc_s
+from simulators.backend.clock import utc as as_datetime
 from simulators.backend.files import DataDir
 from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
@@ -158,17 +160,14 @@ def test_a_further_enrolment_retires_the_older_key(
 @pytest.mark.parametrize("name", ["srv", "Borne", "", "-a", "a" * 49, "a/b", "a:b"])
 def test_a_ticket_for_an_impossible_name_is_refused(data_dir: Path, ready: Ready, name: str) -> None:
     assert ready.origin
-    with pytest.raises(OperatorError, match="^kiosk: "):
+    with pytest.raises(OperatorError, match=r"^kiosk: "):
         command(DataDir(data_dir), {"do": "ticket", "kiosk": name, "site_kind": "agency"})
 
 
 def test_another_ca_is_not_trusted(ready: Ready, ticket: str, tmp_path: Path) -> None:
-    from simulators.backend.authority import open_authority
-    from simulators.backend.clock import system_utc_s, utc
-
     other = DataDir(tmp_path / "other")
     other.create()
-    open_authority(other, utc(system_utc_s()))
+    open_authority(other, as_datetime(system_utc_s()))
     result = enrol(
         origin=ready.enrol_origin,
         ca_file=other.ca_file,
@@ -181,8 +180,6 @@ def test_another_ca_is_not_trusted(ready: Ready, ticket: str, tmp_path: Path) ->
 
 
 def test_no_certificate_names_no_kiosk(ready: Ready) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     authority = x509.load_pem_x509_certificate(Path(ready.ca_file).read_bytes())
     assert kiosk_of(None) is None
     assert kiosk_of(authority.public_bytes(Encoding.DER)) is None

@@ -1,4 +1,4 @@
-"""The backend as a process and its command line: ready line, one owner of a directory, restart, kill, commands both ways."""
+"""The backend as a process and its command line: ready line, one owner of a directory, restart, kill, commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,8 +15,9 @@ from simulators.backend import BackendProcess, running
 from simulators.backend.__main__ import main
 from simulators.backend.admin import command
 from simulators.backend.files import DataDir
+from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
-from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
+from tests.simulators.backend.kiosk_side import KioskSide, RealUtc, enrolled
 
 STATE, BODY = "/v1/sync/state", {"batch_seq": 1}
 
@@ -32,8 +32,8 @@ def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_line_when_ready_and_a_graceful_stop(data_dir: Path) -> None:
-    with running(data_dir) as backend:
+def test_one_line_when_ready_and_a_graceful_stop(new_dir: Path) -> None:
+    with running(new_dir) as backend:
         assert set(json.loads(backend.ready.to_json())) == {"origin", "enrol_origin", "ca_file"}
         assert Path(backend.ready.ca_file).is_absolute()
         assert backend.stop() == 0
@@ -41,7 +41,7 @@ def test_one_line_when_ready_and_a_graceful_stop(data_dir: Path) -> None:
 
 
 def test_a_killed_backend_comes_back_at_the_same_origin_with_what_it_had_acknowledged(
-    data_dir: Path, utc: FakeUtc, tmp_path: Path
+    data_dir: Path, tmp_path: Path
 ) -> None:
     event = {
         "event_id": "0199c0de-0000-7000-8000-000000000001",
@@ -53,26 +53,13 @@ def test_a_killed_backend_comes_back_at_the_same_origin_with_what_it_had_acknowl
         "body": {},
     }
     with running(data_dir) as backend:
-        kiosk = enrolled(data_dir, backend.ready, utc, tmp_path / "kiosk")
+        kiosk = enrolled(data_dir, backend.ready, RealUtc(0), tmp_path / "kiosk")
         raw = {"batch_seq": 1, "acked_through_seq": 0, "events": [event]}
-        assert _send(kiosk, "/v1/events", raw)["results"][0]["status"] == "applied"
+        assert kiosk.good("/v1/events", raw)["results"][0]["status"] == "applied"
         before = backend.ready
         assert backend.kill() != 0
         assert backend.start() == before
-        assert _send(kiosk, STATE, BODY) == {"applied": True, "last_seq": 1}
-
-
-def _send(kiosk: KioskSide, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """A call to a process, which lives in real time."""
-    import time
-
-    kiosk.utc.now_s = int(time.time())
-    raw = json.dumps(body).encode()
-    from tests.simulators.backend.test_channel import signed
-
-    status, _, answer = kiosk.send(path, raw, signed(kiosk, raw, path, idempotency_key=os.urandom(16).hex()))
-    assert status == 200, answer
-    return dict(json.loads(answer))
+        assert kiosk.good(STATE, BODY) == {"applied": True, "last_seq": 1}
 
 
 def test_a_directory_has_one_backend(data_dir: Path, ready: Ready) -> None:
@@ -83,7 +70,7 @@ def test_a_directory_has_one_backend(data_dir: Path, ready: Ready) -> None:
 
 
 def test_every_file_is_private(data_dir: Path, kiosk: KioskSide) -> None:
-    assert kiosk.identity
+    kiosk.good(STATE, BODY)
     assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.iterdir()}
     secret = {name for name in modes if name.endswith((".pem", ".bin", ".sock"))}
@@ -133,8 +120,6 @@ def test_a_socket_left_by_a_killed_server_is_no_server(data_dir: Path) -> None:
 def test_a_wrong_command_over_the_socket_is_an_error_not_a_crash(
     data_dir: Path, ready: Ready, request_: dict[str, str]
 ) -> None:
-    from simulators.backend.operator import OperatorError
-
     assert ready.origin
     with pytest.raises(OperatorError):
         command(DataDir(data_dir), request_)
