@@ -220,7 +220,7 @@ class View(QObject):
     def rowsTitle(self) -> str:  # noqa: N802  # QML name
         return self._view.rows_title
 
-    @Property(QObject, constant=True)
+    @Property(QObject, notify=changed)
     def rows(self) -> RowsModel:
         return self._rows
 
@@ -228,7 +228,7 @@ class View(QObject):
     def hasRows(self) -> bool:  # noqa: N802  # QML name
         return bool(self._view.rows)
 
-    @Property(QObject, constant=True)
+    @Property(QObject, notify=changed)
     def changes(self) -> RowsModel:
         return self._changes
 
@@ -241,7 +241,7 @@ class View(QObject):
         """Whether the changes have been written."""
         return self._view.page == "result"
 
-    @Property(QObject, constant=True)
+    @Property(QObject, notify=changed)
     def boxes(self) -> RowsModel:
         return self._boxes
 
@@ -347,42 +347,44 @@ def _icon(button: Button | None) -> str:
 class Words(QObject):
     """Fixed texts of the controls themselves."""
 
-    @Property(str, constant=True)
+    changed = Signal()
+
+    @Property(str, notify=changed)
     def more(self) -> str:
         return t.MORE
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def less(self) -> str:
         return t.LESS
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def erase(self) -> str:
         return t.ERASE
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def submit(self) -> str:
         return t.SUBMIT
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def submitLater(self) -> str:  # noqa: N802  # QML name
         return t.SUBMIT_LATER
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def before(self) -> str:
         return t.BEFORE
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def after(self) -> str:
         return t.AFTER
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def was(self) -> str:
         return t.WAS
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def now(self) -> str:
         return t.NOW
 
-    @Property(str, constant=True)
+    @Property(str, notify=changed)
     def serialPrefix(self) -> str:  # noqa: N802  # QML name
         return t.SERIAL_PREFIX

@@ -78,6 +78,7 @@ class Screen(QObject):
         application()
         self._now = now
         self._has_member = False
+        self._shown = 0
         family = load_fonts()
         self._engine: QQmlApplicationEngine | None = QQmlApplicationEngine()
         self._engine.addImportPath(str(_QML))
@@ -116,6 +117,7 @@ class Screen(QObject):
         had_member = self._has_member
         self._has_member = state.member is not None
         self._view.show(present(state, self._now()))
+        self._shown += 1
         if had_member and not self._has_member:
             self._engine.collectGarbage()  # texts of the member that only the script engine still held
 
@@ -123,6 +125,11 @@ class Screen(QObject):
     def page(self) -> str:
         """Name of the page being shown."""
         return self._view.current().page
+
+    @property
+    def shown(self) -> int:
+        """How many states have been shown: tells that the one just given is on the screen."""
+        return self._shown
 
     @property
     def view(self) -> ViewModel:

@@ -37,7 +37,11 @@ QtObject {
     readonly property int hero: cap(narrow || landscape ? 8.4 : 11.5)
     readonly property int code: cap(16)
     readonly property bool narrow: Math.min(widthMm, heightMm) < 240
-    readonly property int icon: mm(9)
-    readonly property int iconLarge: mm(14)
+    readonly property int icon: mmText(9)
+
+    // Millimetres that grow with the text they stand beside.
+    function mmText(millimetres: real): int {
+        return mm(millimetres * Display.textScale);
+    }
     readonly property real lineHeight: 1.22
 }

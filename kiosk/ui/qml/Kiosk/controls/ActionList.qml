@@ -52,8 +52,8 @@ ColumnLayout {
 
                 Rectangle {
                     Layout.leftMargin: Metrics.mm(4)
-                    Layout.preferredWidth: Metrics.mm(Metrics.landscape ? 12 : 15)
-                    Layout.preferredHeight: Metrics.mm(Metrics.landscape ? 12 : 15)
+                    Layout.preferredWidth: Metrics.mmText(Metrics.landscape ? 12 : 15)
+                    Layout.preferredHeight: Metrics.mmText(Metrics.landscape ? 12 : 15)
                     radius: width / 2
                     color: Theme.primarySoft
 
@@ -79,6 +79,8 @@ ColumnLayout {
                     }
                     KText {
                         Layout.fillWidth: true
+                        // A small screen keeps the names of the actions on one page; a reason is never left out.
+                        visible: !Metrics.narrow || action.tone === "muted"
                         text: action.detail
                         color: Theme.muted
                         lineHeight: 1.1

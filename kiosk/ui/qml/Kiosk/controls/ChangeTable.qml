@@ -52,8 +52,8 @@ ColumnLayout {
                         font.weight: Font.DemiBold
                     }
                     KIcon {
-                        Layout.preferredWidth: Metrics.mm(7)
-                        Layout.preferredHeight: Metrics.mm(7)
+                        Layout.preferredWidth: Metrics.mmText(7)
+                        Layout.preferredHeight: Metrics.mmText(7)
                         weight: 2.5
                         name: line.masked ? "eye_off" : line.tone === "ok" ? "check" : line.tone === "warn" ? "warning" : "info"
                         color: Theme.tone(line.tone)

@@ -6,7 +6,7 @@ import Kiosk.View
 // One box a digit. The whole is one accessible element whose name is exactly what is drawn.
 Item {
     id: boxes
-    property int boxHeight: Metrics.mm(Metrics.landscape ? 19 : 22)
+    property int boxHeight: Metrics.mm(Metrics.narrow ? 18 : 22)
     property int fontSize: Metrics.cap(12)
     property int maxBoxWidth: Metrics.mm(18)
     readonly property int count: repeater.count

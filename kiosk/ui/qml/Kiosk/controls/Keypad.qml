@@ -9,7 +9,7 @@ ColumnLayout {
     id: keypad
     property bool ready: false
     readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 22 : Math.min(46, (Metrics.widthMm - 40) / 3))
-    readonly property int keyHeight: Metrics.mm(Metrics.landscape ? 20 : Metrics.narrow ? 21 : 25)
+    readonly property int keyHeight: Metrics.mm(Metrics.narrow || Metrics.landscape ? 20 : 25)
 
     signal digit(digit: int)
     signal erase
@@ -50,16 +50,22 @@ ColumnLayout {
             Layout.preferredHeight: keypad.keyHeight
             onClicked: keypad.digit(0)
         }
-        Item {
+        KButton {
+            visible: !Metrics.landscape
+            kind: "main"
+            enabled: keypad.ready
+            text: Words.submit
+            Accessible.name: enabled ? Words.submit : Words.submitLater
             Layout.preferredWidth: keypad.keyWidth
             Layout.preferredHeight: keypad.keyHeight
+            onClicked: keypad.submit()
         }
     }
     KButton {
+        visible: Metrics.landscape
         kind: "main"
         enabled: keypad.ready
         text: Words.submit
-        iconName: "check"
         Accessible.name: enabled ? Words.submit : Words.submitLater
         Layout.alignment: Qt.AlignHCenter
         Layout.preferredWidth: 3 * keypad.keyWidth + 2 * Metrics.gap

@@ -23,8 +23,8 @@ Item {
         anchors.bottom: footer.top
         anchors.left: parent.left
         anchors.right: parent.right
-        anchors.topMargin: Metrics.mm(Metrics.landscape ? 5 : 9)
-        anchors.bottomMargin: Metrics.mm(Metrics.landscape ? 4 : 7)
+        anchors.topMargin: Metrics.mm(Metrics.narrow ? 5 : 9)
+        anchors.bottomMargin: Metrics.mm(Metrics.narrow ? 4 : 7)
         anchors.leftMargin: Metrics.margin
         anchors.rightMargin: Metrics.margin
     }

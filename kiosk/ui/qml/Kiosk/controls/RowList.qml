@@ -45,8 +45,8 @@ Rectangle {
 
                 Rectangle {
                     visible: !list.compact
-                    Layout.preferredWidth: Metrics.mm(14)
-                    Layout.preferredHeight: Metrics.mm(14)
+                    Layout.preferredWidth: Metrics.mmText(14)
+                    Layout.preferredHeight: Metrics.mmText(14)
                     Layout.alignment: Qt.AlignTop
                     radius: width / 2
                     color: Theme.toneSoft(line.tone)
@@ -55,7 +55,7 @@ Rectangle {
 
                     KIcon {
                         anchors.centerIn: parent
-                        width: Metrics.mm(8)
+                        width: Metrics.mmText(8)
                         height: width
                         name: line.pictogram
                         color: Theme.tone(line.tone)
@@ -63,10 +63,10 @@ Rectangle {
                 }
                 KIcon {
                     visible: list.compact
-                    Layout.preferredWidth: Metrics.mm(7)
-                    Layout.preferredHeight: Metrics.mm(7)
+                    Layout.preferredWidth: Metrics.mmText(7)
+                    Layout.preferredHeight: Metrics.mmText(7)
                     Layout.alignment: Qt.AlignTop
-                    Layout.topMargin: Metrics.mm(1.5)
+                    Layout.topMargin: Metrics.mmText(1.5)
                     weight: 3
                     name: line.pictogram
                     color: Theme.tone(line.tone)

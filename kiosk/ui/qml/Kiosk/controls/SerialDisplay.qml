@@ -20,20 +20,10 @@ Rectangle {
         anchors.rightMargin: Metrics.mm(4)
         spacing: Metrics.mm(3.5)
 
-        Flow {
+        KText {
             Layout.fillWidth: true
-            spacing: Metrics.gap
-            visible: View.boxesPrefix !== ""
-
-            KText {
-                text: Words.serialPrefix
-                color: Theme.muted
-            }
-            KText {
-                text: View.boxesPrefix
-                color: Theme.muted
-                font.letterSpacing: Metrics.mm(0.6)
-            }
+            text: Words.serialPrefix + " " + View.boxesPrefix
+            color: Theme.muted
         }
         KText {
             Layout.fillWidth: true

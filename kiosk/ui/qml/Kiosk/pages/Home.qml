@@ -41,7 +41,7 @@ Page {
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
             Layout.preferredWidth: Metrics.mm(182)
-            title: View.rowsTitle
+            title: Metrics.narrow ? "" : View.rowsTitle
         }
     }
     Filler {}

@@ -7,7 +7,7 @@ import Kiosk.View
 Page {
     Split {
         ColumnLayout {
-            spacing: Metrics.mm(5)
+            spacing: Metrics.gap
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
             Layout.fillHeight: false
