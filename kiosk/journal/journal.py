@@ -8,11 +8,13 @@ Whoever holds the database key and rewrites entries, hashes and head, or restore
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kiosk.journal.catalogue import Catalogue, EntryError, FieldValue
+from kiosk.store.thread import Store
 from kiosk.store.transaction import Row, SqlValue, Transaction, read_meta, write_meta
 
 GENESIS = hashlib.sha256(b"kiosk-journal/1").digest()
@@ -73,8 +75,18 @@ def read_head(tx: Transaction) -> Head:
 
 
 def verify(tx: Transaction) -> JournalVerdict:
-    """Check the whole journal of the database; memory stays bounded."""
-    return verify_rows(_rows(tx), read_head(tx))
+    """Check the whole journal in one transaction: 7 µs an entry during which the store does nothing else."""
+    return verify_rows(_rows(lambda last: _page(tx, last)), read_head(tx))
+
+
+def verify_store(store: Store) -> JournalVerdict:
+    """Check the journal of a running kiosk page by page, in transactions of a few ms. Not from the store's thread.
+
+    Judges what was there when it began; entries that are added meanwhile are left out.
+    """
+    head = store.submit(read_head).result()
+    rows = _rows(lambda last: store.submit(lambda tx: _page(tx, last)).result())
+    return verify_rows(itertools.takewhile(lambda row: row[0] != head.seq + 1, rows), head)
 
 
 def verify_rows(rows: Iterable[Row], head: Head) -> JournalVerdict:
@@ -99,8 +111,12 @@ def verify_rows(rows: Iterable[Row], head: Head) -> JournalVerdict:
     return JournalVerdict(True, good.seq)
 
 
-def _rows(tx: Transaction) -> Iterator[Row]:
+def _rows(page_after: Callable[[SqlValue], list[Row]]) -> Iterator[Row]:
     last: SqlValue = -(2**63)
-    while page := tx.execute("SELECT * FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (last, _PAGE)):
+    while page := page_after(last):
         yield from page
         last = page[-1][0]
+
+
+def _page(tx: Transaction, last: SqlValue) -> list[Row]:
+    return tx.execute("SELECT * FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (last, _PAGE))

@@ -12,8 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kiosk.journal import journal
 from kiosk.journal.catalogue import EntryError, shipped_catalogue
-from kiosk.journal.journal import GENESIS, Head, JournalVerdict, append, chain_hash, read_head, verify, verify_rows
+from kiosk.journal.journal import (
+    GENESIS,
+    Head,
+    JournalVerdict,
+    append,
+    chain_hash,
+    read_head,
+    verify,
+    verify_rows,
+    verify_store,
+)
 from kiosk.journal.pseudonym import daily_key, pseudonym
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Row, SqlValue, Transaction
@@ -123,6 +134,24 @@ def test_alterations_in_the_database(spoil: str, first_bad: int, reason: str, st
     store.submit(lambda tx: tx.execute(spoil)).result()
     verdict = store.submit(verify).result()
     assert verdict == JournalVerdict(False, verdict.entries, first_bad, reason)
+    if "after the noted end" not in reason:
+        assert verify_store(store) == verdict
+
+
+def test_a_running_kiosk_may_write_while_it_is_verified(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.submit(lambda tx: write(tx, 501)).result()
+    pages: list[int] = []
+
+    def page(tx: Transaction, last: SqlValue) -> list[Row]:
+        write(tx)
+        rows = journal_page(tx, last)
+        pages.append(len(rows))
+        return rows
+
+    journal_page = journal._page
+    monkeypatch.setattr(journal, "_page", page)
+    assert verify_store(store) == JournalVerdict(True, 501)
+    assert pages == [500, 3]
 
 
 def _flip(value: SqlValue, at: int) -> SqlValue:
