@@ -2,7 +2,7 @@
 
 Keys are made and persisted first, so that a repeat after a lost answer sends the same keys and gets the same result.
 Routes of the enrolment listener: `POST /.well-known/est/simpleenroll` (HTTP Basic: the ticket; the answer's
-field `kiosk-generation` numbers the registered signing key, absent means 1), `GET /.well-known/kiosk/trust`.
+field `kiosk-generation` numbers the registered signing key), `GET /.well-known/kiosk/trust`.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _simple_enroll(
     own = [each for each in certificates if each.public_key() == tls_private.public_key()]
     if len(own) != 1:
         return EnrolError("answer", "holds no certificate for this kiosk's TLS key")
-    generations = [value for name, value in answer.headers if name.lower() == b"kiosk-generation"] or [b"1"]
+    generations = [value for name, value in answer.headers if name.lower() == b"kiosk-generation"]
     if len(generations) != 1 or not re.fullmatch(rb"[1-9][0-9]{0,5}", generations[0]):
         return EnrolError("answer", "kiosk-generation is not one number from 1 to 999999")
     return own[0], int(generations[0])

@@ -22,6 +22,8 @@ from kiosk.visit.values import Outcome, UpdatePhase, UpdateReport
 
 MAX_PACKAGES: Final = 64
 SILENCE_S: Final = 60.0
+OPENING_SILENCE_S: Final = 20.0
+"""How long a centre may be silent before the first write: nothing is lost by giving up, so the member waits less."""
 ABORT_LIMIT_S: Final = 5.0
 """How long to tell the centre of an abort: the member is not kept waiting for it."""
 _DETAIL_NOTHING: Final = 2
@@ -60,7 +62,8 @@ def run_update(
 ) -> UpdateReport:
     """Run these orders one after the other; the first that fails ends the run.
 
-    now_s: learnt wall time in seconds since 1970. step_limit_s: the longest silence of the centre, at most 60.
+    now_s: learnt wall time in seconds since 1970. step_limit_s: the longest silence of the centre once a write may have
+    begun, at most 60; before that 20.
     `wrote` in the report is about the whole run, the outcome about the order that ended it.
     """
     run = _Run(
@@ -117,7 +120,7 @@ class _Run:
                 "update_id": update_id,
                 "actor": {"mode": "SELF"},
             },
-            deadline_s=self.step_limit_s,
+            deadline_s=self._patience_s(),
         )
         for counter in range(MAX_PACKAGES):
             message = _understand(answer)
@@ -140,6 +143,9 @@ class _Run:
                 self.enter(UpdatePhase.CLOSING)
             answer = self._step(conversation_id, counter, executed.responses)
         return self._without_close(faults.package_refused(f"more than {MAX_PACKAGES} packages"), complete=False)
+
+    def _patience_s(self) -> float:
+        return self.step_limit_s if self.order_wrote else min(self.step_limit_s, OPENING_SILENCE_S)
 
     def _refuse(self, package: Package, conversation_id: str | None, counter: int) -> Fault | None:
         """Everything that is checked before the first command of a package leaves."""
@@ -184,7 +190,7 @@ class _Run:
                 "responses": [response.hex() for response in responses],
                 "abort": None if command_sent is None else {"command_sent": command_sent},
             },
-            deadline_s=self.step_limit_s if command_sent is None else ABORT_LIMIT_S,
+            deadline_s=self._patience_s() if command_sent is None else ABORT_LIMIT_S,
         )
 
     def _closed(self, close: Close, stopped: Fault | None) -> _End:

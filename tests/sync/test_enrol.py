@@ -350,6 +350,10 @@ def _other_certificate(answer: RawAnswer) -> RawAnswer:
         (lambda _: RawAnswer(200, [], b64encode(b"x")), EnrolError("answer", "not a base64 certs-only PKCS#7")),
         (_other_certificate, EnrolError("answer", "holds no certificate for this kiosk's TLS key")),
         (
+            lambda answer: RawAnswer(200, [], answer.body),
+            EnrolError("answer", "kiosk-generation is not one number from 1 to 999999"),
+        ),
+        (
             lambda answer: RawAnswer(200, [(b"kiosk-generation", b"0")], answer.body),
             EnrolError("answer", "kiosk-generation is not one number from 1 to 999999"),
         ),

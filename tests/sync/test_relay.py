@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kiosk.card.values import Beneficiary, CardContent, Generation
 from kiosk.sync.faults import Refusal, RefusalReason
-from kiosk.sync.relay import ABORT_LIMIT_S, SILENCE_S, run_update
+from kiosk.sync.relay import ABORT_LIMIT_S, OPENING_SILENCE_S, SILENCE_S, run_update
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import CardSession
 from kiosk.visit.values import Outcome, UpdatePhase, UpdateReport
@@ -150,7 +150,7 @@ def test_a_whole_update() -> None:
         "responses": ["9000", "9000", "9000"],
         "abort": None,
     }
-    assert {deadline for _, _, deadline in walk.centre.asked} == {SILENCE_S}
+    assert [deadline for _, _, deadline in walk.centre.asked] == [*[OPENING_SILENCE_S] * 3, SILENCE_S]
 
 
 def test_writing_is_said_before_the_first_write_leaves() -> None:
