@@ -12,9 +12,9 @@ E = TypeVar("E")
 
 VITALE_2_ATR = bytes.fromhex("3B751300004309EA9000")
 BANK_ATR = bytes.fromhex("3F65250000046C9000")
-STAFF_ATR = bytes.fromhex("3BAC00402A00122500648000031000" + "9000")
-OTHER_ATR = bytes.fromhex("3B0212 34".replace(" ", ""))
-T1_ATR = bytes.fromhex("3B80810101".replace(" ", ""))
+STAFF_ATR = bytes.fromhex("3BAC00402A001225006480000310009000")
+OTHER_ATR = bytes.fromhex("3B021234")
+T1_ATR = bytes.fromhex("3B800181")
 LIMIT_S = 10.0
 
 

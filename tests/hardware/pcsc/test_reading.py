@@ -65,7 +65,7 @@ def test_the_card_has_the_last_word_over_its_atr(kind: CardKind, answer: Answer,
 
 def test_a_malformed_file_is_named() -> None:
     outcome = read_card(card_with(AID_VITALE, AID_MF_VITALE), CardKind.VITALE_2)
-    assert outcome == Fault(Cause.CARD_MALFORMED, "MF_VITALE/2F02: absent or refused")
+    assert outcome == Fault(Cause.CARD_MALFORMED, "2F02: absent or refused")
 
 
 @pytest.mark.parametrize("kind", [CardKind.VITALE_2, CardKind.OTHER])
