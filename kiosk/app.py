@@ -216,12 +216,16 @@ class Kiosk:
             return
         written = self.facts.commit(effect.type.value, effect.fields, effect.pseudonym)
         written.add_done_callback(partial(self._recorded, effect.token))
-        if effect.type in _UPLOAD_NOW and self.background is not None:
-            written.add_done_callback(lambda _written, wake=self.background.wake: wake())
+        if effect.type in _UPLOAD_NOW:
+            written.add_done_callback(self._upload_now)
 
     def _recorded(self, token: int, written: Future[None]) -> None:
         error = written.exception()
         self.post(ev.Recorded(token) if error is None else ev.RecordFailed(token, fault_of(error)))
+
+    def _upload_now(self, _written: Future[None]) -> None:
+        if self.background is not None:
+            self.background.wake()
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

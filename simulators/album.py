@@ -12,9 +12,9 @@ from kiosk.visit.model import State
 
 
 class Album(QObject):
-    """Stands between runner and screen: every state reaches the screen first, then, on a new page, the picture is taken.
+    """Stands between runner and screen: each state reaches the screen first; on a new page the picture is taken.
 
-    Lives in the GUI thread; `publish` is safe from any. `seen` holds page name and state in order, without the member.
+    Lives in the GUI thread; `publish` is safe from any. `pages`: what was shown, in order.
     """
 
     _arrived = Signal(object)

@@ -1,7 +1,8 @@
-"""The main job, shown: a member's whole visit on a real kiosk, on simulated devices. Headless it leaves pictures behind."""
+"""The main job, shown: a member's whole visit on a real kiosk, on simulated devices; headless, it leaves pictures."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -166,10 +167,8 @@ def _drained(on_stage: Stage) -> int:
     def waiting() -> int:
         return store.submit(pending).result()
 
-    try:
+    with contextlib.suppress(AssertionError):
         wait_until(lambda: waiting() == 0, "an empty outbox", DRAIN_S)
-    except AssertionError:
-        pass
     return waiting()
 
 

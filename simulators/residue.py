@@ -18,6 +18,7 @@ from kiosk.visit.ports import Bitmap
 
 MIN_NEEDLE_CHARACTERS = 4
 """A value this short (a 4-digit code) is found everywhere by chance: up to twice this length, whole words only."""
+MIN_BINARY_FORM_BYTES = 6
 
 _PICTURES = frozenset({".png", ".bmp", ".jpg", ".ppm"})
 _PERSONAL_TYPES = (Member, CardContent, Beneficiary, Bitmap)
@@ -32,8 +33,9 @@ class Needle:
     value: str = field(repr=False)
 
     def found_in(self, data: bytes) -> bool:
-        """Whether any form of the value is in these bytes."""
-        return any(_contains(data, form) for form in self._forms())
+        """Whether any form of the value is in these bytes; in binary data a short form would be found by chance."""
+        shortest = 1 if _is_text(data) else MIN_BINARY_FORM_BYTES
+        return any(_contains(data, form) for form in self._forms() if len(form) >= shortest)
 
     def _forms(self) -> Iterator[bytes]:
         for text in {self.value, self.value.lower(), self.value.upper()}:
@@ -44,6 +46,14 @@ class Needle:
                 if len(digits) % 2 == 0:
                     yield bytes.fromhex(digits)
                     yield from (digits.encode("ascii"), digits.upper().encode("ascii"))
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _contains(data: bytes, form: bytes) -> bool:
@@ -77,12 +87,14 @@ def scan_files(root: Path, needles: Iterable[Needle], *, only: tuple[str, ...] =
 
 
 def scan_rows(tables: Mapping[str, Iterable[tuple[object, ...]]], needles: Iterable[Needle]) -> list[str]:
-    """Rows of the decrypted database."""
-    found: list[str] = []
+    """Rows of the decrypted database, cell by cell."""
+    needles = tuple(needles)
+    found: set[str] = set()
     for table, rows in tables.items():
-        data = b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row)
-        found += scan_text(f"table {table}", data, needles)
-    return found
+        for cell in (cell for row in rows for cell in row):
+            data = cell if isinstance(cell, bytes) else str(cell).encode()
+            found.update(scan_text(f"table {table}", data, needles))
+    return sorted(found)
 
 
 def scan_objects(

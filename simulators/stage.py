@@ -39,9 +39,20 @@ ROLES: Final = (ReaderRole.PATIENT, ReaderRole.PROFESSIONAL)
 class Slots(Protocol):
     """The kiosk's two slots, with the hands that use them."""
 
-    kind: str
-    scard: Scard
-    names: tuple[str, str]
+    @property
+    def kind(self) -> str:
+        """`embedded` or `pcsc`."""
+        ...
+
+    @property
+    def scard(self) -> Scard:
+        """The PC/SC functions that the kiosk is handed."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Reader names of the patient and the professional slot."""
+        ...
 
     def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
         """Put a card in."""
@@ -71,7 +82,7 @@ class EmbeddedSlots:
 
 
 class PcscSlots:
-    """Slots of the virtual reader behind a real, private pcscd. One for the life of a process: libpcsclite decides so."""
+    """Slots of the virtual reader behind a real, private pcscd; libpcsclite allows one service in a process' life."""
 
     kind = "pcsc"
 
@@ -110,7 +121,7 @@ def slots(reader: str) -> Iterator[Slots]:
 
 @dataclass(slots=True)
 class Stage:
-    """Everything of one run. `folder` holds the kiosk's state (`kiosk/`), the backend's (`backend/`), cards and tickets."""
+    """One run. `folder`: the kiosk's state (`kiosk/`), the backend's (`backend/`), card images, tickets."""
 
     folder: Path
     settings: Settings

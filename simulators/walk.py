@@ -151,7 +151,13 @@ class Member:
 
     def _code(self) -> bool:
         centre = self._persona.centre
-        if centre is None or texts.HOME_CODE not in self._finger.button_names():
+        if centre is None or plain(texts.HOME_CODE) not in self._finger.button_names():
+            return False
+        if not centre.eligible:  # told why, and by which route
+            self._finger.press(texts.HOME_CODE)
+            self._finger.wait_for("problem")
+            self._finger.press(texts.RETRY)
+            self._finger.wait_for("home")
             return False
         with self.walk.step("provisional_code"):
             self._finger.press(texts.HOME_CODE)

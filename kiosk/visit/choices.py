@@ -123,13 +123,16 @@ def on_choice(turn: Turn, choice: Choice) -> None:
 
 
 def _open_guide(turn: Turn) -> None:
-    """The guide says how to create an account; who cannot yet is told why, and by which route."""
+    problem = _not_eligible(turn)
+    turn.go(Guide() if problem is None else problem)
+
+
+def _not_eligible(turn: Turn) -> Problem | None:
+    """Who cannot have an account yet is told why, and by which route, instead of being led on."""
     standing = turn.state.member.standing if turn.state.member is not None else None
-    if standing is not None and not standing.eligible:
-        fault = Fault(Cause.NOT_ELIGIBLE, standing.ineligible_reason or "")
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
-    else:
-        turn.go(Guide())
+    if standing is None or standing.eligible:
+        return None
+    return Problem(Fault(Cause.NOT_ELIGIBLE, standing.ineligible_reason or ""), card_safety(turn.state), Home())
 
 
 def _guide(turn: Turn, step: Guide, choice: Choice) -> None:
@@ -273,9 +276,11 @@ def _serial(turn: Turn) -> None:
 
 
 def _code(turn: Turn) -> None:
-    fault = refusal(Service.CODE, turn.state)
+    fault, problem = refusal(Service.CODE, turn.state), _not_eligible(turn)
     if turn.member.code is not None:
         turn.go(CodePage())
+    elif problem is not None:
+        turn.go(problem)
     elif fault is not None:
         turn.go(Problem(fault, card_safety(turn.state), Home()))
     elif turn.member.level < 1:

@@ -118,6 +118,7 @@ class Turn:
         if self.state.card_session is not None:
             self.ask(ReleaseCard(self.state.card_session))
         if not keep_member:
+            self.note(RecordType.VISIT_ENDED, {"reason": "card_problem"})
             self.ask(Wipe(self.state.visit))
             self.learn_nothing()
         self.go(CardProblem(fault, safety))
