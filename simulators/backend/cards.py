@@ -45,7 +45,6 @@ def seed(connection: Connection, personas: Iterable[Persona], now_s: int) -> Non
                 ineligible_reason=centre.ineligible_reason,
                 outage_until_s=None if centre.outage_s is None else now_s + centre.outage_s,
                 content_json=json.dumps(content.to_json()),
-                unfinished=chip.unfinished,
             )
         )
         for position, order in enumerate(centre.orders):

@@ -87,7 +87,6 @@ def start(call: Call) -> Answer | Refusal:
         before=Content.from_json(json.loads(card["content_json"])),
         after=Content.from_json(json.loads(order["after_json"])),
         today=utc(call.now_s).date(),
-        rewrite_all=card["unfinished"],
         session=HostSession(key_set(card["serial"])),
     )
     package = work.first()
@@ -124,8 +123,6 @@ def step(call: Call) -> Answer | Refusal:
     responses = [bytes.fromhex(response) for response in call.body["responses"]]
     abort = call.body["abort"]
     result = work.next(responses) if abort is None else work.abort(responses, abort["command_sent"])
-    if work.wrote:
-        _set_card(call, row["serial"], unfinished=True)
     if isinstance(result, Close):
         return _close(call, row, work, result)
     counter = row["counter"] + 1
@@ -156,7 +153,11 @@ def _package(call: Call, conversation_id: str, counter: int, package: Package) -
 
 def _close(call: Call, row: RowMapping, work: Conversation, close: Close) -> Answer:
     if close == DONE:  # only now does the order disappear
-        _set_card(call, row["serial"], unfinished=False, content_json=json.dumps(work.after.to_json()))
+        call.connection.execute(
+            update(schema.card)
+            .where(schema.card.c.serial == row["serial"])
+            .values(content_json=json.dumps(work.after.to_json()))
+        )
         table = schema.update_order
         call.connection.execute(
             update(table)
@@ -186,10 +187,6 @@ def _pending(call: Call, serial: str) -> list[RowMapping]:
             select(table).where(table.c.serial == serial, table.c.done.is_(False)).order_by(table.c.position)
         ).mappings()
     )
-
-
-def _set_card(call: Call, serial: str, **values: Any) -> None:
-    call.connection.execute(update(schema.card).where(schema.card.c.serial == serial).values(**values))
 
 
 def _closed_until(card: Mapping[Any, Any], now_s: int) -> int | None:

@@ -64,13 +64,14 @@ DONE: Final = Close(Outcome.UPDATED, 1)
 
 @dataclass(slots=True)
 class Conversation:
-    """The state of one update. `wrote`: a command that may change the card has been handed out and may have run."""
+    """The state of one update. `wrote`: a command that changes the card may have run. `rewrite_all`: the card's
+    own flag says that an earlier update did not end."""
 
     before: Content = field(repr=False)
     after: Content = field(repr=False)
     today: dt.date
-    rewrite_all: bool
     session: HostSession = field(repr=False)
+    rewrite_all: bool = False
     phase: Phase = Phase.CHALLENGE
     sessions: int = 1
     wrote: bool = False
@@ -183,8 +184,8 @@ class Conversation:
             Content.from_json(values["before"]),
             Content.from_json(values["after"]),
             dt.date.fromisoformat(values["today"]),
-            values["rewrite_all"],
             HostSession.from_json(values["session"], keys),
+            values["rewrite_all"],
             Phase(values["phase"]),
             values["sessions"],
             values["wrote"],

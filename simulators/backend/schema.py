@@ -96,7 +96,6 @@ card = Table(
     _text("ineligible_reason", null=True),
     _number("outage_until_s", null=True),
     _text("content_json"),  # organisation and rights the centre believes to be on the chip
-    Column("unfinished", Boolean, nullable=False),  # a write may have begun and was not seen to end
 )
 Index("card_by_login", card.c.holder_nir)
 update_order = Table(

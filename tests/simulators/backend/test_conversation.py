@@ -29,7 +29,7 @@ FLAG_COMMAND = 5  # of `outdated`: select, read, challenge, authenticate, then t
 
 def conversation(persona: str, *, keys_of: str | None = None) -> Conversation:
     return Conversation(
-        content_before(persona), content_after(persona), TODAY, False, HostSession(key_set(serial(keys_of or persona)))
+        content_before(persona), content_after(persona), TODAY, HostSession(key_set(serial(keys_of or persona)))
     )
 
 

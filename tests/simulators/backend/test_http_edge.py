@@ -70,6 +70,14 @@ def test_a_head_beyond_the_limits_or_of_wrong_form_ends_the_connection(
     assert answer.endswith(b'{"status":%d}' % status)
 
 
+@pytest.mark.parametrize(
+    "lines", [[f"x-{n}: 1" for n in range(MAX_HEADER_FIELDS + 1)], ["x: " + "a" * MAX_HEADER_SECTION_BYTES]]
+)
+def test_the_limits_hold_on_the_enrolment_listener_too(ready: Ready, lines: list[str]) -> None:
+    context = ssl.create_default_context(cafile=ready.ca_file)
+    assert status_of(speak(ready.enrol_origin, context, head(lines, "GET", "/.well-known/kiosk/trust"))) == 431
+
+
 def test_a_field_without_end_is_not_collected(kiosk: KioskSide) -> None:
     answer = speak(kiosk.identity.trust.origin, kiosk.tls, b"POST / HTTP/1.1\r\nx: " + b"a" * 300_000)
     assert status_of(answer) in (431, 0)  # 0: reset while we were still sending
