@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import pytest
 
 from kiosk.hardware.pcsc.connection import Deadlines
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.ports import ReaderRole
-from tests.hardware.pcsc.hands import EmbeddedHands, Hands, PcscdHands, process_pcscd
+from tests.hardware.pcsc.hands import Hands, hands, private_pcscd
 from tests.hardware.pcsc.support import RealClock, Recorder
 
+__all__ = ["StartHub", "events", "hands", "private_pcscd", "start_hub", "trace"]
+
 StartHub = Callable[..., ReaderHub]
-
-
-@pytest.fixture(scope="session")
-def _pcscd_of_this_process() -> Iterator[None]:
-    yield
-    if process_pcscd.cache_info().currsize:
-        process_pcscd().close()
-        process_pcscd.cache_clear()
-
-
-@pytest.fixture(params=["embedded", pytest.param("pcscd", marks=pytest.mark.pcscd)])
-def hands(request: pytest.FixtureRequest, _pcscd_of_this_process: None) -> Iterator[Hands]:
-    """The reader under contract, with empty slots."""
-    chosen = cast(Hands, EmbeddedHands() if request.param == "embedded" else PcscdHands(process_pcscd()))
-    yield chosen
-    chosen.tidy()
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, cast
+
+import pytest
 
 from kiosk.hardware.pcsc.api import PyscardScard, ReaderState, Scard
 from simulators.card import SimulatedCard
@@ -141,3 +143,20 @@ def process_pcscd() -> PrivatePcscd:
     daemon = PrivatePcscd()
     os.environ[SOCKET_VARIABLE] = str(daemon.socket_path)
     return daemon
+
+
+@pytest.fixture(scope="session")
+def private_pcscd() -> Iterator[Callable[[], PrivatePcscd]]:
+    """Starts the daemon when first asked for it; one for the whole test process, ended with it."""
+    yield process_pcscd
+    if process_pcscd.cache_info().currsize:
+        process_pcscd().close()
+        process_pcscd.cache_clear()
+
+
+@pytest.fixture(params=["embedded", pytest.param("pcscd", marks=pytest.mark.pcscd)])
+def hands(request: pytest.FixtureRequest, private_pcscd: Callable[[], PrivatePcscd]) -> Iterator[Hands]:
+    """The reader under contract, with empty slots."""
+    chosen = cast(Hands, EmbeddedHands() if request.param == "embedded" else PcscdHands(private_pcscd()))
+    yield chosen
+    chosen.tidy()
