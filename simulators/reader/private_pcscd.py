@@ -190,7 +190,7 @@ def _loopback_up() -> None:
 
 
 def _hold(directory: Path, control: socket.socket) -> None:
-    """Serve `PrivatePcscd` until it closes its end."""
+    """Serve `PrivatePcscd` until it closes its end, or its process is gone."""
     daemon = _Daemon(directory)
     try:
         while request := control.recv(4096).decode().split():
@@ -211,6 +211,7 @@ def _hold(directory: Path, control: socket.socket) -> None:
                 control.send(str(refusal).encode()[:4000])
     finally:
         daemon.kill()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _run_inside(command: list[str]) -> int:
