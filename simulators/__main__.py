@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from simulators.personas import names
+from simulators.personas import Persona, PersonaError, load, load_file, names
 
 READERS = ("embedded", "pcsc")
 
@@ -20,8 +20,9 @@ def main(arguments: list[str]) -> int:
     out = Path(os.environ.get("OUT") or "out/demo")
     if reader not in READERS:
         return _refuse(f"READER: {reader!r} is none of {', '.join(READERS)}")
-    if persona not in names():
-        return _refuse(f"PERSONA: {persona!r} is none of {', '.join(names())}")
+    who = _persona(persona)
+    if isinstance(who, str):
+        return _refuse(f"PERSONA: {who}")
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     headless = os.environ.get("HEADLESS", "") not in ("", "0") or not display
     if headless:
@@ -29,7 +30,18 @@ def main(arguments: list[str]) -> int:
     os.environ["QT_QUICK_BACKEND"] = "software"  # before Qt loads
     from simulators import demo  # noqa: PLC0415
 
-    return demo.headless(reader, persona, out) if headless else demo.windowed(reader, persona)
+    return demo.headless(reader, *who, out) if headless else demo.windowed(reader, persona)
+
+
+def _persona(name: str) -> tuple[Persona, tuple[Path, ...]] | str:
+    """A built-in persona, or one of a file that the centre must then be told of; or why it is neither."""
+    if name in names():
+        return load(name), ()
+    if not name.endswith(".json"):
+        return f"{name!r} is no .json file and none of {', '.join(names())}"
+    path = Path(name).resolve()
+    loaded = load_file(path)
+    return str(loaded) if isinstance(loaded, PersonaError) else (loaded, (path,))
 
 
 def _refuse(message: str) -> int:

@@ -21,7 +21,7 @@ from kiosk.visit.model import Result, State, TicketPage
 from simulators.album import Album
 from simulators.card import open_card
 from simulators.card.image import ImageError
-from simulators.personas import Persona, load
+from simulators.personas import Persona
 from simulators.reader.private_pcscd import PcscdRefused
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows
 from simulators.screen import Finger, wait_until
@@ -32,7 +32,7 @@ TABLES: Final = ("event", "batch", "meta", "journal", "setting", "aggregate")
 DRAIN_S: Final = 15.0
 
 
-def headless(reader: str, persona: str, out: Path) -> int:
+def headless(reader: str, persona: Persona, files: Sequence[Path], out: Path) -> int:
     """Walk one persona through the kiosk and write pictures, ticket, APDU log and `summary.json` to `out`."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -40,8 +40,8 @@ def headless(reader: str, persona: str, out: Path) -> int:
         with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work, slots(reader) as hands:
             application()
             album = Album(out)
-            with stage(Path(work), hands, album.publish) as on_stage:
-                summary, problem = _walk(on_stage, album, load(persona), out)
+            with stage(Path(work), hands, album.publish, personas=files) as on_stage:
+                summary, problem = _walk(on_stage, album, persona, out)
     except PcscdRefused as refused:
         print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,10 +134,18 @@ class Stage:
 
 @contextmanager
 def stage(
-    folder: Path, hands: Slots, publish: Callable[[State], None], *, site_kind: SiteKind = SiteKind.AGENCY
+    folder: Path,
+    hands: Slots,
+    publish: Callable[[State], None],
+    *,
+    site_kind: SiteKind = SiteKind.AGENCY,
+    personas: Sequence[Path] = (),
 ) -> Iterator[Stage]:
-    """Set everything up (backend started, kiosk enrolled, policy signed), not yet started; tear it down at the end."""
-    with running(folder / "backend") as backend, PtyPrinter(folder=_made(folder / "tickets")) as printer:
+    """Set everything up (backend started, kiosk enrolled, policy signed), not yet started; tear it down at the end.
+
+    personas: files of members whom the centre shall know beside the built-in ones.
+    """
+    with running(folder / "backend", personas) as backend, PtyPrinter(folder=_made(folder / "tickets")) as printer:
         settings = Settings(
             kiosk=KioskSettings(folder / "kiosk", serial="K-0999"),
             readers=ReaderSettings(*hands.names),

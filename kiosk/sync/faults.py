@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.visit.failures import Cause, Fault, service_closed
 
+_NOT_OUR_CARD = "NOT_OUR_CARD"
+
 
 class RefusalReason(StrEnum):
     """The closed list of signed refusals."""
@@ -75,6 +77,8 @@ def read_refusal(status: int, body: Mapping[str, Any]) -> Refusal | FieldError:
 def from_refusal(refusal: Refusal) -> Fault:
     """What a signed refusal means to somebody who waits for the answer."""
     detail = f"{refusal.reason.value} {refusal.code}"
+    if refusal.code == _NOT_OUR_CARD:
+        return card_unknown(detail)
     match refusal.reason:
         case RefusalReason.SERVICE_CLOSED:
             return service_closed(detail)
@@ -100,6 +104,11 @@ def from_refusal(refusal: Refusal) -> Fault:
             | RefusalReason.INTERNAL
         ):
             return bad_answer(detail)
+
+
+def card_unknown(detail: str) -> Fault:
+    """The centre has no record of this card."""
+    return Fault(Cause.CARD_UNKNOWN, detail)
 
 
 def network(detail: str) -> Fault:

@@ -36,6 +36,7 @@ class Cause(StrEnum):
     CARD_VITALE_1 = "C-13"
     CARD_REFUSED = "C-20"  # opposition
     CARD_REPLACE = "C-21"
+    CARD_UNKNOWN = "C-22"
     # channel and update, from sync
     NETWORK = "N-01"
     UNSIGNED_ANSWER = "N-02"
@@ -111,6 +112,7 @@ class MemberPage(StrEnum):
     OLD_CARD = "carte.ancienne"
     REFUSED = "carte.refusee"
     REPLACE = "carte.remplacer"
+    NOT_KNOWN = "carte.inconnue"
     CLOSED = "maj.coupure"
     NETWORK = "maj.reseau"
     CLOCK = "maj.horloge"
@@ -209,6 +211,12 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "Votre carte Vitale doit être remplacée.",
         _RIGHTS,
         "Reprenez-la et appelez pour demander une nouvelle carte.",
+        "call",
+    ),
+    MemberPage.NOT_KNOWN: PageText(
+        "Le centre de mise à jour ne connaît pas cette carte.",
+        _RIGHTS,
+        "Reprenez-la et appelez : quelqu'un vous dira où la mettre à jour.",
         "call",
     ),
     MemberPage.CLOSED: PageText(
@@ -379,6 +387,11 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.REFUSED, "The centre lists the card in opposition.", "None: the member calls."
     ),
     Cause.CARD_REPLACE: Entry(MemberPage.REPLACE, "The centre asks for a replacement card.", "None: the member calls."),
+    Cause.CARD_UNKNOWN: Entry(
+        MemberPage.NOT_KNOWN,
+        "The centre has no record of this card (another issuer).",
+        "None: the member calls.",
+    ),
     Cause.NETWORK: Entry(
         MemberPage.NETWORK,
         "No connection, TLS refused or time-out: outcome unknown.",

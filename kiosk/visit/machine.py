@@ -261,7 +261,9 @@ def _no_standing(turn: Turn, visit: VisitId, fault: Fault) -> None:
     if reading is None:
         return
     turn.learn(replace(turn.member, standing_fault=fault))
-    if reading.resume:
+    if fault.cause is Cause.CARD_UNKNOWN:
+        turn.card_problem(fault)
+    elif reading.resume:
         turn.card_problem(fault, keep_member=True)
     elif reading.retry:
         turn.go(Problem(fault, card_safety(turn.state), Home()))

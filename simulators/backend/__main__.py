@@ -12,10 +12,12 @@ from pathlib import Path
 
 from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend.admin import command
+from simulators.backend.cards import all_personas
 from simulators.backend.database import DatabaseInUse
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.server import Ready, serve
+from simulators.personas import Persona, PersonaError, load_file
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     data = DataDir(options.data)
     try:
         if options.command == "serve":
-            asyncio.run(_serve(data, options.port, options.enrol_port))
+            personas = [*all_personas(), *map(_persona, options.persona)]
+            asyncio.run(_serve(data, options.port, options.enrol_port, personas))
         elif options.command == "ticket":
             result = command(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})
             _write_ticket(result["ticket"], options.out)
@@ -44,12 +47,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(data: DataDir, port: int, enrol_port: int) -> None:
+def _persona(path: Path) -> Persona:
+    loaded = load_file(path)
+    if isinstance(loaded, PersonaError):
+        raise OperatorError(str(loaded))
+    return loaded
+
+
+async def _serve(data: DataDir, port: int, enrol_port: int, personas: list[Persona]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(data, stop=stop, on_ready=_say_ready, port=port, enrol_port=enrol_port)
+    await serve(data, stop=stop, on_ready=_say_ready, port=port, enrol_port=enrol_port, personas=personas)
 
 
 def _say_ready(ready: Ready) -> None:
@@ -76,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=0, help="signed listener (default: that of the last start, or free)"
     )
     serving.add_argument("--enrol-port", type=int, default=0, help="enrolment listener (likewise)")
+    serving.add_argument(
+        "--persona",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a further card, at first start",
+    )
     ticket = commands.add_parser("ticket", help="create a one-time enrolment ticket")
     ticket.add_argument("--site-kind", choices=list(SiteKind), default=SiteKind.AGENCY)
     ticket.add_argument("--out", type=Path, help="write it to this file (0600) instead of stdout")

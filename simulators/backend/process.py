@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,18 +26,20 @@ STOP_LIMIT_S: Final = 10.0
 class BackendProcess:
     """A backend in its own process. `start` again after `stop` or `kill`: same directory, same origin."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, personas: Sequence[Path] = ()) -> None:
+        """`personas`: files of cards that the centre shall know beside the built-in ones."""
         self.data = DataDir(data_dir)
         self.ready: Ready
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir / "backend.log"
+        self._personas = [f"--persona={path}" for path in personas]
 
     def start(self) -> Ready:
         """Start and wait for the line that says it is ready; raises RuntimeError with the log's end otherwise."""
         self.data.create()
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "simulators.backend", "serve", "--data", str(self.data.root)],
+                [sys.executable, "-m", "simulators.backend", "serve", "--data", str(self.data.root), *self._personas],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -90,9 +92,9 @@ class BackendProcess:
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[BackendProcess]:
+def running(data_dir: Path, personas: Sequence[Path] = ()) -> Iterator[BackendProcess]:
     """A backend process, started and ready; stopped at the end if it still runs."""
-    backend = BackendProcess(data_dir)
+    backend = BackendProcess(data_dir, personas)
     try:
         backend.start()
         yield backend
