@@ -49,6 +49,7 @@ class PrinterEngine:
 
     width_dots: of the print head. paper_rows_left: None = a full roll. fault_at_first_row: happens once, when the next
     picture has begun to appear. rows_printed: since the beginning, cut or not. unknown: commands it did not understand.
+    buffer_bytes: what it holds back while something stops it, before it sends XOFF; None: it never stops the line.
     real_time_in_data: real-time sequences met inside a picture (each one spoils the ticket).
     """
 
@@ -57,12 +58,14 @@ class PrinterEngine:
     paper_rows_left: int | None = None
     fault_at_first_row: PrinterFault | None = None
     rows_printed: int = 0
+    buffer_bytes: int | None = None
     tickets: list[Image.Image] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
     real_time_in_data: int = 0
     _held: bytearray = field(default_factory=bytearray)  # the start of what may become a real-time sequence
     _buffer: bytearray = field(default_factory=bytearray)  # received, not yet executed
     _rows: list[bytes] = field(default_factory=list)  # printed since the last cut
+    _paused: bool = False
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the line and return what goes back."""
@@ -78,7 +81,7 @@ class PrinterEngine:
             self._buffer += plain
             answers += self._execute()
             self._held += dle
-        return bytes(answers)
+        return bytes(answers) + self._flow()
 
     def mend(self, fault: PrinterFault) -> bytes:
         """End a fault and carry on with what is buffered; returns answers that were still owed.
@@ -91,6 +94,13 @@ class PrinterEngine:
         if fault is PrinterFault.SILENT:
             self._drop_buffers()
         return self.feed(b"")
+
+    def _flow(self) -> bytes:
+        held_back = len(self._buffer) if self.faults & _STOPPING else 0
+        if self.buffer_bytes is None or self._paused == (held_back > self.buffer_bytes):
+            return b""
+        self._paused = not self._paused
+        return b"\x13" if self._paused else b"\x11"
 
     # --- real-time layer: obeyed on arrival, whatever surrounds it ---------------------------------------------------
 

@@ -21,11 +21,11 @@ class PtyPrinter:
     """A printer that lives in its own thread until `close` (or the end of `with`).
 
     port: the path to open, the same after `unplug` and `plug`. folder: where each ticket is also saved as
-    `ticket-N.png`, N from 1; nothing is written without it.
+    `ticket-N.png`, N from 1; nothing is written without it. buffer_bytes: see the engine.
     """
 
-    def __init__(self, width_dots: int = 576, folder: Path | None = None) -> None:
-        self._engine = PrinterEngine(width_dots)
+    def __init__(self, width_dots: int = 576, folder: Path | None = None, buffer_bytes: int | None = None) -> None:
+        self._engine = PrinterEngine(width_dots, buffer_bytes=buffer_bytes)
         self._folder = folder
         self._saved = 0
         self._lock = threading.Lock()

@@ -125,20 +125,22 @@ class Printer:
         if fault is not None or self._line is None:
             return PrintState.FAILED, fault
         self._may_hold_a_ticket = True
-        trouble = PrinterHealth.UNKNOWN
+        outcome: PrinterHealth | None = PrinterHealth.UNKNOWN
         try:
             outcome = TicketJob(self._line, self._profile, self._limits, self._clock, self._closing.is_set).run(picture)
             if outcome is None:
+                self._line.end_sending()
                 self._may_hold_a_ticket = False
-                return PrintState.PRINTED, None
-            trouble = outcome
-            self._line.clear_printer()  # it may hear although it does not answer
+            else:
+                self._line.clear_printer()  # it may hear although it does not answer
         except LINE_LOST:
             self._drop_line()
+        if outcome is None:
+            return PrintState.PRINTED, None
         self._look()  # so that the printer's state is known when the ticket's end is
-        if trouble is PrinterHealth.UNKNOWN:
+        if outcome is PrinterHealth.UNKNOWN:
             return PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN)
-        return PrintState.FAILED, health_fault(trouble)
+        return PrintState.FAILED, health_fault(outcome)
 
     def _drop_line(self) -> None:
         if self._line is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,15 +52,21 @@ class TicketJob:
 
         Raises one of `LINE_LOST` when the port goes away.
         """
-        try:
-            self._line.write(escpos.RESET)
-            for band in escpos.raster(picture, self._profile.band_rows):
-                self._line.write(band)
-            self._line.write(escpos.feed_and_cut(self._profile.feed_dots) + self._proof_request())
-        except LineFull:
-            self._line.discard_output()  # the query must not wait behind the picture
-            return self._trouble()[0]
-        return self._await_proof(self._profile.transmission_s(len(picture.rows)))
+        with contextlib.suppress(LineFull):
+            self._send(picture)
+            outcome = self._await_proof(self._profile.transmission_s(len(picture.rows)))
+            if outcome is not PrinterHealth.UNKNOWN:
+                return outcome
+        self._line.end_sending()
+        trouble, heard = self._trouble()  # once more, now that the printer's XOFF cannot hold the query
+        return self._confirmed() if self._proven_by(heard) else trouble
+
+    def _send(self, picture: Bitmap) -> None:
+        self._line.begin_sending()
+        self._line.write(escpos.RESET)
+        for band in escpos.raster(picture, self._profile.band_rows):
+            self._line.write(band)
+        self._line.write(escpos.feed_and_cut(self._profile.feed_dots) + self._proof_request())
 
     def _await_proof(self, transmission_s: float) -> PrinterHealth | None:
         deadline_s = self._clock.monotonic_s() + transmission_s + self._limits.proof_s

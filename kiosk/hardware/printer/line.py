@@ -29,11 +29,11 @@ class PrinterLine:
         """Open exclusively. `answer_s` bounds one status query, `write_s` (plus its transmission) one band."""
         self._clock = clock
         self._answer_s = answer_s
+        self._xonxoff = profile.xonxoff
         self._parser = StatusParser()
         self._port = serial.Serial(
             port_path,
             baudrate=profile.baud,
-            xonxoff=profile.xonxoff,
             timeout=answer_s,
             write_timeout=write_s + profile.transmission_s(profile.band_rows * ((profile.width_dots + 7) // 8)),
             exclusive=True,
@@ -51,12 +51,20 @@ class PrinterLine:
 
     def clear_printer(self) -> None:
         """Make sure that nothing handed over so far appears on paper later, and stop status that nobody asks for."""
-        self._port.reset_output_buffer()
+        self.end_sending()
         self._port.write(escpos.CLEAR_BUFFERS + escpos.RESET + escpos.AUTO_STATUS_OFF)
 
-    def discard_output(self) -> None:
-        """Forget what the port still holds and the printer has not received."""
+    def begin_sending(self) -> None:
+        """Let the printer stop the line while a picture is sent, if its model does."""
+        self._port.xonxoff = self._xonxoff
+
+    def end_sending(self) -> None:
+        """Forget what the printer has not received, and write past its XOFF again.
+
+        A printer without paper stops the line, yet answers real-time queries: outside a picture nothing may hold them.
+        """
         self._port.reset_output_buffer()
+        self._port.xonxoff = False
 
     def read(self, limit_s: float) -> list[Answer]:
         """What the printer says within `limit_s`; returns as soon as at least one answer is whole."""

@@ -222,6 +222,29 @@ def test_unplugged_in_the_middle_is_unknown_and_it_comes_back(any_desk: Desk) ->
     assert ticket.height == PICTURE.height + BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
 
 
+@pytest.mark.parametrize("rows", [30, 2000])  # all of it in the line's buffers, or more than they hold
+@pytest.mark.parametrize("proof", list(CompletionProof))
+def test_a_printer_that_stops_the_line_still_says_why(proof: CompletionProof, rows: int) -> None:
+    posted: queue.Queue[object] = queue.Queue()
+    with PtyPrinter(buffer_bytes=1000) as printer:
+        printer.end_paper_after(10)
+        driver = Printer(printer.port, replace(BY_PROOF[proof], xonxoff=True), posted.put, RealClock(), LIMITS)
+        driver.start()
+        assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.OK)
+        driver.print(VISIT, Bitmap(576, rows, PICTURE.rows[:72] * rows))
+        assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.PAPER_OUT)
+        assert posted.get(timeout=PATIENCE_S) == TicketEnded(
+            VISIT, PrintState.FAILED, health_fault(PrinterHealth.PAPER_OUT)
+        )
+        printer.fault(PrinterFault.PAPER_OUT, present=False)
+        while posted.get(timeout=PATIENCE_S) != PrinterChanged(PrinterHealth.OK):
+            pass  # a round of queries may fall across the mending
+        driver.print(VISIT, PICTURE)
+        assert posted.get(timeout=PATIENCE_S) == TicketEnded(VISIT, PrintState.PRINTED)
+        driver.close()
+        assert len(printer.tickets) == 1
+
+
 def test_unplugged_and_plugged_again(desk: Desk) -> None:
     assert desk.health() is PrinterHealth.OK
     desk.printer.unplug()

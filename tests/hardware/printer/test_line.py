@@ -2,6 +2,7 @@
 
 import os
 import pty
+import termios
 import threading
 import time
 import tty
@@ -31,16 +32,21 @@ class RealClock:
 class ScriptedPrinter:
     """A printer that is one function: everything heard so far → what to say now."""
 
-    def __init__(self) -> None:
+    def __init__(self, slave: int) -> None:
+        self._slave = slave
         self.heard = bytearray()
         self.answered = threading.Event()  # once it has said something
+
+    def can_stop_the_line(self) -> bool:
+        """Whether an XOFF from here would hold back what the kiosk writes."""
+        return bool(termios.tcgetattr(self._slave)[0] & termios.IXON)
 
 
 @contextmanager
 def _line(answer: Callable[[bytes], bytes]) -> Iterator[tuple[PrinterLine, ScriptedPrinter]]:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    printer = ScriptedPrinter()
+    printer = ScriptedPrinter(slave)
 
     def serve() -> None:
         while True:
@@ -108,3 +114,24 @@ def test_processed_and_no_trouble_is_printed() -> None:
 
     with _line(answer) as (line, _):
         assert _job(line).run(PICTURE) is None
+
+
+def test_the_printer_may_stop_a_picture_but_no_query() -> None:
+    assert PROFILE.xonxoff
+    with _line(lambda heard: b"") as (line, printer):
+        assert not printer.can_stop_the_line()
+        line.begin_sending()
+        assert printer.can_stop_the_line()
+        line.end_sending()
+        assert not printer.can_stop_the_line()
+
+
+def test_the_last_question_is_asked_past_the_printers_xoff() -> None:
+    stoppable: list[Callable[[], bool]] = []
+
+    def answer(heard: bytes) -> bytes:
+        return b"\x16" if heard.endswith(b"\x10\x04\x02") and not stoppable[0]() else b""
+
+    with _line(answer) as (line, printer):
+        stoppable.append(printer.can_stop_the_line)
+        assert _job(line).run(PICTURE) is PrinterHealth.COVER_OPEN

@@ -74,6 +74,14 @@ def test_paper_end_while_feeding_to_the_cutter_does_not_cut() -> None:
     assert [ticket.height for ticket in engine.tickets] == [8]
 
 
+def test_a_full_buffer_stops_the_line_and_an_empty_one_starts_it() -> None:
+    engine = PrinterEngine(8, buffer_bytes=12, paper_rows_left=0)
+    assert engine.feed(PICTURE) == b""
+    assert engine.feed(CUT) == b"\x13"
+    assert engine.feed(PROCESS_ID) == b""
+    assert engine.mend(PrinterFault.PAPER_OUT) == PROVEN + b"\x11"
+
+
 def test_clearing_the_buffers_forgets_the_ticket() -> None:
     engine = PrinterEngine(8, paper_rows_left=2)
     engine.feed(PICTURE + CUT + b"\x10\x05\x02")
