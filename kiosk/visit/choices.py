@@ -255,7 +255,7 @@ def reach_goal(turn: Turn, goal: Goal) -> None:
         case Goal.SENSITIVE if turn.member.outcome is not None:
             turn.go(Result(turn.member.outcome))
         case Goal.SENSITIVE:
-            turn.go(Preview(PreviewPart.CHANGES))
+            preview(turn)
         case Goal.SERIAL:
             _serial(turn)
         case Goal.CODE:

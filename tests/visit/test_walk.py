@@ -254,6 +254,15 @@ def test_losses_have_their_own_page_first_and_may_be_declined() -> None:
     assert not any(isinstance(effect, RunUpdate) for effect in visit.asked)
 
 
+def test_a_masked_loss_is_shown_on_its_own_page_once_identified() -> None:
+    hidden = replace(samples.LOSS, sensitive=True)
+    standing = CardStanding(orders=(replace(samples.LOSING_ORDER, preview=(hidden,)),))
+    visit = Visit().insert().read().standing(standing).choose(Choice.UPDATE, Choice.SHOW_SENSITIVE)
+    assert visit.page == "identification"
+    visit.type("17011962")
+    assert (visit.page, visit.shown.part) == ("preview", "losses")
+
+
 def test_nothing_to_update() -> None:
     visit = Visit().insert().read().standing(CardStanding(orders=())).choose(Choice.UPDATE)
     assert visit.shown.outcome is Outcome.UP_TO_DATE
