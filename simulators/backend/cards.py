@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from simulators.backend import schema, simfiles
+from simulators.backend import schema
 from simulators.backend.simfiles import Content
+from simulators.card.content import rights_file
 from simulators.personas import Persona, load, names
 
 
@@ -49,9 +50,7 @@ def seed(connection: Connection, personas: Iterable[Persona], now_s: int) -> Non
         )
         for position, order in enumerate(centre.orders):
             after = Content(order.after.organisation, order.after.rights)
-            simfiles.rights_file(
-                after.rights
-            )  # an order that no card can hold is a bug of the persona: fail at the start
+            rights_file(after.rights)  # an order that no card can hold is a bug of the persona: fail at the start
             connection.execute(
                 insert(schema.update_order).values(
                     serial=chip.serial,

@@ -18,6 +18,7 @@ from kiosk.card import layout
 from kiosk.visit.values import Outcome
 from simulators.backend import simfiles
 from simulators.backend.simfiles import Content
+from simulators.card.content import organisation_file, rights_file, state_file
 from simulators.card.keys import KeySet
 from simulators.card.scp03 import Answer, HostSession, Scp03Error
 
@@ -126,11 +127,11 @@ class Conversation:
         """Flag open, then the files that change (all after an interruption), the state with its date last."""
         writes = [simfiles.write_flag(simfiles.FLAG_OPEN)]
         if self.rewrite_all or self.before.organisation != self.after.organisation:
-            file = simfiles.organisation_file(self.after.organisation)
+            file = organisation_file(self.after.organisation)
             writes += simfiles.write_whole(layout.SIM_ORGANISATION[2], file)
         if self.rewrite_all or self.before.rights != self.after.rights:
-            writes += simfiles.write_whole(layout.SIM_RIGHTS[2], simfiles.rights_file(self.after.rights))
-        writes += simfiles.write_whole(layout.SIM_STATE[2], simfiles.state_file(self.today))
+            writes += simfiles.write_whole(layout.SIM_RIGHTS[2], rights_file(self.after.rights))
+        writes += simfiles.write_whole(layout.SIM_STATE[2], state_file(unfinished=True, last_update=self.today))
         return tuple(self.session.wrap(INS_UPDATE_BINARY, *write) for write in writes)
 
     def _unprotect(self, responses: Sequence[bytes]) -> Close | None:

@@ -16,6 +16,7 @@ from kiosk.visit.values import PreviewEffect
 from simulators.backend import simfiles
 from simulators.backend.preview import Line, preview
 from simulators.backend.simfiles import Content
+from simulators.card.content import organisation_file, rights_file, state_file
 from simulators.personas import load, names
 
 TODAY = dt.date(2026, 11, 22)
@@ -136,9 +137,9 @@ contents = st.builds(
 def test_any_content_fits_its_files_and_survives_as_json(content: Content) -> None:
     assert Content.from_json(content.to_json()) == content
     files = {
-        layout.SIM_ORGANISATION[2]: simfiles.organisation_file(content.organisation),
-        layout.SIM_RIGHTS[2]: simfiles.rights_file(content.rights),
-        layout.SIM_STATE[2]: simfiles.state_file(TODAY),
+        layout.SIM_ORGANISATION[2]: organisation_file(content.organisation),
+        layout.SIM_RIGHTS[2]: rights_file(content.rights),
+        layout.SIM_STATE[2]: state_file(unfinished=True, last_update=TODAY),
     }
     for short_identifier, file in files.items():
         assert len(file) == layout.SIM_FILE_BYTES[short_identifier]
@@ -153,11 +154,11 @@ def test_any_content_fits_its_files_and_survives_as_json(content: Content) -> No
 
 def test_one_period_too_many_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^SIMRIGHT: "):
-        simfiles.rights_file((period("2031-12-31"),) * (layout.SIM_MAX_PERIODS + 1))
+        rights_file((period("2031-12-31"),) * (layout.SIM_MAX_PERIODS + 1))
 
 
 def test_every_persona_with_orders_fits() -> None:
     for name in names():
         centre = load(name).centre
         for order in centre.orders if centre else ():
-            simfiles.rights_file(order.after.rights)
+            rights_file(order.after.rights)
