@@ -17,7 +17,7 @@ from kiosk.sync.allow_list import BUILT_IN_INS, check_commands, is_write
 from kiosk.sync.fields import FieldError
 from kiosk.sync.relay_messages import Close, Package, parse_message
 from kiosk.visit.failures import Fault
-from kiosk.visit.ports import CardLink, CardSession
+from kiosk.visit.ports import CardLink, CardSession, CardStep
 from kiosk.visit.values import Outcome, UpdatePhase, UpdateReport
 
 MAX_PACKAGES: Final = 64
@@ -159,24 +159,32 @@ class _Run:
         return None if refusal is None else faults.apdu_refused(str(refusal))
 
     def _execute(self, package: Package) -> _Executed:
+        """The whole package in one go on the card's thread, but for the first write, which is announced before."""
         self.packages += 1
-        responses: list[bytes] = []
-        for step in package.steps:
-            writes = is_write(step.command)
-            if writes:
-                self.enter(UpdatePhase.WRITING)
-            answer = self.link.exchange(self.card_session, step.command)
-            left = not isinstance(answer, Fault) or answer.command_sent
-            self.apdus += left
-            if writes and left:
-                self.wrote = self.order_wrote = True
-            if isinstance(answer, Fault):
-                return _Executed(responses, answer, card_lost=True)
-            responses.append(answer)
-            status_word = int.from_bytes(answer[-2:], "big")
-            if status_word not in step.expected_sw:
-                return _Executed(responses, faults.unexpected_status(f"{status_word:04X}"))
-        return _Executed(responses)
+        steps = package.steps
+        first_write = next((number for number, step in enumerate(steps) if is_write(step.command)), None)
+        if first_write is None or self.phase is UpdatePhase.WRITING:
+            return self._execute_steps(steps)
+        before = self._execute_steps(steps[:first_write]) if first_write else _Executed([])
+        if before.stopped is not None:
+            return before
+        self.enter(UpdatePhase.WRITING)
+        rest = self._execute_steps(steps[first_write:])
+        return _Executed([*before.responses, *rest.responses], rest.stopped, rest.card_lost)
+
+    def _execute_steps(self, steps: Sequence[CardStep]) -> _Executed:
+        answers = self.link.execute(self.card_session, steps)
+        responses, lost = list(answers.responses), answers.fault
+        left = len(responses) + (lost is not None and lost.command_sent)
+        self.apdus += left
+        if any(is_write(step.command) for step in steps[:left]):
+            self.wrote = self.order_wrote = True
+        if lost is not None:
+            return _Executed(responses, lost, card_lost=True)
+        status_word = int.from_bytes(responses[-1][-2:], "big")
+        if status_word in steps[len(responses) - 1].expected_sw:
+            return _Executed(responses)
+        return _Executed(responses, faults.unexpected_status(f"{status_word:04X}"))
 
     def _step(
         self, conversation_id: str, counter: int, responses: list[bytes], *, command_sent: bool | None = None

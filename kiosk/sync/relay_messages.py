@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.visit.ports import CardStep
 from kiosk.visit.values import Outcome
 
 MAX_ITEMS: Final = 64
@@ -19,14 +20,6 @@ _STATUS_WORD: Final = re.compile(r"[0-9a-f]{4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One command and the status words after which the next may follow."""
-
-    command: bytes = field(repr=False)
-    expected_sw: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
 class Package:
     """Commands to run unchanged and in order. `last_if_ok`: nothing follows but the close if all answers are good."""
 
@@ -34,7 +27,7 @@ class Package:
     counter: int
     not_after_s: int
     last_if_ok: bool
-    steps: tuple[Step, ...]
+    steps: tuple[CardStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +62,9 @@ def _message(fields: Fields) -> Package | Close:
     )
 
 
-def _step(item: Fields) -> Step:
+def _step(item: Fields) -> CardStep:
     expected = item.texts("expected_sw", pattern=_STATUS_WORD, low=1, high=16)
-    return Step(
+    return CardStep(
         command=bytes.fromhex(item.text("apdu", pattern=_APDU, max_chars=522)),
         expected_sw=frozenset(int(word, 16) for word in expected),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol
@@ -23,14 +23,34 @@ class ReaderRole(StrEnum):
     PROFESSIONAL = "professional"
 
 
-class CardLink(Protocol):
-    """A connected card, as the relay sees it. Blocks at most until its own deadline."""
+@dataclass(frozen=True, slots=True)
+class CardStep:
+    """One C-APDU (short form, header first) and the status words after which the next may follow."""
 
-    def exchange(self, card_session: CardSession, command: bytes) -> bytes | Fault:
-        """Send one C-APDU (short form, header first) unchanged; return data + SW1 SW2, or what went wrong.
+    command: bytes = field(repr=False)
+    expected_sw: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CardAnswers:
+    """What a card answered to a list of steps: data + SW1 SW2 each, one for one and in order.
+
+    As many answers as steps, unless the last answer's status word was not expected or, with `fault`, the step behind
+    the last answer got none; `fault.command_sent` tells whether that step's command had left.
+    """
+
+    responses: tuple[bytes, ...] = field(default=(), repr=False)
+    fault: Fault | None = None
+
+
+class CardLink(Protocol):
+    """A connected card, as the relay sees it. Blocks at most until its own deadlines, which limit every command."""
+
+    def execute(self, card_session: CardSession, steps: Sequence[CardStep]) -> CardAnswers:
+        """Send the commands unchanged and in order, up to the first one that fails or is not answered as expected.
 
         The transport completes 61xx and, for a plain case 2, 6Cxx; it drops Le of a case 4 under T=0. It alters nothing
-        else, retries nothing and interprets nothing.
+        else, retries nothing and interprets nothing but the final status word.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from kiosk.card.values import Beneficiary, CardContent, Generation
 from kiosk.sync.faults import Refusal, RefusalReason
 from kiosk.sync.relay import ABORT_LIMIT_S, OPENING_SILENCE_S, SILENCE_S, run_update
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.ports import CardSession
+from kiosk.visit.ports import CardAnswers, CardSession, CardStep
 from kiosk.visit.values import Outcome, UpdatePhase, UpdateReport
 
 NOW_S = 1_795_000_000
@@ -87,11 +87,20 @@ class Card:
     sent: list[bytes] = field(default_factory=list)
     log: list[object] = field(default_factory=list)
 
-    def exchange(self, card_session: CardSession, command: bytes) -> bytes | Fault:
+    def execute(self, card_session: CardSession, steps: Sequence[CardStep]) -> CardAnswers:
         assert card_session == SESSION
-        self.sent.append(command)
-        self.log.append(command)
-        return self.script.get(len(self.sent) - 1, OK)
+        assert steps
+        responses: list[bytes] = []
+        for step in steps:
+            self.sent.append(step.command)
+            self.log.append(step.command)
+            answer = self.script.get(len(self.sent) - 1, OK)
+            if isinstance(answer, Fault):
+                return CardAnswers(tuple(responses), answer)
+            responses.append(answer)
+            if int.from_bytes(answer[-2:], "big") not in step.expected_sw:
+                break
+        return CardAnswers(tuple(responses))
 
 
 @dataclass
@@ -156,6 +165,22 @@ def test_a_whole_update() -> None:
 def test_writing_is_said_before_the_first_write_leaves() -> None:
     log = run(WHOLE).card.log
     assert log.index(UpdatePhase.WRITING) == log.index(bytes.fromhex(WRITE_FLAG)) - 1
+
+
+def test_writing_is_said_in_the_middle_of_a_package_too() -> None:
+    walk = run([package(0, SELECT, INITIALIZE, WRITE_FLAG, WRITE_RIGHTS, last=True), UPDATED])
+    assert [entry for entry in walk.card.log if isinstance(entry, UpdatePhase)] == walk.phases
+    assert walk.card.log.index(UpdatePhase.WRITING) == walk.card.log.index(bytes.fromhex(WRITE_FLAG)) - 1
+    assert walk.centre.asked[1][1]["responses"] == ["9000"] * 4
+    assert walk.report == UpdateReport(Outcome.UPDATED, 1, packages=1, apdus=4, wrote=True)
+
+
+@pytest.mark.parametrize("answer", [bytes.fromhex("6a82"), NEVER_LEFT, LOST])
+def test_no_write_is_announced_behind_a_command_that_failed(answer: bytes | Fault) -> None:
+    walk = run([package(0, SELECT, INITIALIZE, WRITE_FLAG), IMPOSSIBLE], {1: answer})
+    assert [command.hex() for command in walk.card.sent] == [SELECT, INITIALIZE]
+    assert UpdatePhase.WRITING not in walk.phases
+    assert not walk.report.wrote
 
 
 def test_card_answers_go_back_whole() -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Final
 
-from kiosk.card.apdu import ApduError, ResponseApdu, parse_command
+from kiosk.card.apdu import ApduError, parse_command
 from kiosk.card.atr import classify
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
@@ -25,7 +26,7 @@ from kiosk.hardware.pcsc.roles import BindingError, ReaderIdentity, find_reader,
 from kiosk.hardware.pcsc.worker import BusyCall, CardWorker, Dialogue, Job
 from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.ports import CardSession, Clock, Post, ReaderRole
+from kiosk.visit.ports import CardAnswers, CardSession, CardStep, Clock, Post, ReaderRole
 
 STOP_WAIT_S: Final = 1.0
 _UNREADABLE: Final = frozenset({CardKind.MUTE, CardKind.BANK, CardKind.PROFESSIONAL, CardKind.VITALE_1})
@@ -102,26 +103,40 @@ class ReaderHub:
 
     # --- what the visit asks --------------------------------------------------------------------------------------
 
-    def exchange(self, card_session: CardSession, command: bytes) -> bytes | Fault:
-        """See `CardLink`. Blocks the calling thread; ValueError for bytes that are no command APDU."""
-        parsed = parse_command(command)
-        if isinstance(parsed, ApduError):
-            raise ValueError(f"not a command APDU: {parsed.reason}")
-        answered = threading.Event()
-        answers: list[ResponseApdu | LinkError] = []
+    def execute(self, card_session: CardSession, steps: Sequence[CardStep]) -> CardAnswers:
+        """See `CardLink`. Blocks the calling thread; ValueError for bytes that are no command APDU.
 
-        def settled(answer: ResponseApdu | LinkError) -> None:
-            answers.append(answer)
-            answered.set()
-
+        One job of the card thread for all steps: changing threads for each would cost more than a fast card does.
+        """
+        commands = []
+        for step in steps:
+            command = parse_command(step.command)
+            if isinstance(command, ApduError):
+                raise ValueError(f"not a command APDU: {command.reason}")
+            commands.append((command, step.expected_sw))
         found = self._find(card_session)
         if isinstance(found, LinkError):
-            return _link_fault(found)
+            return CardAnswers(fault=_link_fault(found))
         slot, reader = found
-        slot.worker.submit(Job(lambda dialogue: dialogue.exchange(card_session, reader, parsed), settled))
-        answered.wait()
-        answer = answers[0]
-        return _link_fault(answer) if isinstance(answer, LinkError) else answer.to_bytes()
+        responses: list[bytes] = []
+
+        def work(dialogue: Dialogue) -> LinkError | None:
+            for command, expected_sw in commands:
+                if isinstance(ended := self._find(card_session), LinkError):
+                    return ended
+                answer = dialogue.exchange(card_session, reader, command)
+                if isinstance(answer, LinkError):
+                    return answer
+                responses.append(answer.to_bytes())
+                if answer.sw not in expected_sw:
+                    return None
+            return None
+
+        settled: SimpleQueue[LinkError | None] = SimpleQueue()
+        slot.worker.submit(Job(work, settled.put))
+        error = settled.get()
+        # An abandoned thread adds nothing after it was settled: all it gets to hear is that it is late.
+        return CardAnswers(tuple(responses), None if error is None else _link_fault(error))
 
     def read(self, card_session: CardSession, done: Callable[[CardContent | Fault], None]) -> None:
         """Read the card from the start. `done` is called once, on any thread, perhaps before this returns."""

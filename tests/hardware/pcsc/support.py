@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from kiosk.visit.failures import Fault
+from kiosk.visit.ports import CardLink, CardSession, CardStep
+
 E = TypeVar("E")
 
 VITALE_2_ATR = bytes.fromhex("3B751300004309EA9000")
@@ -105,3 +108,13 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up_s, "the condition did not come true"
         tick.wait(0.005)
+
+
+def exchange(link: CardLink, session: CardSession, command: bytes) -> bytes | Fault:
+    """One command, whatever the card says to it."""
+    answers = link.execute(session, [CardStep(command, frozenset())])
+    if answers.fault is not None:
+        assert answers.responses == ()
+        return answers.fault
+    (response,) = answers.responses
+    return response

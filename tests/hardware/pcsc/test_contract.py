@@ -18,7 +18,7 @@ from kiosk.visit.ports import CardSession, ReaderRole
 from simulators.card import FaultKind, PlannedFault, SimulatedCard, open_persona
 from tests.hardware.pcsc.conftest import StartHub
 from tests.hardware.pcsc.hands import Hands
-from tests.hardware.pcsc.support import LIMIT_S, Recorder
+from tests.hardware.pcsc.support import LIMIT_S, Recorder, exchange
 
 SELECT_VITALE = bytes.fromhex("00A4040C0BD250000002564954414C45")
 GET_CHALLENGE = bytes.fromhex("0084000008")
@@ -94,7 +94,7 @@ def test_both_roles_have_their_own_card(hands: Hands, start_hub: StartHub, event
     assert read(hub, patient.card_session) != read(hub, staff.card_session)
     hands.remove(1)
     assert events.wait_event(CardRemoved) == CardRemoved(ReaderRole.PROFESSIONAL, staff.card_session)
-    assert isinstance(hub.exchange(patient.card_session, GET_CHALLENGE), bytes)
+    assert isinstance(exchange(hub, patient.card_session, GET_CHALLENGE), bytes)
 
 
 def test_a_swap_ends_one_session_and_begins_another(hands: Hands, start_hub: StartHub, events: Recorder) -> None:
@@ -107,7 +107,7 @@ def test_a_swap_ends_one_session_and_begins_another(hands: Hands, start_hub: Sta
     second = events.wait_event(CardInserted, 2).card_session
     assert events.kinds()[-2:] == ["CardRemoved", "CardInserted"]
     assert second != first
-    old = hub.exchange(first, GET_CHALLENGE)
+    old = exchange(hub, first, GET_CHALLENGE)
     assert isinstance(old, Fault)
     assert (old.cause, old.command_sent) == (Cause.CARD_REMOVED, False)
     assert read(hub, second) == read_directly(open_persona("corsican"))
@@ -136,16 +136,16 @@ def test_exchange_passes_bytes_and_release_ends_the_dialogue(
     hub = start_hub()
     hands.insert(0, open_persona("outdated"))
     session = events.wait_event(CardInserted).card_session
-    assert hub.exchange(session, SELECT_VITALE) == b"\x90\x00"
-    challenge = hub.exchange(session, GET_CHALLENGE)
+    assert exchange(hub, session, SELECT_VITALE) == b"\x90\x00"
+    challenge = exchange(hub, session, GET_CHALLENGE)
     assert isinstance(challenge, bytes)
     assert (len(challenge), challenge[-2:]) == (10, b"\x90\x00")
     hub.release(session)
-    after = hub.exchange(session, GET_CHALLENGE)
+    after = exchange(hub, session, GET_CHALLENGE)
     assert isinstance(after, Fault)
     assert (after.cause, after.command_sent) == (Cause.CARD_RESET, False)
     assert isinstance(read(hub, session), CardContent)
-    assert isinstance(hub.exchange(session, GET_CHALLENGE), bytes)
+    assert isinstance(exchange(hub, session, GET_CHALLENGE), bytes)
 
 
 def test_a_card_held_by_another_program_is_said_so_and_read_afterwards(
@@ -173,7 +173,7 @@ def test_a_connect_blocked_by_a_foreign_transaction_ends_at_its_limit(
         assert isinstance(refused, Fault)
         assert (refused.cause, refused.command_sent) == (Cause.HELD_BY_OTHER, False)
         assert events.wait_event(ReaderFailed).fault.cause is Cause.HELD_BY_OTHER
-        assert cause(hub.exchange(session, GET_CHALLENGE)) is Cause.HELD_BY_OTHER
+        assert cause(exchange(hub, session, GET_CHALLENGE)) is Cause.HELD_BY_OTHER
     again = events.wait_event(CardInserted, 2).card_session
     assert isinstance(read(hub, again), CardContent)
 
@@ -188,7 +188,7 @@ def test_a_hanging_command_ends_at_its_limit_and_the_next_card_works(
     assert isinstance(hung, Fault)
     assert (hung.cause, hung.command_sent) == (Cause.READER_HUNG, True)
     assert events.wait_event(ReaderFailed).role is ReaderRole.PATIENT
-    assert cause(hub.exchange(session, GET_CHALLENGE)) is Cause.READER_HUNG
+    assert cause(exchange(hub, session, GET_CHALLENGE)) is Cause.READER_HUNG
     hands.remove(0)
     events.wait_event(ReaderReady, 3)
     hands.insert(0, open_persona("outdated"))
@@ -203,7 +203,7 @@ def test_the_service_dies_with_a_card_in_and_comes_back(hands: Hands, start_hub:
     assert isinstance(read(hub, session), CardContent)
     hands.kill_service()
     assert {events.wait_event(ReaderFailed, n).fault.cause for n in (1, 2)} == {Cause.SERVICE_LOST}
-    assert cause(hub.exchange(session, GET_CHALLENGE)) is Cause.SERVICE_LOST
+    assert cause(exchange(hub, session, GET_CHALLENGE)) is Cause.SERVICE_LOST
     hands.start_service()
     events.wait_event(ReaderReady, 4)
     assert isinstance(read(hub, events.wait_event(CardInserted, 2).card_session), CardContent)

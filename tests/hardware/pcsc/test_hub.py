@@ -25,6 +25,7 @@ from tests.hardware.pcsc.support import (
     FakeClock,
     Recorder,
     ToyChip,
+    exchange,
     wait_until,
 )
 
@@ -50,7 +51,7 @@ class Kiosk:
     def exchange_in_background(self, session: CardSession) -> SimpleQueue[bytes | Fault]:
         """The relay's thread, which blocks."""
         answers: SimpleQueue[bytes | Fault] = SimpleQueue()
-        threading.Thread(target=lambda: answers.put(self.hub.exchange(session, COMMAND)), daemon=True).start()
+        threading.Thread(target=lambda: answers.put(exchange(self.hub, session, COMMAND)), daemon=True).start()
         return answers
 
     def exchange(self, session: CardSession) -> bytes | Fault:
@@ -188,7 +189,7 @@ def test_a_t1_card_is_spoken_to_in_t1(kiosk: Kiosk) -> None:
     chip = ToyChip(T1_ATR)
     session = kiosk.insert(chip)
     case_4 = bytes.fromhex("00A4040001AA00")
-    assert kiosk.hub.exchange(session, case_4) == b"\x90\x00"
+    assert exchange(kiosk.hub, session, case_4) == b"\x90\x00"
     assert chip.received == [case_4]
 
 
@@ -213,12 +214,12 @@ def test_the_power_is_off_between_citizens(kiosk: Kiosk) -> None:
 def test_bytes_that_are_no_command_are_a_bug_of_the_caller_and_show_no_data(kiosk: Kiosk) -> None:
     session = kiosk.insert(ToyChip())
     with pytest.raises(ValueError, match="not a command APDU: Lc announces 5 bytes, 7 follow") as raised:
-        kiosk.hub.exchange(session, b"\x00\xd6\x00\x00\x05SECRETS")
+        exchange(kiosk.hub, session, b"\x00\xd6\x00\x00\x05SECRETS")
     assert "SECRET" not in repr(raised.value)
 
 
 def test_a_session_never_heard_of_is_a_removed_card(kiosk: Kiosk) -> None:
-    assert cause(kiosk.hub.exchange(CardSession(10**9), COMMAND)) is Cause.CARD_REMOVED
+    assert cause(exchange(kiosk.hub, CardSession(10**9), COMMAND)) is Cause.CARD_REMOVED
     answers: SimpleQueue[CardContent | Fault] = SimpleQueue()
     kiosk.hub.read(CardSession(10**9), answers.put)
     assert cause(answers.get(timeout=LIMIT_S)) is Cause.CARD_REMOVED
