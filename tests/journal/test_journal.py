@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.journal import journal
-from kiosk.journal.catalogue import EntryError, shipped_catalogue
+from kiosk.journal.catalogue import EntryError, FieldValue, shipped_catalogue
 from kiosk.journal.journal import (
     GENESIS,
     Head,
@@ -72,6 +72,17 @@ def test_entries_are_chained_and_canonical(store: Store) -> None:
     ]
     assert store.submit(verify).result() == JournalVerdict(True, 3)
     assert store.submit(read_head).result() == Head(3, rows[2][5])  # type: ignore[arg-type]  # a BLOB column
+
+
+def test_fields_are_kept_in_one_order(store: Store) -> None:
+    def both(tx: Transaction) -> None:
+        orders: list[dict[str, FieldValue]] = [{"kind": "code", "duplicate": True}, {"duplicate": True, "kind": "code"}]
+        for fields in orders:
+            append(tx, shipped_catalogue(), "ticket_queued", fields, utc_ms=0)
+
+    store.submit(both).result()
+    rows = store.submit(lambda tx: tx.execute("SELECT DISTINCT fields FROM journal")).result()
+    assert rows == [('{"duplicate":true,"kind":"code"}',)]
 
 
 def test_an_empty_journal_is_whole(store: Store) -> None:

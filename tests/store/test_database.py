@@ -78,6 +78,16 @@ def test_a_mode_that_does_not_hold_is_named(tmp_path: Path, monkeypatch: pytest.
     assert open_database(tmp_path / "kiosk.db", KEY) == StoreError("synchronous", "2 expected, 1 in force")
 
 
+def test_a_new_file_is_entered_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(database, "_fsync_directory", synced.append)
+    make(tmp_path / "kiosk.db")
+    make_again = open_database(tmp_path / "kiosk.db", KEY)
+    assert isinstance(make_again, apsw.Connection)
+    make_again.close()
+    assert synced == [tmp_path]
+
+
 def test_nothing_is_readable_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.db"
     connection = open_database(path, KEY)

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from kiosk.store import database
+from kiosk.store import database, thread
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction, read_meta_int, write_meta_int
@@ -110,8 +110,17 @@ def test_the_staged_disk_catches_weaker_modes(
 @pytest.mark.parametrize(
     ("error", "field"), [(apsw.FullError, "disk_space"), (apsw.IOError, "disk")], ids=["full", "broken"]
 )
-def test_a_failing_disk_is_told_and_survived(error: type[apsw.Error], field: str, memory_dir: Path) -> None:
+def test_a_failing_disk_is_told_and_survived(
+    error: type[apsw.Error], field: str, memory_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     DISK.plug_in(seed=1)
+    openings: list[Path] = []
+
+    def counted(path: Path, key: bytes, *, vfs: str | None) -> apsw.Connection | StoreError:
+        openings.append(path)
+        return database.open_database(path, key, vfs=vfs)
+
+    monkeypatch.setattr(thread, "open_database", counted)
     store = Store.open(memory_dir / "kiosk.db", KEY, vfs=Disk.ENCRYPTED)
     assert isinstance(store, Store)
     store.submit(put(1)).result()
@@ -122,5 +131,11 @@ def test_a_failing_disk_is_told_and_survived(error: type[apsw.Error], field: str
         assert failed.value.error.field == field
     DISK.failing = None
     store.submit(put(2)).result()
+    assert len(openings) == 3  # at the start, in vain, and for good: a failed connection is never used again
     store.close()
     assert rows_after(memory_dir / "kiosk.db") == 2
+
+
+def test_a_file_layer_without_cipher_is_refused(memory_dir: Path) -> None:
+    DISK.plug_in(seed=1)
+    assert database.open_database(memory_dir / "kiosk.db", KEY, vfs=Disk.NAME) == StoreError("file", "not encrypted")

@@ -23,7 +23,7 @@ from kiosk.sync.faults import RefusalReason
 from kiosk.sync.outbox import Outbox, dead, pending
 from kiosk.sync.uploader import EventChannel, Uploader, UploadState, release, stopped
 from tests.store.power_loss import DISK, Disk
-from tests.sync.intake import FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
+from tests.sync.intake import Answer, FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
 
 T = TypeVar("T")
 KEY = bytes(32)
@@ -112,6 +112,31 @@ def test_an_unknown_outcome_resends_the_same_bytes(mood: Mood, kiosk: Kiosk) -> 
     assert len(set(kiosk.intake.sent[:4])) == 1
     assert kiosk.names == [("kiosk", 1), ("kiosk", 2)]
     assert kiosk.run(pending) == 0
+
+
+class DeathError(Exception):
+    """The process dies here."""
+
+
+def test_death_while_sending_resends_after_the_next_start(kiosk: Kiosk) -> None:
+    def die(intake: Intake, body: bytes, key: str) -> Answer:
+        intake.take(body, key)
+        raise DeathError
+
+    kiosk.intake.moods = [die]
+    kiosk.queue("kiosk")
+    with pytest.raises(DeathError):
+        kiosk.uploader.step()
+    assert kiosk.uploader.step() == batches.LEASE_MS / 1000  # nobody else sends meanwhile
+    kiosk.clock.now_s = 3.0  # another boot: its clock starts again
+    kiosk.restart()
+    batch = kiosk.run(batches.current)
+    assert batch is not None
+    assert batch.attempts == 1
+    assert kiosk.uploader.step() == 0.0
+    assert len(kiosk.intake.sent) == 2
+    assert kiosk.intake.sent[0] == kiosk.intake.sent[1]
+    assert kiosk.names == [("kiosk", 1)]
 
 
 RESULTS = {"event_id": "e" * 36, "status": "applied"}
@@ -232,12 +257,12 @@ def test_a_rolled_back_disk_stops_for_good(kiosk: Kiosk) -> None:
 
 
 def test_a_last_seq_from_the_future_stops_for_good(kiosk: Kiosk) -> None:
-    def future(intake: Intake, body: bytes, key: str) -> object:
+    def future(intake: Intake, body: bytes, key: str) -> Answer:
         answer = honest(intake, body, key)
         assert isinstance(answer, dict)
         return {**answer, "last_seq": 2}
 
-    kiosk.intake.moods = [cast(Mood, future)]
+    kiosk.intake.moods = [future]
     kiosk.queue("kiosk")
     kiosk.steps(3)
     assert kiosk.run(stopped) == "rolled_back"
@@ -245,11 +270,11 @@ def test_a_last_seq_from_the_future_stops_for_good(kiosk: Kiosk) -> None:
 
 @pytest.mark.parametrize("reason", [RefusalReason.TOO_LARGE, RefusalReason.SCHEMA])
 def test_a_batch_that_never_fits_is_halved_to_the_culprit(reason: RefusalReason, kiosk: Kiosk) -> None:
-    def picky(intake: Intake, body: bytes, key: str) -> object:
+    def picky(intake: Intake, body: bytes, key: str) -> Answer:
         refused = refuse(reason)(intake, body, key)
         return refused if b"monster" in body else honest(intake, body, key)
 
-    kiosk.intake.moods = [cast(Mood, picky)] * 60
+    kiosk.intake.moods = [picky] * 60
     kiosk.queue("a", "b")
     kiosk.queue("c", event="monster")
     kiosk.queue("d", "c", "a")
@@ -259,11 +284,11 @@ def test_a_batch_that_never_fits_is_halved_to_the_culprit(reason: RefusalReason,
 
 
 def test_an_event_the_backend_fails_on_lets_the_others_pass(kiosk: Kiosk) -> None:
-    def fragile(intake: Intake, body: bytes, key: str) -> object:
+    def fragile(intake: Intake, body: bytes, key: str) -> Answer:
         refused = refuse(RefusalReason.INTERNAL)(intake, body, key)
         return refused if b"monster" in body else honest(intake, body, key)
 
-    kiosk.intake.moods = [cast(Mood, fragile)] * 40
+    kiosk.intake.moods = [fragile] * 40
     kiosk.queue("c", event="monster")
     kiosk.queue("a", "b", "c")
     while kiosk.intake.moods:
@@ -334,7 +359,10 @@ def test_a_failing_store_is_a_state(kiosk: Kiosk) -> None:
     assert kiosk.uploader.status.state is UploadState.STORE_FAILED
 
 
-REFUSE_SIZE = refuse(RefusalReason.TOO_LARGE)
+def too_large_together(intake: Intake, body: bytes, key: str) -> Answer:
+    """Batches of several events are refused; an event that is refused alone, and so for good, is another test."""
+    several = body.count(b'"event_id"') > 1
+    return (refuse(RefusalReason.TOO_LARGE) if several else honest)(intake, body, key)
 
 
 class Upload(RuleBasedStateMachine):
@@ -373,15 +401,13 @@ class Upload(RuleBasedStateMachine):
                 say({}),
                 refuse(RefusalReason.BUSY, 30),
                 refuse(RefusalReason.INTERNAL),
-                REFUSE_SIZE,
+                too_large_together,
                 refuse(RefusalReason.TIME_SKEW),
             ]
         ),
         patient=st.booleans(),
     )
     def step(self, mood: Mood, patient: bool) -> None:
-        if mood == REFUSE_SIZE and self.kiosk.run(_alone):
-            mood = honest  # an event refused for good is another test
         self.kiosk.intake.moods = [mood]
         delay_s = self.kiosk.uploader.step()
         self.kiosk.clock.now_s += delay_s if patient else min(delay_s, 1.0)
@@ -400,11 +426,6 @@ class Upload(RuleBasedStateMachine):
             numbers = [seq for aggregate, seq in self.kiosk.names if aggregate == name]
             assert numbers == list(range(1, len(numbers) + 1))
             assert len(numbers) <= last
-
-
-def _alone(tx: Transaction) -> bool:
-    batch = batches.current(tx)
-    return len(batch.event_ids) == 1 if batch else batches.batch_limit(tx) == 1
 
 
 def test_exactly_once_in_any_weather() -> None:
