@@ -131,8 +131,7 @@ def state(step: Step, *, member: Member | None = None, card: bool = False) -> St
         visit=VisitId(3),
         card_session=SESSION if card else None,
         member=member,
-        running=SESSION if isinstance(step, Updating) else None,
-        running_pseudonym=MEMBER.pseudonym if isinstance(step, Updating) else None,
+        running={SESSION: MEMBER.pseudonym} if isinstance(step, Updating) else {},
         next_token=2,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from kiosk import cli
 from kiosk.app import Kiosk, Surroundings
@@ -24,6 +24,7 @@ from kiosk.visit.model import State
 from kiosk.visit.policy import CodeIssuing, SiteKind
 from kiosk.visit.ports import ReaderRole
 from simulators.backend import BackendProcess, running
+from simulators.backend.server import Ready
 from simulators.card.card import SimulatedCard
 from simulators.card.vpcd import SlotProblem, VpcdCard
 from simulators.printer.pty import PtyPrinter
@@ -161,8 +162,21 @@ def stage(
             kiosk.stop()
 
 
-def enrol(settings: Settings, backend: BackendProcess, ticket_file: Path, site_kind: SiteKind) -> None:
-    """Enrol the kiosk with a one-time ticket, as a technician does, and sign the policy of its site."""
+class Operator(Protocol):
+    """A started backend, and the one who runs it."""
+
+    @property
+    def ready(self) -> Ready:
+        """Where it listens."""
+        ...
+
+    def command(self, do: str, kiosk: str, **values: Any) -> dict[str, Any]:
+        """An operator's command."""
+        ...
+
+
+def enrol(settings: Settings, backend: Operator, ticket_file: Path, site_kind: SiteKind, **limits: float) -> None:
+    """Enrol the kiosk with a one-time ticket, as a technician does, and sign the policy of its site (and `limits`)."""
     ticket = backend.command("ticket", KIOSK_ID, site_kind=site_kind.value)["ticket"]
     ticket_file.write_text(f"{ticket}\n", encoding="ascii")
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -170,7 +184,7 @@ def enrol(settings: Settings, backend: BackendProcess, ticket_file: Path, site_k
     if status != 0:
         raise RuntimeError(f"the kiosk cannot be enrolled: {said.getvalue()}")
     codes = CodeIssuing.ON if site_kind is SiteKind.AGENCY else CodeIssuing.OFF
-    policy = {"site_kind": site_kind.value, "issue_code": codes.value, "kiosk_number": KIOSK_NUMBER}
+    policy = {"site_kind": site_kind.value, "issue_code": codes.value, "kiosk_number": KIOSK_NUMBER, **limits}
     backend.command("policy", KIOSK_ID, set=policy)
 
 

@@ -379,8 +379,7 @@ class State:
     visit: VisitId = NO_VISIT
     card_session: CardSession | None = None  # the card now in the patient slot
     member: Member | None = None
-    running: CardSession | None = None  # card session of an update run whose end has not been reported
-    running_pseudonym: str | None = None
+    running: Mapping[CardSession, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
     wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
     next_token: int = 1
     entered_s: float = 0.0  # when the step was entered

@@ -34,6 +34,7 @@ from kiosk.visit.model import (
     Welcome,
 )
 from kiosk.visit.turn import Turn, ended_fields
+from kiosk.visit.updating import without
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase
 
 WAIT_LIMIT_FACTOR = 2  # a wait outlasts the adapter's own deadline, so that the adapter's better answer comes first
@@ -138,5 +139,5 @@ def _give_up_update(turn: Turn, phase: UpdatePhase) -> None:
     """The relay has not ended within twice its own limit: say what is known, and stop waiting."""
     outcome = Outcome.IMPOSSIBLE if phase is UpdatePhase.OPENING else Outcome.UNCERTAIN
     fault = internal_fault("the update passed its limit")
-    turn.state = replace(turn.state, running=None)
+    turn.state = replace(turn.state, running=without(turn.state.running, turn.state.card_session))
     turn.result(outcome, fault, ended_fields(outcome, fault))

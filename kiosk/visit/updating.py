@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kiosk.visit.effects import RunUpdate
@@ -27,7 +28,7 @@ def start_update(turn: Turn) -> None:
         return
     pending = member.pending
     turn.learn(replace(member, agreed=pending, interrupted=False))
-    turn.state = replace(turn.state, running=card_session, running_pseudonym=member.pseudonym)
+    turn.state = replace(turn.state, running={**turn.state.running, card_session: member.pseudonym})
     turn.note(RecordType.UPDATE_STARTED, {"updates": len(pending)})
     turn.ask(RunUpdate(turn.state.visit, card_session, member.card, pending))
     turn.go(Updating(UpdatePhase.OPENING))
@@ -51,12 +52,17 @@ def on_progress(turn: Turn, card_session: CardSession, phase: UpdatePhase) -> No
         turn.go(Updating(phase))
 
 
+def without(running: Mapping[CardSession, str], ended: CardSession | None) -> Mapping[CardSession, str]:
+    """The other update runs: a card put back at once starts its next run before the last one's end is told."""
+    return {card_session: pseudonym for card_session, pseudonym in running.items() if card_session != ended}
+
+
 def on_end(turn: Turn, card_session: CardSession, report: UpdateReport) -> None:
     """The relay's last word: recorded always, shown if the member is still there."""
-    if card_session != turn.state.running:
+    pseudonym = turn.state.running.get(card_session)
+    if pseudonym is None:
         return
-    pseudonym = turn.state.running_pseudonym
-    turn.state = replace(turn.state, running=None, running_pseudonym=None)
+    turn.state = replace(turn.state, running=without(turn.state.running, card_session))
     fields = ended_fields(report.outcome, report.fault, report)
     member = turn.state.member
     here = isinstance(turn.state.step, Updating) and card_session == turn.state.card_session

@@ -103,7 +103,7 @@ LATE = (
 
 @pytest.mark.parametrize("state", PAGES, ids=lambda state: state.step.page)
 def test_late_answers_change_nothing(state: State) -> None:
-    old = replace(state, visit=VisitId(99), card_session=CardSession(99), running=None)
+    old = replace(state, visit=VisitId(99), card_session=CardSession(99), running={})
     for event in every_event():
         if isinstance(event, LATE):
             assert step(old, event, 1.0)[0].step == old.step

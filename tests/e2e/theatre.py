@@ -1,0 +1,373 @@
+"""A whole kiosk without a screen: the composition root, a real backend, simulated cards, an audience that waits.
+
+Nothing is replaced by a double but time: the kiosk's clock can be moved on, so that no test waits for a limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from kiosk.app import Kiosk, Surroundings
+from kiosk.journal.journal import verify
+from kiosk.settings import KioskSettings, ReaderSettings, Settings
+from kiosk.store.thread import Store
+from kiosk.store.transaction import Transaction
+from kiosk.sync.outbox import pending
+from kiosk.ui.present import present
+from kiosk.ui.ticket import draw_ticket
+from kiosk.ui.typography import plain
+from kiosk.visit import events as ev
+from kiosk.visit.model import Attract, Home, Preview, PreviewPart, Result, State, Step
+from kiosk.visit.policy import SiteKind
+from simulators.backend import in_thread, schema
+from simulators.backend.admin import command
+from simulators.backend.database import Database
+from simulators.backend.files import DataDir
+from simulators.backend.server import Ready
+from simulators.card import SimulatedCard
+from simulators.personas import load
+from simulators.reader.embedded import READERS, EmbeddedScard
+from simulators.stage import Operator, enrol
+
+LIMIT_S = 20.0
+POLL_S = 0.005
+T = TypeVar("T", bound=Step)
+
+
+# --- time --------------------------------------------------------------------------------------------------------
+
+
+class Time:
+    """The kiosk's clock: real time, times `rate`, plus what a test has let pass."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since_s = time.monotonic()
+        self._passed_s = time.monotonic()
+        self._rate = 1.0
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+        with self._lock:
+            return self._now_s()
+
+    def utc_s(self) -> float:
+        """Wall time: nobody has moved it."""
+        return time.time()
+
+    def pass_s(self, seconds: float) -> None:
+        """So much time has passed."""
+        with self._lock:
+            self._passed_s += seconds
+
+    def run(self, rate: float) -> None:
+        """From now on time runs this many times as fast."""
+        with self._lock:
+            self._passed_s, self._since_s = self._now_s(), time.monotonic()
+            self._rate = rate
+
+    def _now_s(self) -> float:
+        return self._passed_s + (time.monotonic() - self._since_s) * self._rate
+
+
+_NOW_S = int(time.time())
+
+
+class CentreTime:
+    """The backend's wall clock: stands still, so that no test sees midnight; a test moves it on."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0
+
+    def __call__(self) -> int:
+        return _NOW_S + self.ahead_s
+
+
+# --- the audience ------------------------------------------------------------------------------------------------
+
+
+class Audience:
+    """Every state the kiosk has published, in order; waits for one instead of sleeping."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._states: list[State] = []
+        self._seen = 0
+
+    def publish(self, state: State) -> None:
+        """From the runner's thread."""
+        with self._changed:
+            self._states.append(state)
+            self._changed.notify_all()
+
+    def attend(self) -> None:
+        """What was shown until now is over: wait only for what is shown now or later."""
+        with self._changed:
+            self._seen = len(self._states) - 1
+
+    @property
+    def state(self) -> State:
+        """What is shown now."""
+        with self._changed:
+            return self._states[-1]
+
+    def steps(self) -> list[Step]:
+        """The steps since `attend` or the last state waited for, itself included."""
+        with self._changed:
+            return [state.step for state in self._states[self._seen :]]
+
+    def wait(self, condition: Callable[[State], bool], what: str) -> State:
+        """The first state that fits, from the last one waited for on; AssertionError naming what was shown instead."""
+        with self._changed:
+            found: list[int] = []
+
+            def look() -> bool:
+                fitting = (i for i in range(self._seen, len(self._states)) if condition(self._states[i]))
+                found[:] = [next(fitting, -1)]
+                return found[0] >= 0
+
+            if not self._changed.wait_for(look, LIMIT_S):
+                shown = [state.step.page for state in self._states[self._seen :]]
+                raise AssertionError(f"{what}: not within {LIMIT_S} s; shown since: {shown}")
+            self._seen = found[0]
+            return self._states[self._seen]
+
+    def step(self, kind: type[T], condition: Callable[[T], bool] = lambda _step: True) -> T:
+        """Wait for a page."""
+        state = self.wait(lambda s: isinstance(s.step, kind) and condition(s.step), f"page {kind.__name__}")
+        assert isinstance(state.step, kind)
+        return state.step
+
+
+def words(state: State) -> str:
+    """All the words of a page, as its picture is made from them."""
+    return plain(repr(present(state, datetime.now(ZoneInfo("Europe/Paris")))))
+
+
+# --- the centre --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Centre:
+    """A backend in a thread of this process, and a look at its books."""
+
+    data: DataDir
+    ready: Ready
+    database: Database
+    time: CentreTime
+
+    def command(self, do: str, kiosk: str, **values: Any) -> dict[str, Any]:
+        """An operator's command."""
+        return command(self.data, {"do": do, "kiosk": kiosk, **values})
+
+    def pending(self, serial: str) -> int:
+        """Orders of this card that are not done."""
+        table = schema.update_order.c
+        return len(self._rows(select(table.update_id).where(table.serial == serial, table.done.is_(False))))
+
+    def open_conversations(self, serial: str) -> int:
+        """Conversations about this card that have not ended."""
+        table = schema.conversation.c
+        return len(self._rows(select(table.id).where(table.serial == serial, table.state == "open")))
+
+    def told(self, kind: str) -> list[tuple[str, int, str]]:
+        """(aggregate, number, body) of every event of this type the kiosk has told, in order."""
+        table = schema.event.c
+        statement = select(table.aggregate, table.aggregate_seq, table.body_json).where(table.type == kind)
+        return [tuple(row) for row in self._rows(statement)]
+
+    def _rows(self, statement: Any) -> list[Any]:
+        return list(self.database.run(lambda connection: connection.execute(statement).all()))
+
+
+@contextmanager
+def centre(folder: Path, *personas: str) -> Iterator[Centre]:
+    """Start a backend that knows these personas."""
+    opened: list[Database] = []
+    create = Database.__init__
+
+    def remember(self: Database, path: Path) -> None:
+        create(self, path)
+        opened.append(self)
+
+    moment = CentreTime()
+    with patch.object(Database, "__init__", remember), in_thread(folder, moment, map(load, personas)) as ready:
+        yield Centre(DataDir(folder), ready, opened[0], moment)
+
+
+def serial_of(name: str) -> str:
+    """The 21 digits of a persona's card."""
+    chip = load(name).card.chip
+    assert chip is not None
+    return chip.serial
+
+
+# --- a card that somebody watches --------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """A card in a reader, and a hook `before(number, command)`; numbers begin at 1 after `count_from_here`."""
+
+    card: SimulatedCard
+    before: Callable[[int, bytes], None] = lambda _number, _command: None
+    commands: list[bytes] = field(default_factory=list)
+
+    def power_on(self, cold: bool = True) -> bytes:
+        """See `Chip`."""
+        return self.card.power_on(cold)
+
+    def power_off(self) -> None:
+        """See `Chip`."""
+        self.card.power_off()
+
+    def transmit(self, command: bytes) -> bytes:
+        """See `Chip`."""
+        self.commands.append(command)
+        self.before(len(self.commands), command)
+        return self.card.transmit(command)
+
+    def count_from_here(self) -> None:
+        """The next command is number 1."""
+        self.commands.clear()
+
+
+# --- the kiosk ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class House:
+    """One kiosk, running, with one empty patient slot."""
+
+    kiosk: Kiosk
+    settings: Settings
+    scard: EmbeddedScard
+    audience: Audience
+    time: Time
+    trace: list[str]
+
+    # --- hands ---
+
+    def insert(self, card: SimulatedCard | Watched) -> None:
+        """Put a card in."""
+        self.audience.attend()
+        self.scard.insert(READERS[0], card)
+
+    def remove(self) -> None:
+        """Pull it out."""
+        self.scard.remove(READERS[0])
+
+    def choose(self, choice: ev.Choice) -> None:
+        """Touch a button."""
+        self.kiosk.post(ev.Chosen(choice))
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass; what is due by then happens."""
+        self.time.pass_s(seconds)
+        self.kiosk.post(ev.Tick())
+
+    # --- ways ---
+
+    def to_home(self, card: SimulatedCard | Watched) -> None:
+        """Insert a card and wait until it was read and the centre has answered."""
+        self.insert(card)
+        self.audience.step(Home)
+
+    def to_agreement(self, card: SimulatedCard | Watched) -> None:
+        """… up to the page whose button starts the update."""
+        self.to_home(card)
+        self.choose(ev.Choice.UPDATE)
+        if self.audience.step(Preview).part is PreviewPart.LOSSES:
+            self.choose(ev.Choice.CONTINUE)
+            self.audience.step(Preview, lambda page: page.part is PreviewPart.CHANGES)
+
+    def updated(self, card: SimulatedCard | Watched) -> Result:
+        """… and through it, to its result."""
+        self.to_agreement(card)
+        self.choose(ev.Choice.ACCEPT)
+        return self.audience.step(Result)
+
+    def leave(self) -> Attract:
+        """Take the card out and wait for the attract page."""
+        self.remove()
+        return self.audience.step(Attract)
+
+    # --- books ---
+
+    @property
+    def store(self) -> Store:
+        """The kiosk's store, which opened."""
+        assert isinstance(self.kiosk.store, Store)
+        return self.kiosk.store
+
+    def in_store(self, work: Callable[[Transaction], Any]) -> Any:
+        """Read the kiosk's database through its own thread."""
+        return self.store.submit(work).result()
+
+    def journal(self, kind: str) -> list[str]:
+        """Fields of the journal's entries of this type, oldest first."""
+        return [row[0] for row in self.in_store(_entries(kind))]
+
+    def drained(self) -> bool:
+        """Wait until the outbox is empty (the uploader is woken, not waited for); False when it stays full."""
+        background = self.kiosk.background
+        assert background is not None
+        turn = threading.Event()
+        for _ in range(round(LIMIT_S / POLL_S)):
+            if not self.in_store(pending):
+                return True
+            background.wake()
+            turn.wait(POLL_S)
+        return False
+
+    def journal_whole(self) -> bool:
+        """Whether the hash chain holds."""
+        return bool(self.in_store(verify).ok)
+
+
+def _entries(kind: str) -> Callable[[Transaction], Any]:
+    return lambda tx: tx.execute("SELECT fields FROM journal WHERE type = ? ORDER BY seq", (kind,))
+
+
+@contextmanager
+def house(
+    folder: Path,
+    operator: Operator,
+    *,
+    site_kind: SiteKind = SiteKind.AGENCY,
+    **policy: Any,
+) -> Iterator[House]:
+    """Enrol a kiosk without a printer, start it, wait until it is in service; stop it at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(KioskSettings(folder / "kiosk", serial="K-0999"), ReaderSettings(READERS[0]))
+    enrol(settings, operator, folder / "ticket", site_kind, **policy)
+    with reopened(settings) as opened:
+        yield opened
+
+
+@contextmanager
+def reopened(settings: Settings) -> Iterator[House]:
+    """Start a kiosk on the state that an earlier one left."""
+    scard, audience, moment = EmbeddedScard(), Audience(), Time()
+    trace: list[str] = []
+    kiosk = Kiosk(settings, Surroundings(scard, audience.publish, draw_ticket, moment, trace.append))
+    kiosk.start()
+    try:
+        audience.wait(
+            lambda s: isinstance(s.step, Attract) and (s.world.service_up is False or s.world.clock_trusted),
+            "a kiosk in service",
+        )
+        yield House(kiosk, settings, scard, audience, moment, trace)
+    finally:
+        kiosk.stop()
