@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     os.environ["QT_QUICK_BACKEND"] = "software"  # before Qt loads
     from simulators import demo  # noqa: PLC0415
 
-    return demo.headless(reader, *who, out) if headless else demo.windowed(reader, persona)
+    return demo.headless(reader, *who, out) if headless else demo.windowed(reader, *who)
 
 
 def _persona(name: str) -> tuple[Persona, tuple[Path, ...]] | str:

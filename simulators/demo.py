@@ -21,6 +21,7 @@ from kiosk.visit.model import Result, State, TicketPage
 from simulators.album import Album
 from simulators.card import open_card
 from simulators.card.image import ImageError
+from simulators.panel import Panel, leaving, side_by_side
 from simulators.personas import Persona
 from simulators.reader.private_pcscd import PcscdRefused
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows
@@ -198,6 +199,37 @@ def verdict(summary: dict[str, Any]) -> list[str]:
     return wrong + [f"residue: {place}" for place in summary["residue"]]
 
 
-def windowed(reader: str, persona: str) -> int:
-    """Open the kiosk and the simulator's panel, until the window is closed."""
-    raise SystemExit(f"no panel yet for {reader} {persona}")
+def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
+    """Open the kiosk and the simulator's panel; closing either of them, SIGINT or SIGTERM ends everything."""
+    qt = application()
+    screen: Screen
+
+    def publish(state: State) -> None:
+        screen.show(state)
+
+    try:
+        with (
+            leaving(qt),
+            tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work,
+            slots(reader) as hands,
+            stage(Path(work), hands, publish, personas=files) as on_stage,
+        ):
+            size = on_stage.settings.screen
+            screen = Screen(
+                on_stage.kiosk.post,
+                diagonal_in=size.diagonal_in,
+                width_px=size.width_px,
+                height_px=size.height_px,
+                viewing_mm=size.viewing_mm,
+                scale_to_fit=True,
+            )
+            panel = Panel(on_stage, persona)
+            side_by_side(qt, screen.window, panel.window)
+            on_stage.kiosk.start()
+            status = qt.exec()
+            panel.close()
+            screen.close()
+    except PcscdRefused as refused:
+        print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
+        return 1
+    return status
