@@ -15,7 +15,8 @@ from typing import Any
 from kiosk.background import Background
 from kiosk.card.values import CardContent
 from kiosk.facts import Facts, fault_of
-from kiosk.hardware.pcsc.api import Scard
+from kiosk.hardware.pcsc.api import PcscProblem, Scard
+from kiosk.hardware.pcsc.faults import fault_of as fault_of_reader
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.profile import PROFILES
@@ -100,6 +101,9 @@ class Kiosk:
             self.office.say_not_enrolled()
         if self.printer is not None:
             self.printer.start()
+        if not self._settings.readers.patient:
+            detail = "readers.patient is not set"
+            self.post(ev.ReaderFailed(ReaderRole.PATIENT, fault_of_reader(PcscProblem.NO_READER, detail)))
         self.hub.start()
 
     def stop(self) -> None:

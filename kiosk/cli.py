@@ -7,11 +7,10 @@ import json
 import signal
 import socket
 import sys
-from functools import partial
 from pathlib import Path
 
 from kiosk import __version__
-from kiosk.settings import Settings, SettingsError, load_settings
+from kiosk.settings import Settings, SettingsError, default_settings, load_settings
 from kiosk.state import IDENTITY, open_store
 from kiosk.store.errors import StoreError
 
@@ -22,7 +21,7 @@ MAX_TICKET_BYTES = 1024
 def main(arguments: list[str] | None = None) -> int:
     """Run one command."""
     options = _parser().parse_args(arguments)
-    settings = load_settings(options.settings)
+    settings = _settings(options.settings)
     if isinstance(settings, SettingsError):
         return _refuse(str(settings))
     match options.command:
@@ -34,6 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
             return enrol(settings, options.origin, options.ca, options.ticket_file)
         case _:
             return verify_journal(settings)
+
+
+def _settings(path: Path | None) -> Settings | SettingsError:
+    """The file asked for; else the installed one; else, on a machine that has none, the defaults."""
+    if path is None and not DEFAULT_SETTINGS.exists():
+        return default_settings()
+    return load_settings(path or DEFAULT_SETTINGS)
 
 
 def run(settings: Settings) -> int:
@@ -63,7 +69,7 @@ def run(settings: Settings) -> int:
     writing.setblocking(False)
     signal.set_wakeup_fd(writing.fileno())
     notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
-    notifier.activated.connect(partial(reading.recv, 64))
+    notifier.activated.connect(lambda *_: reading.recv(64))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: qt.quit())
     kiosk.start()
@@ -142,7 +148,7 @@ def _refuse(message: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kiosk", description="Borne multiservice for the carte Vitale")
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--settings", type=Path, default=DEFAULT_SETTINGS, help=f"default: {DEFAULT_SETTINGS}")
+    parser.add_argument("--settings", type=Path, help=f"default: {DEFAULT_SETTINGS} if it is there")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the kiosk")
     diagnosing = commands.add_parser("diagnose", help="look at every part once")

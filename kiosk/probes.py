@@ -48,7 +48,7 @@ def _readers(settings: Settings, scard: Scard) -> list[Check]:
     names = _reader_names(scard)
     checks = []
     for role, name in wanted.items():
-        if not name:
+        if not name and role is ReaderRole.PROFESSIONAL:
             continue
         part = f"reader {role.value}"
         bindings = parse_bindings({role: name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +16,7 @@ MAX_FILE_BYTES = 16_384
 class ReaderSettings:
     """Which reader is which slot: the PC/SC name without its enumeration number. Empty: the slot does not exist."""
 
-    patient: str
+    patient: str = ""
     professional: str = ""
 
 
@@ -50,7 +51,7 @@ class Settings:
     """Everything a kiosk needs to know about its own machine."""
 
     kiosk: KioskSettings
-    readers: ReaderSettings
+    readers: ReaderSettings = ReaderSettings()
     printer: PrinterSettings = PrinterSettings()
     screen: ScreenSettings = ScreenSettings()
 
@@ -78,6 +79,12 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "screen.height_px": (480, 8000),
     "screen.viewing_mm": (300, 1000),
 }
+
+
+def default_settings() -> Settings:
+    """Without a file: state where the service manager or the user's home wants it, no reader and no printer bound."""
+    state_dir = os.environ.get("STATE_DIRECTORY") or Path.home() / ".local" / "state" / "kiosk"
+    return Settings(KioskSettings(Path(state_dir)))
 
 
 def load_settings(path: Path) -> Settings | SettingsError:
@@ -123,9 +130,8 @@ def _section(name: str, cls: type[Any], table: object) -> Any:
         if isinstance(checked, SettingsError):
             return checked
         values[key] = checked
-    for key in ("state_dir", "patient"):
-        if key in known and key not in values:
-            return SettingsError(f"{name}.{key}", "is missing")
+    if "state_dir" in known and "state_dir" not in values:
+        return SettingsError(f"{name}.state_dir", "is missing")
     return cls(**values)
 
 

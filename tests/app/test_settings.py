@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiosk.settings import MAX_FILE_BYTES, Settings, SettingsError, load_settings, parse_settings
+from kiosk.settings import MAX_FILE_BYTES, Settings, SettingsError, default_settings, load_settings, parse_settings
 
 GOOD = '[kiosk]\nstate_dir = "/var/lib/kiosk"\n[readers]\npatient = "Virtual PCD 00"\n'
 
@@ -20,6 +20,15 @@ def test_defaults_fill_what_is_not_said(tmp_path: Path) -> None:
     assert isinstance(settings, Settings)
     assert settings.kiosk.state_dir == Path("/var/lib/kiosk")
     assert settings.screen.diagonal_in == 21.5
+
+
+def test_a_machine_without_a_file_keeps_its_state_where_the_service_manager_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/kiosk")
+    assert default_settings().kiosk.state_dir == Path("/var/lib/kiosk")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    assert default_settings().kiosk.state_dir.is_relative_to(Path.home())
 
 
 @pytest.mark.parametrize(
