@@ -76,6 +76,8 @@ def run(settings: Settings) -> int:
     status = qt.exec()
     notifier.setEnabled(False)
     signal.set_wakeup_fd(-1)
+    reading.close()
+    writing.close()
     kiosk.stop()
     screen.close()
     return status
