@@ -37,12 +37,12 @@ def identification(step: Identification, state: State, now: datetime) -> ViewMod
     notice = ""
     if step.fault is not None:
         notice = f"{what(step.fault, state, now)} {todo(step.fault, state, now)}"
-    count = t.TYPED_ONE if typed == 1 else t.TYPED
+    count = {0: t.TYPED_NONE, 1: t.TYPED_ONE}.get(typed, t.TYPED)
     return ViewModel(
         page=step.page,
         key=f"{step.question.value}-{step.tries_left}",
         heading=t.BIRTH_DATE if birth else t.POSTCODE,
-        lead=t.BIRTH_DATE_LEAD if birth else t.POSTCODE_LEAD,
+        lead="" if notice else t.BIRTH_DATE_LEAD if birth else t.POSTCODE_LEAD,
         text="" if notice else _WHY[step.goal],
         notice=notice,
         notice_tone=Tone.WARN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,6 +34,13 @@ _Presenter = TypeVar("_Presenter", bound=QObject)
 def local_now() -> datetime:
     """Wall time in the kiosk's zone, for display."""
     return datetime.now().astimezone()
+
+
+@cache
+def _draw_in_software() -> None:
+    """Once a process, before the first window: Qt refuses to hear it twice."""
+    QQuickWindow.setGraphicsApi(QSGRendererInterface.GraphicsApi.Software)
+    QQuickStyle.setStyle("Basic")
 
 
 def application() -> QGuiApplication:
@@ -73,8 +81,7 @@ class Screen(QObject):
         Raises RuntimeError when a page cannot be loaded: a bug, never a condition of the machine.
         """
         super().__init__()
-        QQuickWindow.setGraphicsApi(QSGRendererInterface.GraphicsApi.Software)
-        QQuickStyle.setStyle("Basic")
+        _draw_in_software()
         application()
         self._now = now
         self._has_member = False
@@ -82,12 +89,9 @@ class Screen(QObject):
         family = load_fonts()
         self._engine: QQmlApplicationEngine | None = QQmlApplicationEngine()
         self._engine.addImportPath(str(_QML))
+        self._spec = DisplaySpec(width_px, height_px, diagonal_in, viewing_mm, family, _cap_ratio(family))
         self._display = self._singleton("Display", Display)
-        self._display.attach(
-            DisplaySpec(width_px, height_px, diagonal_in, viewing_mm, family, _cap_ratio(family)),
-            still=still,
-            fit=scale_to_fit,
-        )
+        self._display.attach(self._spec, still=still, fit=scale_to_fit)
         self._singleton("Hand", Hand).attach(post)
         self._view = self._singleton("View", View)
         self._engine.load(QUrl.fromLocalFile(str(_QML / "Main.qml")))
@@ -127,6 +131,11 @@ class Screen(QObject):
         return self._view.current().page
 
     @property
+    def spec(self) -> DisplaySpec:
+        """The screen's measures."""
+        return self._spec
+
+    @property
     def shown(self) -> int:
         """How many states have been shown: tells that the one just given is on the screen."""
         return self._shown
@@ -135,6 +144,11 @@ class Screen(QObject):
     def view(self) -> ViewModel:
         """What is being shown."""
         return self._view.current()
+
+    @property
+    def presenter(self) -> View:
+        """What QML reads; for the residue scanner."""
+        return self._view
 
     @property
     def window(self) -> QQuickWindow:

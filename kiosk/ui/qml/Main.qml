@@ -46,10 +46,6 @@ Window {
                 event.accepted = event.key !== Qt.Key_Tab && event.key !== Qt.Key_Backtab;
         }
 
-        PointHandler {
-            onActiveChanged: if (active) Hand.activity()
-        }
-
         Loader {
             id: loader
             objectName: "page"
@@ -68,6 +64,17 @@ Window {
             Timer {
                 id: settle
                 interval: 350
+            }
+        }
+
+        // On top of everything, so that it sees each touch before a control keeps it; it takes none.
+        Item {
+            anchors.fill: parent
+            Accessible.ignored: true
+
+            PointHandler {
+                target: null
+                onActiveChanged: if (active) Hand.activity()
             }
         }
 

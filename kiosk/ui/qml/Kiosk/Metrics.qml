@@ -5,6 +5,7 @@ import Kiosk.View
 // Millimetres to pixels, rounded up. Nothing else knows a size.
 QtObject {
     readonly property bool landscape: Display.widthPx > Display.heightPx
+    readonly property bool sideBySide: landscape && Display.textScale < 1.4 // two columns of words need room
     readonly property real widthMm: Display.widthPx / Display.pxPerMm
     readonly property real heightMm: Display.heightPx / Display.pxPerMm
 

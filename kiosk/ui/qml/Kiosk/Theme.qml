@@ -51,7 +51,7 @@ QtObject {
     readonly property color cardOtherDeep: pick("#A9B1C4", "#000000", "#000000")
     readonly property color cardEdge: pick("#2C6B55", "#FFE600", "#FFFFFF")
     readonly property color chip: pick("#E2BE5C", "#FFE600", "#FFFFFF")
-    readonly property color chipLine: pick("#8A6A1E", "#000000", "#000000")
+    readonly property color chipLine: pick("#7A5C14", "#000000", "#000000")
     readonly property color photo: pick("#FFFFFF", "#000000", "#000000")
     readonly property color person: pick("#5C7C93", "#FFE600", "#FFFFFF")
     readonly property color shell: pick("#24345C", "#000000", "#000000")

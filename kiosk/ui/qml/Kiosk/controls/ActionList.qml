@@ -9,7 +9,7 @@ import Kiosk.View
 ColumnLayout {
     id: list
     property string title: ""
-    spacing: Metrics.mm(4.5)
+    spacing: Metrics.gap
 
     KText {
         Layout.fillWidth: true
@@ -29,7 +29,7 @@ ColumnLayout {
             required property string detail
 
             Layout.fillWidth: true
-            implicitHeight: Math.max(Metrics.mm(Metrics.landscape ? 20 : 24), words.implicitHeight + Metrics.mm(7))
+            implicitHeight: Math.max(Metrics.mm(Metrics.narrow ? 20 : 24), words.implicitHeight + Metrics.mm(7))
             text: title
             Accessible.name: title
             Accessible.description: detail

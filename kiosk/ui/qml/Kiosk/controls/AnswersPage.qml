@@ -12,13 +12,13 @@ Page {
             visible: name !== "" && (!Metrics.landscape || !View.hasRows || name.startsWith("card_"))
             Layout.fillWidth: true
             Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(34)
+            Layout.minimumHeight: Metrics.mm(Metrics.narrow ? 24 : 34)
             Layout.preferredHeight: Metrics.mm(70)
             Layout.maximumHeight: Metrics.mm(Metrics.landscape ? 120 : 95)
             Layout.preferredWidth: Metrics.mm(50)
         }
         ColumnLayout {
-            spacing: Metrics.mm(5)
+            spacing: Metrics.gap
             Layout.fillWidth: true
             Layout.preferredWidth: Metrics.mm(150)
 

@@ -5,7 +5,7 @@ import Kiosk.View
 
 // Before and after, line by line.
 Page {
-    spacing: Metrics.mm(6)
+    spacing: Metrics.mm(Metrics.narrow ? 4 : 6)
 
     Lead {}
     ChangeTable {

@@ -54,7 +54,7 @@ Item {
                         text: place.glyph
                         color: place.kind === "empty" ? Theme.muted : place.kind === "unknown" ? Theme.warn : Theme.ink
                         font.family: Display.family
-                        font.pixelSize: Math.min(boxes.fontSize, boxes.boxWidth * 1.35)
+                        font.pixelSize: Math.min(boxes.fontSize, boxes.boxWidth * 1.35, boxes.boxHeight * 0.72)
                         font.weight: place.kind === "empty" ? Font.Normal : Font.Bold
                         font.features: ({
                                 "tnum": 1

@@ -11,6 +11,9 @@ ColumnLayout {
     readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 22 : Math.min(46, (Metrics.widthMm - 40) / 3))
     readonly property int keyHeight: Metrics.mm(Metrics.narrow || Metrics.landscape ? 20 : 25)
 
+    // Words where they fit the keys; otherwise a pictogram, and the word below on its own key.
+    readonly property bool roomy: Math.max(submitWord.advanceWidth, eraseWord.advanceWidth) + 2 * Metrics.gap <= keyWidth
+
     signal digit(digit: int)
     signal erase
     signal submit
@@ -19,6 +22,18 @@ ColumnLayout {
     LayoutMirroring.enabled: false
     LayoutMirroring.childrenInherit: true
 
+    TextMetrics {
+        id: submitWord
+        font.family: Display.family
+        font.pixelSize: Metrics.body
+        font.weight: Font.DemiBold
+        text: Words.submit
+    }
+    TextMetrics {
+        id: eraseWord
+        font: submitWord.font
+        text: Words.erase
+    }
     GridLayout {
         columns: 3
         columnSpacing: Metrics.gap
@@ -39,7 +54,8 @@ ColumnLayout {
         }
         KeypadKey {
             text: Words.erase
-            iconName: "erase"
+            iconName: keypad.roomy ? "" : "erase"
+            word: true
             Layout.preferredWidth: keypad.keyWidth
             Layout.preferredHeight: keypad.keyHeight
             onClicked: keypad.erase()
@@ -51,7 +67,7 @@ ColumnLayout {
             onClicked: keypad.digit(0)
         }
         KButton {
-            visible: !Metrics.landscape
+            visible: keypad.roomy
             kind: "main"
             enabled: keypad.ready
             text: Words.submit
@@ -62,7 +78,7 @@ ColumnLayout {
         }
     }
     KButton {
-        visible: Metrics.landscape
+        visible: !keypad.roomy
         kind: "main"
         enabled: keypad.ready
         text: Words.submit

@@ -7,6 +7,7 @@ import Kiosk.View
 Button {
     id: key
     property bool marked: false
+    property bool word: false
     property string iconName: ""
 
     implicitWidth: Metrics.target
@@ -43,7 +44,7 @@ Button {
             text: key.text
             color: Theme.ink
             font.family: Display.family
-            font.pixelSize: Metrics.cap(9)
+            font.pixelSize: key.word ? Metrics.body : Math.min(Metrics.cap(9), key.height * 0.6)
             font.weight: Font.DemiBold
             font.features: ({
                     "tnum": 1

@@ -10,6 +10,8 @@ KButton {
     text: View.inlineLabel
     iconName: View.inlineIcon
     Layout.alignment: Qt.AlignHCenter
-    Layout.preferredWidth: Math.max(implicitWidth, Metrics.mm(60))
+    Layout.fillWidth: true
+    Layout.minimumWidth: Metrics.landscape ? implicitWidth : 0
+    Layout.maximumWidth: Math.max(implicitWidth, Metrics.mm(60))
     onClicked: Hand.choose(View.inlineChoice)
 }

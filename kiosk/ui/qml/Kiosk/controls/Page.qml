@@ -19,6 +19,7 @@ Item {
     }
     Scroller {
         id: scroller
+        spacing: Metrics.mm(Metrics.narrow ? 5 : 8)
         anchors.top: header.bottom
         anchors.bottom: footer.top
         anchors.left: parent.left

@@ -10,7 +10,7 @@ Rectangle {
     property string title: ""
     property bool compact: false
 
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(compact || Metrics.landscape ? 3 : 5)
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(compact || Metrics.narrow ? 3 : 5)
     radius: Metrics.radius
     color: Theme.surface
     border.width: Metrics.hair
@@ -22,7 +22,7 @@ Rectangle {
         anchors.right: parent.right
         anchors.verticalCenter: parent.verticalCenter
         anchors.margins: Metrics.mm(6)
-        spacing: Metrics.mm(list.compact ? (Metrics.landscape ? 0 : 1.5) : Metrics.landscape ? 3 : 5)
+        spacing: Metrics.mm(list.compact ? (Metrics.narrow ? 0 : 1.5) : Metrics.narrow ? 3 : 5)
 
         KText {
             Layout.fillWidth: true
@@ -45,8 +45,8 @@ Rectangle {
 
                 Rectangle {
                     visible: !list.compact
-                    Layout.preferredWidth: Metrics.mmText(14)
-                    Layout.preferredHeight: Metrics.mmText(14)
+                    Layout.preferredWidth: Metrics.mmText(Metrics.narrow ? 11 : 14)
+                    Layout.preferredHeight: Metrics.mmText(Metrics.narrow ? 11 : 14)
                     Layout.alignment: Qt.AlignTop
                     radius: width / 2
                     color: Theme.toneSoft(line.tone)
@@ -55,7 +55,7 @@ Rectangle {
 
                     KIcon {
                         anchors.centerIn: parent
-                        width: Metrics.mmText(8)
+                        width: Metrics.mmText(Metrics.narrow ? 6.5 : 8)
                         height: width
                         name: line.pictogram
                         color: Theme.tone(line.tone)
@@ -72,18 +72,20 @@ Rectangle {
                     color: Theme.tone(line.tone)
                 }
                 GridLayout {
-                    columns: list.compact && list.width > Metrics.mm(160) * Display.textScale ? 2 : 1
+                    columns: list.compact && title.implicitWidth + detail.implicitWidth + columnSpacing <= width ? 2 : 1
                     columnSpacing: Metrics.gap
                     rowSpacing: Metrics.mm(list.compact ? 0 : 1)
                     Layout.fillWidth: true
 
                     KText {
+                        id: title
                         Layout.fillWidth: true
                         visible: text !== ""
                         text: line.title
                         font.weight: line.detail === "" ? Font.Normal : Font.DemiBold
                     }
                     KText {
+                        id: detail
                         Layout.fillWidth: parent.columns === 1
                         visible: text !== ""
                         text: line.detail

@@ -5,7 +5,7 @@ import Kiosk.View
 
 // The printed number: its beginning, small; then the eleven digits that are asked for, boxed as 10 + 1 and named.
 Rectangle {
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(6)
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.narrow ? 4 : 6)
     radius: Metrics.radius
     color: Theme.primarySoft
     border.width: Metrics.line
@@ -18,7 +18,7 @@ Rectangle {
         anchors.verticalCenter: parent.verticalCenter
         anchors.leftMargin: Metrics.mm(4)
         anchors.rightMargin: Metrics.mm(4)
-        spacing: Metrics.mm(3.5)
+        spacing: Metrics.mm(Metrics.narrow ? 2 : 3.5)
 
         KText {
             Layout.fillWidth: true

@@ -6,7 +6,7 @@ import Kiosk
 GridLayout {
     columns: Metrics.landscape ? 2 : 1
     columnSpacing: Metrics.gapWide
-    rowSpacing: Metrics.gapWide
+    rowSpacing: Metrics.mm(Metrics.narrow ? 5 : 8)
     Layout.fillWidth: true
     Layout.fillHeight: true
 }

@@ -8,7 +8,7 @@ Rectangle {
     id: header
     property bool hero: false // the first page: heading and lead on the main colour
 
-    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 3.5 : hero ? 14 : 8)
+    implicitHeight: column.implicitHeight + 2 * Metrics.mm(Metrics.landscape ? 3.5 : hero && !Metrics.narrow ? 14 : Metrics.narrow ? 5.5 : 8)
     color: hero ? Theme.primary : Theme.surface
 
     ColumnLayout {

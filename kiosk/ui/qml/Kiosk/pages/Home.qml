@@ -5,11 +5,17 @@ import Kiosk.View
 
 // What can be done with this card.
 Page {
+    Notice {
+        Layout.fillWidth: true
+        text: Metrics.sideBySide ? View.notice : ""
+        tone: View.noticeTone
+    }
     Split {
+        columns: Metrics.sideBySide ? 2 : 1
         Layout.fillHeight: Metrics.landscape
 
         ColumnLayout {
-            spacing: Metrics.mm(5)
+            spacing: Metrics.gap
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
             Layout.preferredWidth: Metrics.mm(92)
@@ -18,7 +24,7 @@ Page {
                 spacing: Metrics.mm(6)
 
                 CardPicture {
-                    visible: !Metrics.landscape
+                    visible: !Metrics.narrow
                     Layout.preferredWidth: Metrics.mm(38)
                     Layout.preferredHeight: Metrics.mm(24)
                 }
@@ -33,7 +39,7 @@ Page {
             }
             Notice {
                 Layout.fillWidth: true
-                text: View.notice
+                text: Metrics.sideBySide ? "" : View.notice
                 tone: View.noticeTone
             }
         }

@@ -10,7 +10,7 @@ Page {
             spacing: Metrics.gap
             Layout.fillWidth: true
             Layout.alignment: Qt.AlignTop
-            Layout.fillHeight: false
+            Layout.fillHeight: true
             Layout.preferredWidth: Metrics.mm(130)
 
             Lead {}
@@ -35,6 +35,7 @@ Page {
                 color: Theme.muted
                 horizontalAlignment: Text.AlignHCenter
             }
+            Filler {}
         }
         Keypad {
             Layout.alignment: Qt.AlignHCenter | (Metrics.landscape ? Qt.AlignVCenter : Qt.AlignBottom)

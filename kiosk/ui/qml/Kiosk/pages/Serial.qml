@@ -5,13 +5,13 @@ import Kiosk.View
 
 // The printed number, as the form asks for it.
 Page {
-    spacing: Metrics.mm(6)
+    spacing: Metrics.mm(Metrics.narrow ? 4 : 6)
 
     SerialDisplay {
         Layout.fillWidth: true
     }
     Split {
-        rowSpacing: Metrics.mm(6)
+        rowSpacing: Metrics.mm(Metrics.narrow ? 4 : 6)
         Layout.fillHeight: false
 
         MaskButton {}
