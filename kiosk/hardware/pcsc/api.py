@@ -90,6 +90,9 @@ PROBLEMS: Final[dict[int, PcscProblem]] = {
     0x80100002: PcscProblem.WAIT_ENDED,
 }
 
+_AUTHORISED: Final = frozenset({"SCardEstablishContext", "SCardConnect"})
+"""The calls polkit may deny. From any other the same result means that the service died under it (measured)."""
+
 
 @dataclass(frozen=True, slots=True)
 class PcscError:
@@ -114,7 +117,10 @@ def scard_call(call: str, reader: str, result: tuple[int, T]) -> T | PcscError:
     code = result[0] & 0xFFFFFFFF
     if code == SUCCESS:
         return result[1]
-    return PcscError(PROBLEMS.get(code, PcscProblem.UNKNOWN), call, code, reader)
+    problem = PROBLEMS.get(code, PcscProblem.UNKNOWN)
+    if problem is PcscProblem.ACCESS_DENIED and call not in _AUTHORISED:
+        problem = PcscProblem.SERVICE_LOST
+    return PcscError(problem, call, code, reader)
 
 
 @dataclass(frozen=True, slots=True)

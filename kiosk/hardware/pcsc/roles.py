@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kiosk.visit.ports import ReaderRole
 
-_NUMBERED = re.compile(r"(?P<model>.*\S)\s+[0-9A-F]{2}\s+(?P<slot>[0-9A-F]{2})", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<model>.*\S)\s+[0-9A-F]{2}\s+(?P<slot>[0-9A-F]{2})", re.IGNORECASE | re.DOTALL)
 MAX_NAME = 128  # MAX_READERNAME of pcsc-lite
 
 

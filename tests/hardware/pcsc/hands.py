@@ -127,7 +127,10 @@ class PcscdHands:
         """Take the cards out and wait until the service has seen it: the next test begins with empty slots."""
         for slot in list(self._cards):
             self.remove(slot)
-        _, context = self.scard.establish_context()
+        result, context = self.scard.establish_context()
+        if result != 0:  # a failed test left the service down; pyscard raises SystemError on context 0
+            self._daemon.start()
+            return
         states = [(name, int(ReaderState.UNAWARE)) for name in VPCD_READERS]
         while True:
             result, snapshots = self.scard.get_status_change(context, 1000, states)

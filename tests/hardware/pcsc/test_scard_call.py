@@ -13,7 +13,7 @@ TABLE = [
     (0x80100013, PcscProblem.SERVICE_LOST),
     (0x8010001E, PcscProblem.SERVICE_LOST),
     (0x80100003, PcscProblem.SERVICE_LOST),
-    (0x8010006A, PcscProblem.ACCESS_DENIED),
+    (0x8010006A, PcscProblem.SERVICE_LOST),  # nobody is denied a transmit: the service died under it
     (0x8010002E, PcscProblem.NO_READER),
     (0x80100009, PcscProblem.READER_GONE),
     (0x80100017, PcscProblem.READER_GONE),
@@ -39,6 +39,21 @@ def test_each_result_has_one_problem_signed_or_not(code: int, problem: PcscProbl
     assert error == PcscError(problem, "SCardTransmit", code, "Reader 00 00")
 
 
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("SCardEstablishContext", PcscProblem.ACCESS_DENIED),
+        ("SCardConnect", PcscProblem.ACCESS_DENIED),
+        ("SCardListReaders", PcscProblem.SERVICE_LOST),
+        ("SCardGetStatusChange", PcscProblem.SERVICE_LOST),
+    ],
+)
+def test_only_what_polkit_may_deny_is_a_denial(call: str, problem: PcscProblem) -> None:
+    error = scard_call(call, "", (0x8010006A, None))
+    assert isinstance(error, PcscError)
+    assert error.problem is problem
+
+
 @given(st.integers(-(2**31), 2**32 - 1))
 def test_any_result_is_success_or_one_error(code: int) -> None:
     outcome = scard_call("SCardConnect", "R", (code, "output"))
@@ -46,7 +61,7 @@ def test_any_result_is_success_or_one_error(code: int) -> None:
         assert outcome == "output"
     else:
         assert isinstance(outcome, PcscError)
-        assert outcome.problem is PROBLEMS.get(code & 0xFFFFFFFF, PcscProblem.UNKNOWN)
+        assert outcome.problem is PROBLEMS.get(code & 0xFFFFFFFF, PcscProblem.UNKNOWN)  # SCardConnect may be denied
 
 
 def test_a_failed_call_says_what_failed_and_nothing_of_its_output() -> None:
