@@ -14,7 +14,7 @@ from kiosk.sync.client import Channel
 from kiosk.sync.documents import POLICY, DocumentError, PolicyDocument, PolicyKeeper, envelope_type
 from kiosk.sync.identity import Identity
 from kiosk.sync.time_keeper import TimeKeeper
-from kiosk.sync.uploader import Uploader
+from kiosk.sync.uploader import Uploader, UploadState
 from kiosk.visit import events as ev
 from kiosk.visit.ports import Clock, Post
 
@@ -65,11 +65,20 @@ class Background:
         self._take_kept()
         while not self._stopping:
             self._wake.clear()
-            delay_s = self._uploader.step()
+            delay_s = self._upload()
             if self._clock.monotonic_s() >= self._poll_at_s:
                 self._poll_at_s = self._clock.monotonic_s() + (POLL_S if self._poll() else RETRY_S)
             until_poll_s = max(self._poll_at_s - self._clock.monotonic_s(), 0.0)
             self._wake.wait(min(delay_s, until_poll_s))
+
+    def _upload(self) -> float:
+        """One step of the upload; that it has stopped for good is written down once."""
+        before = self._uploader.status.state
+        delay_s = self._uploader.step()
+        status = self._uploader.status
+        if status.state is UploadState.STOPPED and before is not UploadState.STOPPED:
+            self._facts.commit("upload_stopped", {"reason": status.reason})
+        return delay_s
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from kiosk import __version__
@@ -49,9 +50,13 @@ def run(settings: Settings) -> int:
     from kiosk.app import Kiosk, Surroundings  # noqa: PLC0415
     from kiosk.clock import SystemClock  # noqa: PLC0415
     from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.ui.qt_guard import refused_qt  # noqa: PLC0415
     from kiosk.ui.screen import Screen, application  # noqa: PLC0415
     from kiosk.ui.ticket import draw_ticket  # noqa: PLC0415
 
+    refused = refused_qt(tuple(map(int, version("PySide6-Essentials").split("."))), sys.version_info[:3])
+    if refused is not None:
+        return _refuse(refused)
     qt = application()
     # The screen posts to the kiosk, the kiosk publishes to the screen: looked up when the first state comes.
     around = Surroundings(PyscardScard(), lambda state: screen.show(state), draw_ticket, SystemClock())  # noqa: PLW0108

@@ -53,6 +53,7 @@ class Facts:
 
 def fault_of(error: BaseException) -> Fault:
     """Why a fact is not on disk."""
-    if isinstance(error, OutboxFullError):
+    full = isinstance(error, StoreFailedError) and error.error.field == "disk_space"
+    if full or isinstance(error, OutboxFullError):
         return store_full(str(error))
     return store_failed(str(error) if isinstance(error, StoreFailedError) else type(error).__name__)
