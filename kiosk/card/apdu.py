@@ -61,9 +61,8 @@ class CommandApdu:
     extended: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("cla", "ins", "p1", "p2"):
-            if not 0 <= getattr(self, name) <= 0xFF:
-                raise MalformedApdu(f"{name} is not one byte")
+        if (self.cla | self.ins | self.p1 | self.p2) & ~0xFF:  # negative ones, too
+            raise MalformedApdu("CLA, INS, P1 or P2 is not one byte")
         if not 0 <= self.ne <= (EXTENDED_NE_MAX if self.extended else SHORT_NE_MAX):
             raise MalformedApdu(f"ne {self.ne} is out of range")
         if len(self.data) > (EXTENDED_LC_MAX if self.extended else SHORT_LC_MAX):

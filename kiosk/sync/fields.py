@@ -6,6 +6,7 @@ ignored: a newer backend may say more. No error repeats a value.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,17 @@ class Fields:
         if pattern is not None and not pattern.fullmatch(value):
             self._refuse(name, f"the form {pattern.pattern} expected")
         return value
+
+    def octets(self, name: str, low: int, high: int) -> bytes:
+        """`low` to `high` bytes written in lower-case hex."""
+        value = self._get(name)
+        raw = b""
+        if isinstance(value, str) and 2 * low <= len(value) <= 2 * high:
+            with contextlib.suppress(ValueError):
+                raw = bytes.fromhex(value)
+        if raw.hex() != value or not value:  # `fromhex` is laxer: capitals, spaces
+            self._refuse(name, f"{low} to {high} bytes in lower-case hex expected")
+        return raw
 
     def whole(self, name: str, low: int, high: int) -> int:
         """A whole number within bounds."""

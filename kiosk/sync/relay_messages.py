@@ -15,7 +15,8 @@ MAX_ITEMS: Final = 64
 MAX_COUNTER: Final = 32_767
 MAX_WAIT_MS: Final = 32_767
 CONVERSATION_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,60}", re.ASCII)
-_APDU: Final = re.compile(r"(?:[0-9a-f]{2}){4,261}", re.ASCII)
+APDU_BYTES: Final = (4, 261)
+"""Shortest and longest short APDU."""
 _STATUS_WORD: Final = re.compile(r"[0-9a-f]{4}", re.ASCII)
 
 
@@ -65,6 +66,6 @@ def _message(fields: Fields) -> Package | Close:
 def _step(item: Fields) -> CardStep:
     expected = item.texts("expected_sw", pattern=_STATUS_WORD, low=1, high=16)
     return CardStep(
-        command=bytes.fromhex(item.text("apdu", pattern=_APDU, max_chars=522)),
+        command=item.octets("apdu", *APDU_BYTES),
         expected_sw=frozenset(int(word, 16) for word in expected),
     )

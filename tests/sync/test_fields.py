@@ -85,3 +85,16 @@ def test_a_rule_of_the_caller() -> None:
 
     assert read(GOOD, build) == FieldError("o.n", "odd")
     assert str(FieldError("o.n", "odd")) == "o.n: odd"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "00", "0", "00112", "0011aA", "00 11", "0011\n", "00112233445566", None, 1, [], "zz11"]
+)
+def test_octets_are_lower_case_hex_within_bounds(value: object) -> None:
+    error = read({"apdu": value}, lambda fields: fields.octets("apdu", 2, 4))
+    assert error == FieldError("apdu", "2 to 4 bytes in lower-case hex expected")
+
+
+@pytest.mark.parametrize("value", ["0011", "00112233", "ffffff"])
+def test_octets_are_bytes(value: str) -> None:
+    assert read({"apdu": value}, lambda fields: fields.octets("apdu", 2, 4)) == bytes.fromhex(value)
