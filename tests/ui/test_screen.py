@@ -219,6 +219,8 @@ def test_the_number_is_read_as_it_is_drawn() -> None:
     member = replace(samples.MEMBER, level=1)
     with opened() as screen:
         show(screen, samples.state(SerialNumber(), member=member, card=True))
+        drawn = [item.property("text") for item in items(screen) if is_text(item) and len(item.property("text")) == 1]
+        assert "".join(drawn) == "00000000013"
         assert "0000000001 3" in Finger(screen).visible_texts()
 
 
