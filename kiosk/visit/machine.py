@@ -12,7 +12,7 @@ from typing import assert_never
 from kiosk.visit import events as ev
 from kiosk.visit.choices import on_choice, on_digit, on_erase, on_submit, reach_goal, refuse_identity
 from kiosk.visit.effects import AskStanding, Effect, PrintTicket, ReadCard, ReleaseCard
-from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.failures import CardSafety, Cause, Fault
 from kiosk.visit.model import (
     Attract,
     CardProblem,
@@ -39,7 +39,7 @@ from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.timing import deadline_s, on_time
 from kiosk.visit.turn import Turn, card_safety, parting_notice
 from kiosk.visit.updating import on_end, on_progress, resume_update
-from kiosk.visit.values import CardStanding, RecordType, UpdatePhase
+from kiosk.visit.values import CardStanding, RecordType
 
 
 def step(state: State, event: ev.Event, now_s: float) -> tuple[State, tuple[Effect, ...]]:
@@ -158,12 +158,12 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
     if role is not ReaderRole.PATIENT or card_session != turn.state.card_session:
         return
     step, member = turn.state.step, turn.state.member
-    notice = parting_notice(turn.state)
+    safety, notice = card_safety(turn.state), parting_notice(turn.state)
     turn.state = replace(turn.state, card_session=None)
     match step:
         case OutOfService():
             turn.go(replace(step, card_in_slot=False))
-        case Updating(phase=UpdatePhase.WRITING | UpdatePhase.CLOSING):
+        case Updating() if safety is CardSafety.UNFINISHED:
             turn.learn(replace(turn.member, interrupted=True))
             turn.go(Interrupted())
         case Interrupted():
@@ -171,7 +171,9 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
         case Reading() | CardProblem() if member is not None and member.interrupted:
             turn.go(Interrupted())
         case Updating() | Reading():
-            turn.end_visit("removed", Notice.UNCHANGED)
+            turn.end_visit("removed", Notice.UNCHANGED if safety is CardSafety.UNCHANGED else notice)
+        case CardProblem(fault=Fault(cause=Cause.CARD_REMOVED), safety=CardSafety.UNCHANGED):
+            turn.rest(Notice.UNCHANGED)  # whoever saw it first, relay or monitor, the same is said
         case RemoveCard() | ForgottenCard() | CardProblem():
             turn.rest(notice)
         case _:

@@ -326,6 +326,7 @@ class Member:
     losses_seen: bool = False
     report: UpdateReport | None = None
     outcome: Outcome | None = None
+    wrote: bool = False  # a run of this visit may have written
     interrupted: bool = False  # the card left while being written: only the same card goes on
     printed: frozenset[TicketKind] = frozenset()  # kinds of which an original was sent to the printer
 
@@ -339,9 +340,7 @@ class Member:
     @property
     def unfinished(self) -> bool:
         """Whether the card's transaction flag is, or may be, still 1."""
-        if self.outcome is Outcome.UPDATED:
-            return False
-        return self.card.unfinished or self.interrupted or (self.report is not None and self.report.wrote)
+        return self.outcome is not Outcome.UPDATED and (self.card.unfinished or self.wrote or self.interrupted)
 
     @property
     def pending(self) -> tuple[str, ...]:

@@ -146,7 +146,9 @@ def ended_fields(outcome: Outcome, fault: Fault | None = None, report: UpdateRep
 def card_safety(state: State) -> CardSafety:
     """What is known of the card now, from phase and outcome of the update; nothing more is ever claimed."""
     if isinstance(state.step, Updating):
-        return CardSafety.UNCHANGED if state.step.phase is UpdatePhase.OPENING else CardSafety.UNFINISHED
+        opening = state.step.phase is UpdatePhase.OPENING
+        unfinished = state.member is not None and state.member.unfinished
+        return CardSafety.UNCHANGED if opening and not unfinished else CardSafety.UNFINISHED
     if isinstance(state.step, Interrupted):
         return CardSafety.UNFINISHED
     if isinstance(state.step, CardProblem | OutOfService | RemoveCard | ForgottenCard):

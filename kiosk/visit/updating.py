@@ -71,9 +71,9 @@ def on_end(turn: Turn, card_session: CardSession, report: UpdateReport) -> None:
         if member is not None and isinstance(turn.state.step, Interrupted | Reading) and member.interrupted:
             _after_removal(turn, report)
         return
-    turn.learn(replace(member, report=report))
+    turn.learn(replace(member, report=report, wrote=member.wrote or report.wrote))
     card_left = report.fault is not None and report.fault.cause is Cause.CARD_REMOVED
-    if card_left and report.wrote:  # the relay saw it before the reader's monitor did
+    if card_left and turn.member.unfinished:  # the relay saw it before the reader's monitor did
         turn.note(RecordType.UPDATE_ENDED, fields, pseudonym)
         turn.learn(replace(turn.member, interrupted=True))
         turn.go(Interrupted())
@@ -86,12 +86,13 @@ def on_end(turn: Turn, card_session: CardSession, report: UpdateReport) -> None:
 
 def _after_removal(turn: Turn, report: UpdateReport) -> None:
     """The card left while being written; the relay now says how far it got."""
-    turn.learn(replace(turn.member, report=report))
+    member = turn.member
+    turn.learn(replace(member, report=report, wrote=member.wrote or report.wrote))
     if not isinstance(turn.state.step, Interrupted):
         return
     if report.outcome is Outcome.UPDATED:  # taken out after the last write: the centre closed all the same
         turn.learn(replace(turn.member, outcome=Outcome.UPDATED, interrupted=False))
         turn.end_visit("removed", Notice.UPDATED)
-    elif not report.wrote:  # the first write never left: nothing was changed, and that is what is said
+    elif not (member.card.unfinished or turn.member.wrote):  # the first write never left: nothing was changed
         turn.learn(replace(turn.member, interrupted=False))
         turn.end_visit("removed", Notice.UNCHANGED)

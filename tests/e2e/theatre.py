@@ -152,7 +152,8 @@ class Audience:
 
 def words(state: State) -> str:
     """All the words of a page, as its picture is made from them."""
-    return plain(repr(present(state, datetime.now(ZoneInfo("Europe/Paris")))))
+    shown = repr(present(state, datetime.now(ZoneInfo("Europe/Paris"))))
+    return plain(shown.replace("\\xa0", " ").replace("\\u202f", " "))  # as `repr` writes the spaces of typesetting
 
 
 # --- the centre --------------------------------------------------------------------------------------------------
