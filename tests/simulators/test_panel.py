@@ -1,0 +1,255 @@
+"""The panel drives a real kiosk: pressed by accessible name, each hand's deed is seen on the kiosk's own page."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QGuiApplication, QImage
+from PySide6.QtQuick import QQuickWindow
+
+from kiosk.sync.centre import ask_standing
+from kiosk.ui import texts
+from kiosk.ui.screen import Screen
+from kiosk.ui.typography import plain
+from kiosk.visit.model import State
+from kiosk.visit.ports import ReaderRole
+from simulators import demo
+from simulators.card.card import SimulatedCard
+from simulators.panel import Panel
+from simulators.personas import load, names
+from simulators.screen import PRESS, Finger, wait_until
+from simulators.stage import EmbeddedSlots, Stage, stage
+
+INSERT, PULL = "Insérer la carte de l'assuré", "Retirer la carte de l'assuré"
+INSERT_PRO, PULL_PRO = "Insérer la carte du professionnel", "Retirer la carte du professionnel"
+TURN = "Retourner la carte"
+CUT, RESTORE = "Couper le réseau", "Rétablir le réseau"
+TAKE_PAPER, GIVE_PAPER = "Retirer le papier", "Remettre du papier"
+JEANNE, ODILE = load("outdated").title, load("up-to-date").title
+
+
+class Touch:
+    """A finger on the panel."""
+
+    def __init__(self, window: QQuickWindow) -> None:
+        self._window = window
+
+    def all(self, role: QAccessible.Role) -> dict[str, QAccessibleInterface]:
+        """Every visible element of this role by its name; a name twice is an error."""
+        found = [node for node in _visible(QAccessible.queryAccessibleInterface(self._window)) if node.role() == role]
+        named = [plain(node.text(QAccessible.Text.Name)) for node in found]
+        assert len(set(named)) == len(named), named
+        assert "" not in named
+        return dict(zip(named, found, strict=True))
+
+    def reads(self, text: str) -> bool:
+        """Whether this text can be read."""
+        nodes = _visible(QAccessible.queryAccessibleInterface(self._window))
+        return any(plain(node.text(QAccessible.Text.Name)) == plain(text) for node in nodes)
+
+    def can(self, name: str) -> bool:
+        """Whether a button of this name can be pressed now."""
+        node = self.all(QAccessible.Role.Button).get(plain(name))
+        return node is not None and not node.state().disabled
+
+    def press(self, name: str) -> None:
+        """Press a button as soon as it can be pressed."""
+        wait_until(lambda: self.can(name), f"button {name}")
+        self.all(QAccessible.Role.Button)[plain(name)].actionInterface().doAction(PRESS)
+
+
+def _visible(node: QAccessibleInterface) -> Iterator[QAccessibleInterface]:
+    for index in range(node.childCount()):
+        child = node.child(index)
+        if child.isValid() and not child.state().invisible:
+            yield child
+            yield from _visible(child)
+
+
+class _Slots(EmbeddedSlots):
+    """The embedded reader, which can refuse a card."""
+
+    broken = False
+
+    def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
+        if self.broken:
+            raise RuntimeError("the slot does not speak")
+        super().insert(role, card)
+
+
+@dataclass
+class Desk:
+    """Kiosk and panel side by side."""
+
+    stage: Stage
+    slots: _Slots
+    kiosk: Finger
+    panel: Panel
+    touch: Touch
+
+    def insert(self, title: str) -> None:
+        self.touch.press(title)
+        self.touch.press(INSERT)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, qapp: QGuiApplication) -> Iterator[Desk]:
+    """A kiosk in service, its panel, and Jeanne's card in the hand."""
+    assert qapp is not None
+    screens: list[Screen] = []
+
+    def publish(state: State) -> None:
+        for one in screens:
+            one.show(state)
+
+    slots = _Slots()
+    with stage(tmp_path, slots, publish) as on_stage:
+        size = on_stage.settings.screen
+        screen = Screen(
+            on_stage.kiosk.post,
+            diagonal_in=size.diagonal_in,
+            width_px=size.width_px,
+            height_px=size.height_px,
+            scale_to_fit=True,
+            still=True,
+        )
+        screens.append(screen)
+        panel = Panel(on_stage, load("outdated"))
+        on_stage.kiosk.start()
+        kiosk = Finger(screen)
+        kiosk.wait_for("attract")
+        wait_until(lambda: kiosk.visible_texts().count("disponible") == 5, "everything in service")
+        yield Desk(on_stage, slots, kiosk, panel, Touch(panel.window))
+        panel.close()
+        screen.close()
+
+
+def test_both_slots_hold_a_card_and_give_it_back(desk: Desk) -> None:
+    desk.insert(JEANNE)
+    desk.kiosk.wait_for("home")
+    assert not desk.touch.can(INSERT_PRO), "one card cannot be in two slots"
+    assert not desk.touch.can(TURN), "nor be turned in one"
+    desk.touch.press(ODILE)
+    desk.touch.press(INSERT_PRO)
+    wait_until(lambda: not desk.panel.scene.busy, "the hands at rest")
+    assert desk.panel.scene.slots == {ReaderRole.PATIENT: "outdated", ReaderRole.PROFESSIONAL: "up-to-date"}
+    desk.touch.press(PULL_PRO)
+    desk.touch.press(PULL)
+    desk.kiosk.wait_for("attract")
+    wait_until(lambda: desk.touch.can(INSERT) and desk.touch.can(INSERT_PRO), "both slots empty")
+    assert desk.panel.scene.chosen == "outdated", "a card that was pulled out is in the hand"
+
+
+def test_a_card_upside_down_leads_to_the_page_that_shows_the_right_way(desk: Desk) -> None:
+    desk.touch.press(TURN)
+    desk.insert(JEANNE)
+    desk.kiosk.wait_for("cardProblem")
+    desk.kiosk.wait_for_text("Nous ne lisons pas votre carte.")
+    assert desk.touch.reads("carte à l'envers")
+    desk.touch.press(PULL)
+    desk.kiosk.wait_for("attract")
+    desk.touch.press(TURN)
+    desk.touch.press(INSERT)
+    desk.kiosk.wait_for("home")
+
+
+def test_a_cut_network_is_told_and_its_return_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ask_standing, "__kwdefaults__", {"deadline_s": 1.5})  # a member in a hurry
+    desk.touch.press(CUT)
+    wait_until(lambda: desk.touch.can(RESTORE), "the cut")
+    assert desk.touch.reads("coupé")
+    desk.insert(JEANNE)
+    desk.kiosk.wait_for("home")
+    assert any("Le centre ne répond pas." in text for text in desk.kiosk.visible_texts())
+    desk.touch.press(RESTORE)
+    wait_until(lambda: desk.touch.can(CUT), "the way restored")
+    desk.touch.press(PULL)
+    desk.kiosk.wait_for("attract")
+    desk.touch.press(INSERT)
+    desk.kiosk.wait_for_text("Une mise à jour est prête pour cette carte.")
+
+
+def test_without_paper_the_kiosk_says_so_and_takes_it_back(desk: Desk) -> None:
+    desk.touch.press(TAKE_PAPER)
+    desk.kiosk.wait_for_text(texts.ON_SCREEN_ONLY)
+    desk.touch.press(GIVE_PAPER)
+    wait_until(lambda: plain(texts.ON_SCREEN_ONLY) not in desk.kiosk.visible_texts(), "paper again")
+
+
+def test_a_printed_ticket_is_a_picture_in_the_panel(desk: Desk, tmp_path: Path) -> None:
+    chip = load("up-to-date").card.chip
+    assert chip is not None
+    born = chip.beneficiaries[0].birth_date
+    desk.insert(ODILE)
+    desk.kiosk.wait_for("home")
+    desk.kiosk.press(texts.HOME_SERIAL)
+    desk.kiosk.wait_for("identification")
+    desk.kiosk.type_digits(born[6:8] + born[4:6] + born[0:4])
+    desk.kiosk.press(texts.SUBMIT)
+    desk.kiosk.wait_for("serial")
+    assert desk.touch.reads("Le ticket imprimé apparaît ici.")
+    before = _grab(desk.panel, tmp_path)
+    desk.kiosk.press(texts.PRINT)
+    wait_until(lambda: "Ticket imprimé n° 1" in desk.touch.all(QAccessible.Role.Graphic), "the ticket's picture")
+    wait_until(lambda: _dark(_grab(desk.panel, tmp_path)) > _dark(before) + 2000, "black on white in the panel")
+
+
+def _grab(panel: Panel, folder: Path) -> QImage:
+    panel.grab(folder / "panel.png")
+    return QImage(str(folder / "panel.png"))
+
+
+def _dark(image: QImage) -> int:
+    """Black dots in the column of the ticket."""
+    return sum(
+        image.pixelColor(x, y).lightness() < 40
+        for x in range(image.width() * 3 // 4, image.width(), 2)
+        for y in range(100, image.height(), 2)
+    )
+
+
+def test_what_cannot_be_done_is_told_and_undone(desk: Desk) -> None:
+    desk.slots.broken = True
+    desk.insert(JEANNE)
+    wait_until(lambda: desk.touch.reads("Fente de l'assuré : the slot does not speak"), "the message")
+    assert desk.touch.can(INSERT), "the card is still in the hand"
+    desk.touch.press("Fermer le message")
+    wait_until(lambda: desk.panel.scene.problem == "", "the message gone")
+    desk.slots.broken = False
+    desk.touch.press(INSERT)
+    desk.kiosk.wait_for("home")
+
+
+def test_every_persona_is_in_the_deck(desk: Desk) -> None:
+    assert {plain(load(name).title) for name in names()} <= desk.touch.all(QAccessible.Role.Button).keys()
+
+
+def _close(title: str) -> None:
+    (found,) = [window for window in QGuiApplication.topLevelWindows() if window.title() == title]
+    found.close()
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda: _close("Borne"),
+        lambda: _close("Simulateur de la borne"),
+        lambda: os.kill(os.getpid(), signal.SIGINT),
+        lambda: os.kill(os.getpid(), signal.SIGTERM),
+    ],
+    ids=["kiosk closed", "panel closed", "SIGINT", "SIGTERM"],
+)
+def test_one_end_ends_everything(qapp: QGuiApplication, leave: Callable[[], None]) -> None:
+    assert qapp is not None
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    QTimer.singleShot(0, leave)
+    assert demo.windowed("embedded", load("outdated"), ()) == 0
+    assert psutil.Process().children() == []
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
