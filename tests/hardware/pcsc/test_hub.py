@@ -140,6 +140,15 @@ def test_an_abandoned_thread_sends_nothing_more(kiosk: Kiosk) -> None:
     assert answers.empty()
 
 
+def test_an_idle_card_thread_has_no_limit(kiosk: Kiosk) -> None:
+    session = kiosk.insert(ToyChip())
+    assert kiosk.exchange(session) == b"\x90\x00"
+    kiosk.clock.now_s += 86_400
+    kiosk.hub.check_deadlines()
+    assert kiosk.exchange(session) == b"\x90\x00"
+    assert "ReaderFailed" not in kiosk.events.kinds()
+
+
 def test_no_limit_moves_with_the_wall_clock(kiosk: Kiosk) -> None:
     session = kiosk.insert(ToyChip())
     with kiosk.scard.hanging(READERS[0]):
@@ -244,7 +253,12 @@ def test_only_the_role_whose_reader_is_missing_fails() -> None:
     hub = ReaderHub(scard, BINDINGS, events, FakeClock())
     hub.start()
     events.wait_for(lambda seen: len(seen) == 2)
+    scard.unplug(READERS[1])  # the list changes twice; what is missing has been said
+    events.wait_event(ReaderFailed, 2)
+    scard.replug(READERS[1])
+    events.wait_event(ReaderReady, 2)
     hub.stop()
+    assert [event.role for event in events.events if isinstance(event, ReaderFailed)] == [PATIENT, STAFF]
     failed, ready = events.wait_event(ReaderFailed), events.wait_event(ReaderReady)
     assert (failed.role, failed.fault.cause) == (PATIENT, Cause.NO_READER)
     assert failed.fault.detail == "Embedded Reader not among 2 readers"
