@@ -68,6 +68,10 @@ class Bench(QObject):
         """Show this scene as soon as the event loop runs."""
         self._arrived.emit(scene)
 
+    def current(self) -> Scene:
+        """The scene being shown."""
+        return self._scene
+
     @Slot(object)
     def _on_arrived(self, scene: Scene) -> None:
         self._scene = scene
@@ -133,7 +137,7 @@ class Bench(QObject):
         """The persona in the professional slot, or nothing."""
         return self._scene.slots.get(ReaderRole.PROFESSIONAL, "")
 
-    @Property(list, notify=changed)
+    @Property("QStringList", notify=changed)  # QML knows the length and the items
     def turned(self) -> list[str]:
         """Personas whose card is turned over."""
         return sorted(self._scene.turned)

@@ -40,20 +40,22 @@ class Panel:
             raise RuntimeError("the panel's bridge is not registered")
         self._bench: Bench | None = bench
         deck = (persona, *(other for other in built_in() if other.name != persona.name))
-        self._hands = Hands(stage, deck, self._show)
-        bench.attach(self._hands, deck, family)
+        self.hands = Hands(stage, deck, self._show)
+        bench.attach(self.hands, deck, family)
         engine.load(QUrl.fromLocalFile(str(_QML / "Panel.qml")))
         roots = engine.rootObjects()
         if not roots or not isinstance(roots[0], QQuickWindow):
-            self._hands.close()
+            self.hands.close()
             raise RuntimeError("the panel's page cannot be loaded")
         self.window: QQuickWindow = roots[0]
         QAccessible.setActive(True)  # else Controls have empty names
 
     @property
     def scene(self) -> Scene:
-        """What is where."""
-        return self._hands.scene
+        """What the panel shows. Raises RuntimeError once closed."""
+        if self._bench is None:
+            raise RuntimeError("the panel is closed")
+        return self._bench.current()
 
     def grab(self, path: Path) -> None:
         """Write a picture of the panel to `path` (PNG by its name)."""
@@ -64,7 +66,7 @@ class Panel:
         """Put the hands down, close the window, delete the engine. Twice is harmless."""
         if self._bench is None:
             return
-        self._hands.close()
+        self.hands.close()
         self._bench = None
         self.window.close()
         shiboken6.delete(self._engine)

@@ -51,7 +51,7 @@ ApplicationWindow {
             anchors.topMargin: 6
             anchors.bottom: hand.top
             anchors.bottomMargin: panel.gap
-            width: 300
+            width: 330
             title: "Cartes"
 
             ListView {
@@ -73,7 +73,7 @@ ApplicationWindow {
             id: hand
             bodyHeight: 80
             anchors.bottom: parent.bottom
-            width: 300
+            width: 330
             title: "Carte en main"
             condition: !panel.chosenFree ? "dans la borne" : panel.chosenTurned ? "à l’envers" : "à l’endroit"
             conditionColor: !panel.chosenFree ? Theme.muted : panel.chosenTurned ? Theme.warn : Theme.ok
@@ -86,13 +86,6 @@ ApplicationWindow {
                 kind: Bench.kindOf(Bench.chosen)
                 rotation: panel.chosenTurned ? 180 : 0
                 opacity: panel.chosenFree ? 1 : 0.35
-
-                Behavior on rotation {
-                    NumberAnimation {
-                        duration: 160
-                        easing.type: Easing.OutCubic
-                    }
-                }
             }
             Words {
                 anchors.left: inHand.right
@@ -122,7 +115,7 @@ ApplicationWindow {
             anchors.leftMargin: panel.gap
             anchors.top: cards.top
             anchors.bottom: parent.bottom
-            width: 300
+            width: 276
             spacing: panel.gap
 
             readonly property real slotHeight: (height - network.height - paper.height - 3 * spacing) / 2
@@ -173,7 +166,8 @@ ApplicationWindow {
             anchors.top: cards.top
             anchors.bottom: parent.bottom
             title: "Dernier ticket"
-            condition: Bench.tickets === 0 ? "" : "n° " + Bench.tickets
+            condition: Bench.tickets === 0 ? "" : "imprimé, n° " + Bench.tickets
+            conditionColor: Theme.ok
 
             Words {
                 visible: Bench.tickets === 0

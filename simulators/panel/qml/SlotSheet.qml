@@ -14,12 +14,12 @@ Sheet {
     readonly property bool chosenFree: Bench.chosen !== Bench.patient && Bench.chosen !== Bench.professional
 
     title: "Fente " + ofWhom
-    condition: !full ? "vide" : turned ? "carte à l’envers" : "carte insérée"
+    condition: !full ? "vide" : turned ? "à l’envers" : "insérée"
     conditionColor: !full ? Theme.muted : turned ? Theme.warn : Theme.ok
 
     Item {
         id: drawing
-        width: 128
+        width: 116
         height: parent.height
         clip: true
 
@@ -35,14 +35,7 @@ Sheet {
             kind: slot.full ? Bench.kindOf(slot.held) : "other"
             rotation: slot.turned ? -90 : 90
             anchors.horizontalCenter: parent.horizontalCenter
-            y: slot.full ? 23 : drawing.height
-
-            Behavior on y {
-                NumberAnimation {
-                    duration: 160
-                    easing.type: Easing.OutCubic
-                }
-            }
+            y: 23 // a good third is inside
         }
         Rectangle {
             x: 12
