@@ -175,9 +175,17 @@ class Operator(Protocol):
         ...
 
 
-def enrol(settings: Settings, backend: Operator, ticket_file: Path, site_kind: SiteKind, **limits: float) -> None:
+def enrol(
+    settings: Settings,
+    backend: Operator,
+    ticket_file: Path,
+    site_kind: SiteKind,
+    *,
+    kiosk_id: str = KIOSK_ID,
+    **limits: float,
+) -> None:
     """Enrol the kiosk with a one-time ticket, as a technician does, and sign the policy of its site (and `limits`)."""
-    ticket = backend.command("ticket", KIOSK_ID, site_kind=site_kind.value)["ticket"]
+    ticket = backend.command("ticket", kiosk_id, site_kind=site_kind.value)["ticket"]
     ticket_file.write_text(f"{ticket}\n", encoding="ascii")
     with contextlib.redirect_stdout(io.StringIO()) as said:
         status = cli.enrol(settings, backend.ready.enrol_origin, Path(backend.ready.ca_file), ticket_file)
@@ -185,7 +193,7 @@ def enrol(settings: Settings, backend: Operator, ticket_file: Path, site_kind: S
         raise RuntimeError(f"the kiosk cannot be enrolled: {said.getvalue()}")
     codes = CodeIssuing.ON if site_kind is SiteKind.AGENCY else CodeIssuing.OFF
     policy = {"site_kind": site_kind.value, "issue_code": codes.value, "kiosk_number": KIOSK_NUMBER, **limits}
-    backend.command("policy", KIOSK_ID, set=policy)
+    backend.command("policy", kiosk_id, set=policy)
 
 
 def _made(folder: Path) -> Path:

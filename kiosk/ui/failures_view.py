@@ -25,6 +25,7 @@ _PICTURES = {
     "reader": Picture.KIOSK,
     "closed": Picture.KIOSK,
 }
+_FINISH = PAGES[MemberPage.UPDATE_STOPPED].todo
 
 
 def call_text(state: State) -> str:
@@ -75,15 +76,18 @@ def ticket_answers(page: MemberPage, state: State) -> tuple[Row, ...]:
 
 
 def answers(
-    fault: Fault, safety: CardSafety, state: State, now: datetime, *, with_what: bool = False
+    fault: Fault, safety: CardSafety, state: State, now: datetime, *, with_what: bool = False, finish: bool = False
 ) -> tuple[Row, ...]:
-    """The answers after the heading. The heading says what happened; `with_what` repeats it where it does not."""
+    """The answers after the heading. The heading says what happened; `with_what` repeats it where it does not.
+
+    `finish`: whatever the cause, an update that has begun is to be finished: put the card back, here or elsewhere.
+    """
     page = PAGES[CATALOGUE[fault.cause].page]
     safe = typeset(f"{SAFETY[safety]} {page.rights}")
     worried = safety in (CardSafety.UNFINISHED, CardSafety.UNKNOWN)
     rows = (
         Row(t.ANSWER_SAFE, safe, Icon.SHIELD, Tone.WARN if worried else Tone.OK),
-        Row(t.ANSWER_TODO, todo(fault, state, now), Icon.NEXT, Tone.INFO),
+        Row(t.ANSWER_TODO, typeset(_FINISH) if finish and worried else todo(fault, state, now), Icon.NEXT, Tone.INFO),
         Row(t.ANSWER_CALL, call_text(state), Icon.PHONE, Tone.INFO),
     )
     return (Row(t.ANSWER_WHAT, what(fault, state, now), Icon.INFO, Tone.INFO), *rows) if with_what else rows

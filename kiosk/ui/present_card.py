@@ -315,7 +315,7 @@ def _unhappy(step: Result, state: State, now: datetime, onward: Button) -> ViewM
         )
     else:
         repeated = what(fault, state, now).rstrip(".") == heading
-        rows = answers(fault, safety, state, now, with_what=not repeated)
+        rows = answers(fault, safety, state, now, with_what=not repeated, finish=True)
     return ViewModel(
         page=step.page,
         key=step.outcome.value,

@@ -181,20 +181,26 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
 
 
 def _reader_ready(turn: Turn, role: ReaderRole) -> None:
-    if role is ReaderRole.PATIENT:
-        turn.state = replace(turn.state, world=replace(turn.state.world, reader_ready=True, reader_fault=None))
+    if role is not ReaderRole.PATIENT:
+        return
+    turn.state = replace(turn.state, world=replace(turn.state.world, reader_ready=True, reader_fault=None))
+    if isinstance(turn.state.step, OutOfService) and turn.state.card_session is None:
+        turn.rest(parting_notice(turn.state) if turn.state.step.card_in_slot else None)
+    else:
         _settle(turn)
 
 
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
     if event.role is not ReaderRole.PATIENT:
         return
-    safety = card_safety(turn.state)
+    safety, before = card_safety(turn.state), turn.state.step
+    # No removal was seen and none will be told: the card is asked for back until the reader can be used again.
+    inside = turn.state.card_session is not None or (isinstance(before, OutOfService) and before.card_in_slot)
     world = replace(turn.state.world, reader_ready=False, reader_fault=event.fault)
     turn.state = replace(turn.state, world=world, card_session=None)
     if turn.state.member is not None or isinstance(turn.state.step, Reading):
         turn.end_visit("reader_failed")
-    turn.out_of_service(event.fault, safety)
+    turn.go(OutOfService(event.fault, card_in_slot=inside, safety=safety))
 
 
 def _settle(turn: Turn) -> None:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ from simulators.backend.server import Ready
 from simulators.card import SimulatedCard
 from simulators.personas import load
 from simulators.reader.embedded import READERS, EmbeddedScard
-from simulators.stage import Operator, enrol
+from simulators.stage import KIOSK_ID, Operator, enrol
 
 LIMIT_S = 20.0
 POLL_S = 0.005
@@ -152,8 +152,18 @@ class Audience:
 
 def words(state: State) -> str:
     """All the words of a page, as its picture is made from them."""
-    shown = repr(present(state, datetime.now(ZoneInfo("Europe/Paris"))))
-    return plain(shown.replace("\\xa0", " ").replace("\\u202f", " "))  # as `repr` writes the spaces of typesetting
+    return plain(" | ".join(_texts(present(state, datetime.now(ZoneInfo("Europe/Paris"))))))
+
+
+def _texts(shown: object) -> Iterator[str]:
+    if isinstance(shown, str):
+        yield shown
+    elif isinstance(shown, tuple):
+        for part in shown:
+            yield from _texts(part)
+    elif is_dataclass(shown):
+        for entry in fields(shown):
+            yield from _texts(getattr(shown, entry.name))
 
 
 # --- the centre --------------------------------------------------------------------------------------------------
@@ -342,17 +352,11 @@ def _entries(kind: str) -> Callable[[Transaction], Any]:
 
 
 @contextmanager
-def house(
-    folder: Path,
-    operator: Operator,
-    *,
-    site_kind: SiteKind = SiteKind.AGENCY,
-    **policy: Any,
-) -> Iterator[House]:
+def house(folder: Path, operator: Operator, *, kiosk_id: str = KIOSK_ID) -> Iterator[House]:
     """Enrol a kiosk without a printer, start it, wait until it is in service; stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(KioskSettings(folder / "kiosk", serial="K-0999"), ReaderSettings(READERS[0]))
-    enrol(settings, operator, folder / "ticket", site_kind, **policy)
+    enrol(settings, operator, folder / "ticket", SiteKind.AGENCY, kiosk_id=kiosk_id)
     with reopened(settings) as opened:
         yield opened
 
