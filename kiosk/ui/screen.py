@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import shiboken6
-from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QAccessible, QFont, QFontMetricsF, QGuiApplication
 from PySide6.QtQml import QQmlApplicationEngine
 from PySide6.QtQuick import QQuickWindow, QSGRendererInterface  # QQuickWindow: else the root is a bare QWindow
 from PySide6.QtQuickControls2 import QQuickStyle
 
-from kiosk.ui import (
-    pictograms,  # noqa: F401  # registers its element on import
-    presenters,
-)
+from kiosk.ui import presenters
 from kiosk.ui.fonts import load_fonts
+from kiosk.ui.pictograms import PROVIDER, Pictograms
 from kiosk.ui.present import present
 from kiosk.ui.presenters import Display, DisplaySpec, Hand, View
 from kiosk.ui.views import ViewModel
@@ -89,6 +87,7 @@ class Screen(QObject):
         family = load_fonts()
         self._engine: QQmlApplicationEngine | None = QQmlApplicationEngine()
         self._engine.addImportPath(str(_QML))
+        self._engine.addImageProvider(PROVIDER, Pictograms())
         self._spec = DisplaySpec(width_px, height_px, diagonal_in, viewing_mm, family, _cap_ratio(family))
         self._display = self._singleton("Display", Display)
         self._display.attach(self._spec, still=still, fit=scale_to_fit)
@@ -113,6 +112,19 @@ class Screen(QObject):
     def show(self, state: State) -> None:
         """Show this state as soon as the event loop runs. Safe from any thread."""
         self._arrived.emit(state)
+
+    def present(self, limit_ms: int = 2000) -> None:
+        """Run the event loop until a state given to `show` has been presented, or this long. GUI thread only."""
+        loop = QEventLoop()
+
+        def swapped() -> None:
+            if self._shown:
+                loop.quit()
+
+        connection = self.window.frameSwapped.connect(swapped)
+        QTimer.singleShot(limit_ms, loop, loop.quit)
+        loop.exec()
+        self.window.frameSwapped.disconnect(connection)
 
     @Slot(object)
     def _on_arrived(self, state: State) -> None:

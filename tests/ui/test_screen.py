@@ -271,6 +271,21 @@ def _pages(screen: Screen) -> list[object]:
     return list(loader.childItems())
 
 
+def test_changing_pages_keeps_no_page() -> None:
+    with opened() as screen:
+        other = samples.state(Attract())
+
+        def swap(times: int) -> int:
+            for _ in range(times):
+                show(screen, HOME)
+                show(screen, other)
+            gc.collect()
+            return len(gc.get_objects())
+
+        before = swap(2)
+        assert swap(20) - before < 20  # a single object kept at each change would be more
+
+
 # --- the window --------------------------------------------------------------------------------------------------
 
 
