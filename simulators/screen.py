@@ -52,9 +52,15 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 10.0) 
     poll = QTimer()
     poll.timeout.connect(look)
     poll.start(POLL_MS)
-    QTimer.singleShot(int(limit_s * 1000), loop, loop.quit)
+    limit = QTimer()  # not `singleShot`, which would keep the loop until its time comes
+    limit.setSingleShot(True)
+    limit.timeout.connect(loop.quit)
+    limit.start(int(limit_s * 1000))
     loop.exec()
     poll.stop()
+    limit.stop()
+    for timer in (poll, limit):
+        timer.timeout.disconnect()
     if not held:
         raise NotOnScreenError(f"{what}: not within {limit_s} s")
 
