@@ -209,7 +209,7 @@ def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
 
     try:
         with (
-            leaving(qt),
+            leaving(qt) as run_until_left,
             tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work,
             slots(reader) as hands,
             stage(Path(work), hands, publish, personas=files) as on_stage,
@@ -226,7 +226,7 @@ def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
             panel = Panel(on_stage, persona)
             side_by_side(qt, screen.window, panel.window)
             on_stage.kiosk.start()
-            status = qt.exec()
+            status = run_until_left()
             panel.close()
             screen.close()
     except PcscdRefused as refused:

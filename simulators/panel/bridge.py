@@ -137,7 +137,7 @@ class Bench(QObject):
         """The persona in the professional slot, or nothing."""
         return self._scene.slots.get(ReaderRole.PROFESSIONAL, "")
 
-    @Property("QStringList", notify=changed)  # QML knows the length and the items
+    @Property("QStringList", notify=changed)  # type: ignore[arg-type]  # a Qt type by name, as qmllint knows it
     def turned(self) -> list[str]:
         """Personas whose card is turned over."""
         return sorted(self._scene.turned)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from kiosk.ui.typography import plain
 from kiosk.visit.model import State
 from kiosk.visit.ports import ReaderRole
 from simulators import demo
+from simulators import stage as stages
 from simulators.card.card import SimulatedCard
 from simulators.panel import Panel
 from simulators.personas import load, names
@@ -132,14 +134,15 @@ def desk(tmp_path: Path, qapp: QGuiApplication) -> Iterator[Desk]:
 
 
 def test_both_slots_hold_a_card_and_give_it_back(desk: Desk) -> None:
+    assert {plain(load(name).title) for name in names()} <= desk.touch.all(QAccessible.Role.Button).keys()
     desk.insert(JEANNE)
     desk.kiosk.wait_for("home")
     assert not desk.touch.can(INSERT_PRO), "one card cannot be in two slots"
     assert not desk.touch.can(TURN), "nor be turned in one"
     desk.touch.press(ODILE)
     desk.touch.press(INSERT_PRO)
-    wait_until(lambda: not desk.panel.scene.busy, "the hands at rest")
-    assert desk.panel.scene.slots == {ReaderRole.PATIENT: "outdated", ReaderRole.PROFESSIONAL: "up-to-date"}
+    both = {ReaderRole.PATIENT: "outdated", ReaderRole.PROFESSIONAL: "up-to-date"}
+    wait_until(lambda: desk.panel.scene.slots == both and not desk.panel.scene.busy, "both slots full")
     desk.touch.press(PULL_PRO)
     desk.touch.press(PULL)
     desk.kiosk.wait_for("attract")
@@ -227,10 +230,6 @@ def test_what_cannot_be_done_is_told_and_undone(desk: Desk) -> None:
     desk.kiosk.wait_for("home")
 
 
-def test_every_persona_is_in_the_deck(desk: Desk) -> None:
-    assert {plain(load(name).title) for name in names()} <= desk.touch.all(QAccessible.Role.Button).keys()
-
-
 def _close(title: str) -> None:
     (found,) = [window for window in QGuiApplication.topLevelWindows() if window.title() == title]
     found.close()
@@ -253,3 +252,19 @@ def test_one_end_ends_everything(qapp: QGuiApplication, leave: Callable[[], None
     assert demo.windowed("embedded", load("outdated"), ()) == 0
     assert psutil.Process().children() == []
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_a_signal_while_the_stage_is_set_ends_it_all_the_same(
+    qapp: QGuiApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert qapp is not None
+    enrol = stages.enrol
+
+    def interrupted(*arguments: Any) -> None:
+        for process in (psutil.Process(), *psutil.Process().children()):  # as a terminal's Ctrl-C does
+            process.send_signal(signal.SIGINT)
+        enrol(*arguments)
+
+    monkeypatch.setattr(stages, "enrol", interrupted)
+    assert demo.windowed("embedded", load("outdated"), ()) == 0
+    assert psutil.Process().children() == []

@@ -206,8 +206,7 @@ ApplicationWindow {
                             height: implicitWidth > 0 ? implicitHeight * width / implicitWidth : 0
                             source: Bench.ticket
                             cache: false
-                            smooth: true
-                            mipmap: true
+                            sourceSize.width: width // scaled when it is read: the renderer's own scaling is coarse
                             Accessible.role: Accessible.Graphic
                             Accessible.name: "Ticket imprimé n° " + Bench.tickets
                         }
