@@ -7,7 +7,8 @@ from datetime import datetime
 from kiosk.ui import texts as t
 from kiosk.ui.typography import moment, typeset
 from kiosk.ui.views import Icon, Picture, Row, Tone
-from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY, CardSafety, Fault, MemberPage
+from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
+from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
 from kiosk.visit.model import Identification, Problem, State
 
 _PICTURES = {

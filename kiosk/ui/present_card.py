@@ -12,7 +12,8 @@ from kiosk.ui.typography import day, typeset
 from kiosk.ui.views import Button, ChangeRow, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.availability import Service, refusal
 from kiosk.visit.events import Choice
-from kiosk.visit.failures import SAFETY, CardSafety
+from kiosk.visit.failure_pages import SAFETY
+from kiosk.visit.failures import CardSafety
 from kiosk.visit.model import (
     CardProblem,
     Home,

@@ -11,7 +11,8 @@ from kiosk.ui.typography import moment, typeset
 from kiosk.ui.views import Button, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.availability import Service, refusal
 from kiosk.visit.events import Choice
-from kiosk.visit.failures import SAFETY, CardSafety, Cause
+from kiosk.visit.failure_pages import SAFETY
+from kiosk.visit.failures import CardSafety, Cause
 from kiosk.visit.model import (
     GUIDE_STEPS,
     Attract,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY
+from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
+from kiosk.visit.failures import CATALOGUE
 
 
 def failures_table() -> str:
@@ -12,7 +13,7 @@ def failures_table() -> str:
     lines = [
         "# Failures",
         "",
-        "Generated from `kiosk/visit/failures.py` by `python -m kiosk.visit.document`; a test compares.",
+        "Generated from `kiosk/visit/failures.py` and `failure_pages.py` (`python -m kiosk.visit.document`); a test compares.",
         "",
         "Each page answers four questions: what happened, is my card safe, what do I do, whom do I call. The second",
         "answer begins with what the machine knows of the card:",

@@ -15,7 +15,8 @@ from kiosk.ui.typography import plain
 from kiosk.ui.views import BoxKind, Button, Icon, Tone, ViewModel
 from kiosk.visit.availability import Service, refusal
 from kiosk.visit.events import Choice, Chosen
-from kiosk.visit.failures import CATALOGUE, PAGES, CardSafety, Cause, Fault
+from kiosk.visit.failure_pages import PAGES
+from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault
 from kiosk.visit.machine import step
 from kiosk.visit.model import (
     GUIDE_STEPS,

@@ -17,7 +17,7 @@ from kiosk.ui.failures_view import _PICTURES
 from kiosk.ui.pictograms import STROKES
 from kiosk.ui.screen import Screen
 from kiosk.ui.views import Icon
-from kiosk.visit.failures import PAGES
+from kiosk.visit.failure_pages import PAGES
 from simulators.gallery import Panel
 from tests.ui.pages import opened
 

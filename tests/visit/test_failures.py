@@ -10,7 +10,8 @@ import pytest
 import kiosk
 from kiosk.visit import failures
 from kiosk.visit.document import failures_table
-from kiosk.visit.failures import CALL, CATALOGUE, PAGES, SAFETY, CardSafety, Cause, MemberPage
+from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
+from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, MemberPage
 
 PRODUCT = Path(kiosk.__file__).parent
 DOCUMENT = PRODUCT.parent / "docs" / "failures.md"

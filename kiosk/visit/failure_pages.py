@@ -1,0 +1,214 @@
+"""What a member reads when something does not work: four answers a page, French, plain, neutral.
+
+What happened; is my card safe (what the machine knows, then the rights); what do I do; whom do I call. No page says
+that a card was not modified: only the machine can know (`SAFETY`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.visit.failures import CardSafety, MemberPage
+
+SAFETY: Final[Mapping[CardSafety, str]] = {
+    CardSafety.UNCHANGED: "Votre carte n'a pas été modifiée.",
+    CardSafety.UPDATED: "Votre carte est à jour.",
+    CardSafety.UNFINISHED: "Votre carte n'est pas abîmée, mais sa mise à jour n'est pas terminée : "
+    "elle peut être refusée en attendant.",
+    CardSafety.UNKNOWN: "Nous ne savons pas encore si la mise à jour est complète.",
+    CardSafety.NOT_CONCERNED: "Votre carte n'est pas concernée.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """Three of the four answers (the fourth, whom to call, is the same everywhere: `CALL`).
+
+    what: what happened. rights: said after what is known of the card (`SAFETY`). todo: what to do now.
+    picture: name of a pictogram of the screen. Placeholders: {phone} {hours} {until} {tries} {reason}.
+    """
+
+    what: str
+    rights: str
+    todo: str
+    picture: str
+
+
+CALL: Final = "Besoin d'aide ? {place}{phone}, {hours}."
+"""Last line of every failure page; {place} is empty or « l'accueil, ou »."""
+
+_RIGHTS: Final = "Cela ne change pas vos droits ni vos remboursements."
+
+PAGES: Final[Mapping[MemberPage, PageText]] = {
+    MemberPage.WRONG_WAY: PageText(
+        "Nous ne lisons pas votre carte.",
+        _RIGHTS,
+        "Retirez-la, tournez-la, puce vers l'avant, et remettez-la.",
+        "card_turn",
+    ),
+    MemberPage.MUTE: PageText(
+        "Votre carte ne répond pas.",
+        _RIGHTS,
+        "Retirez-la et essuyez la puce. Si elle ne marche pas non plus chez un autre professionnel, appelez.",
+        "card_wipe",
+    ),
+    MemberPage.REMOVED: PageText(
+        "La carte a été retirée trop tôt.",
+        _RIGHTS,
+        "Remettez-la et laissez-la dans le lecteur.",
+        "card_insert",
+    ),
+    MemberPage.UNREADABLE: PageText(
+        "Nous n'arrivons pas à lire cette carte en entier.",
+        _RIGHTS,
+        "Retirez-la, essuyez la puce, remettez-la. Si cela recommence, appelez.",
+        "card_wipe",
+    ),
+    MemberPage.BANK_CARD: PageText(
+        "C'est une carte bancaire.",
+        "Rien n'a été lu sur cette carte.",
+        "Reprenez-la et insérez votre carte Vitale. La borne est gratuite.",
+        "card_other",
+    ),
+    MemberPage.OTHER_CARD: PageText(
+        "Ce n'est pas une carte Vitale.",
+        "Rien n'a été lu sur cette carte.",
+        "Reprenez-la et insérez votre carte Vitale.",
+        "card_other",
+    ),
+    MemberPage.STAFF_CARD: PageText(
+        "C'est une carte professionnelle.",
+        "Ce lecteur est celui des cartes Vitale.",
+        "Placez-la dans le lecteur des professionnels.",
+        "card_other",
+    ),
+    MemberPage.OLD_CARD: PageText(
+        "C'est une carte Vitale sans photo. Cette borne ne sait pas la lire.",
+        _RIGHTS,
+        "Son numéro est imprimé au dos, en haut à gauche. Pour la mettre à jour, allez dans une agence, une pharmacie "
+        "ou un établissement de santé.",
+        "card_vitale1",
+    ),
+    MemberPage.REFUSED: PageText(
+        "Cette carte ne peut pas être utilisée ici.",
+        "Cela ne veut pas dire que vos droits sont fermés.",
+        "Reprenez votre carte et appelez : quelqu'un vous dira quoi faire.",
+        "call",
+    ),
+    MemberPage.REPLACE: PageText(
+        "Votre carte Vitale doit être remplacée.",
+        _RIGHTS,
+        "Reprenez-la et appelez pour demander une nouvelle carte.",
+        "call",
+    ),
+    MemberPage.NOT_KNOWN: PageText(
+        "Le centre de mise à jour ne connaît pas cette carte.",
+        _RIGHTS,
+        "Reprenez-la et appelez : quelqu'un vous dira où la mettre à jour.",
+        "call",
+    ),
+    MemberPage.CLOSED: PageText(
+        "La mise à jour est fermée pour votre caisse jusqu'à {until}.",
+        _RIGHTS,
+        "Revenez après {until}. Le reste de la borne fonctionne.",
+        "clock",
+    ),
+    MemberPage.NETWORK: PageText(
+        "La borne n'arrive pas à joindre le service.",
+        _RIGHTS,
+        "Réessayez dans quelques minutes, ou dans une autre borne.",
+        "network",
+    ),
+    MemberPage.CLOCK: PageText(
+        "L'horloge de la borne doit être réglée.",
+        _RIGHTS,
+        "Réessayez dans quelques minutes. Prévenez l'accueil si cela dure.",
+        "clock",
+    ),
+    MemberPage.UPDATE_FAILED: PageText(
+        "La mise à jour n'a pas pu se faire.",
+        _RIGHTS,
+        "Réessayez une fois. Si cela recommence, appelez.",
+        "update",
+    ),
+    MemberPage.UPDATE_STOPPED: PageText(
+        "La mise à jour s'est arrêtée avant la fin.",
+        _RIGHTS,
+        "Retirez votre carte puis remettez-la, ici ou dans une autre borne, pour terminer.",
+        "card_insert",
+    ),
+    MemberPage.BIRTH_DATE: PageText(
+        "La date ne correspond pas à la carte.",
+        "Rien n'a été affiché.",
+        "Vérifiez la date de naissance du titulaire de la carte. Essais restants : {tries}.",
+        "question",
+    ),
+    MemberPage.POSTCODE: PageText(
+        "Le code postal ne correspond pas au dossier.",
+        "Rien n'a été affiché.",
+        "Vérifiez-le. Si vous avez déménagé, essayez celui de l'ancienne adresse. Essais restants : {tries}.",
+        "question",
+    ),
+    MemberPage.TRIES: PageText(
+        "Il ne reste plus d'essai aujourd'hui pour cette carte.",
+        _RIGHTS,
+        "Adressez-vous à l'accueil, ou appelez.",
+        "call",
+    ),
+    MemberPage.NO_CODE_HERE: PageText(
+        "Cette borne ne donne pas de code provisoire.",
+        "Vos droits non plus.",
+        "Vous pouvez l'obtenir en agence ou par téléphone.",
+        "call",
+    ),
+    MemberPage.CODE_REFUSED: PageText(
+        "Le code provisoire n'a pas pu être donné.",
+        _RIGHTS,
+        "Vous pouvez l'obtenir en agence ou par téléphone.",
+        "call",
+    ),
+    MemberPage.NOT_ELIGIBLE: PageText(
+        "Le compte ameli ne peut pas être créé maintenant : {reason}.",
+        "Vos remboursements continuent.",
+        "Essayez avec FranceConnect, ou adressez-vous à votre agence.",
+        "call",
+    ),
+    MemberPage.TICKET_FAILED: PageText(
+        "Le ticket n'est pas sorti.",
+        _RIGHTS,
+        "Notez ce qui est affiché à l'écran, ou demandez un duplicata.",
+        "ticket",
+    ),
+    MemberPage.TICKET_UNKNOWN: PageText(
+        "Le ticket est peut-être sorti.",
+        _RIGHTS,
+        "Regardez à droite. S'il n'y est pas, demandez un duplicata.",
+        "ticket",
+    ),
+    MemberPage.READER: PageText(
+        "Le lecteur de cette borne ne marche pas.",
+        _RIGHTS,
+        "Retirez votre carte si elle est dans le lecteur. Prévenez l'accueil, ou allez à une autre borne.",
+        "reader",
+    ),
+    MemberPage.SUSPENDED: PageText(
+        "Ce service est suspendu sur cette borne.",
+        _RIGHTS,
+        "Allez à une autre borne, ou appelez.",
+        "closed",
+    ),
+    MemberPage.STORAGE: PageText(
+        "La borne ne peut plus enregistrer ce qu'elle fait. Elle s'est arrêtée pour ne rien perdre.",
+        _RIGHTS,
+        "Retirez votre carte. Allez à une autre borne, ou appelez.",
+        "closed",
+    ),
+    MemberPage.UNKNOWN: PageText(
+        "La borne a un problème.",
+        _RIGHTS,
+        "Retirez votre carte. Prévenez l'accueil, ou appelez.",
+        "closed",
+    ),
+}
