@@ -10,7 +10,8 @@ import pytest
 
 from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
-from kiosk.visit.failures import PAGES, SAFETY, CardSafety, Cause, MemberPage
+from kiosk.visit.failure_pages import PAGES, SAFETY
+from kiosk.visit.failures import CardSafety, Cause, MemberPage
 from kiosk.visit.model import Attract, Interrupted, Notice, Problem, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import BackendProcess, running

@@ -11,7 +11,8 @@ import pytest
 from kiosk.ui import texts
 from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
-from kiosk.visit.failures import SAFETY, CardSafety, Cause
+from kiosk.visit.failure_pages import SAFETY
+from kiosk.visit.failures import CardSafety, Cause
 from kiosk.visit.model import Attract, Notice, OutOfService, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import app, http
