@@ -253,7 +253,8 @@ def reach_goal(turn: Turn, goal: Goal) -> None:
     """What the identification was for."""
     match goal:
         case Goal.SENSITIVE if turn.member.outcome is not None:
-            turn.go(Result(turn.member.outcome))
+            report = turn.member.report
+            turn.go(Result(turn.member.outcome, report.fault if report is not None else None))
         case Goal.SENSITIVE:
             preview(turn)
         case Goal.SERIAL:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from kiosk.visit import events as ev
+from kiosk.visit.availability import blocking_fault, in_service
 from kiosk.visit.choices import on_choice, on_digit, on_erase, on_submit, reach_goal, refuse_identity
 from kiosk.visit.effects import AskStanding, Effect, PrintTicket, ReadCard, ReleaseCard
 from kiosk.visit.failures import CardSafety, Cause, Fault
@@ -149,6 +150,9 @@ def _inserted(turn: Turn, event: ev.CardInserted) -> None:
         case _:
             if turn.state.member is not None:
                 turn.end_visit("card_changed")
+            if not in_service(turn.state.world, turn.state.policy):  # somebody was reading the guide meanwhile
+                turn.out_of_service(blocking_fault(turn.state.world, turn.state.policy))
+                return
             turn.start_visit("card")
             turn.go(Reading())
             turn.ask(ReadCard(event.card_session))
@@ -325,7 +329,7 @@ def _not_recorded(turn: Turn, event: ev.RecordFailed) -> None:
             turn.go(Problem(event.fault, card_safety(turn.state), Home()))
         case TicketPage(record=awaited) as page if awaited == event.token:
             turn.go(replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
-        case Attract():
+        case Attract() | OutOfService(card_in_slot=False):
             turn.rest()
         case _:
             pass

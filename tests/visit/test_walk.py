@@ -238,6 +238,19 @@ def test_reader_lost_says_what_is_true_of_the_card(phase: UpdatePhase, safety: C
     assert visit.page == "attract"
 
 
+def test_a_card_put_in_while_reading_the_guide_of_a_closed_kiosk_is_asked_back() -> None:
+    visit = Visit(replace(samples.POLICY, quarantine=Quarantine.STOP))
+    assert visit.page == "outOfService"
+    visit.choose(Choice.START_WITHOUT_CARD, Choice.GUIDE).insert()
+    assert (visit.page, visit.shown.card_in_slot) == ("outOfService", True)
+    assert not any(isinstance(effect, ReadCard) for effect in visit.asked)
+
+
+def test_a_store_that_never_opened_is_said_at_once() -> None:
+    visit = Visit().tell(ev.RecordFailed(0, Fault(Cause.STORE_FAILED)))
+    assert (visit.page, visit.shown.fault.cause) == ("outOfService", Cause.STORE_FAILED)
+
+
 def test_no_card_can_be_used_before_the_reader_has_reported() -> None:
     assert isinstance(State(policy=samples.POLICY).step, OutOfService)
     state, _ = step(State(policy=samples.POLICY), ev.ServiceUp(), 0.0)
