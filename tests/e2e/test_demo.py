@@ -1,0 +1,125 @@
+"""The demo as a person starts it: a process of its own, its exit status, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulators import demo
+from simulators.personas import load
+from simulators.residue import scan_text
+from simulators.walk import Walk
+
+LIMIT_S = 60.0
+PAGES = (
+    "attract", "reading", "home", "preview", "updating", "result", "identification", "serial", "codeIntro", "code",
+    "ticket", "removeCard",
+)  # fmt: skip
+APDU_LINE = re.compile(r"[0-9A-F]{2}( [0-9A-F]{2}){3} \+\d+ bytes -> \d+ bytes SW [0-9A-F]{4} in \d+\.\d\d ms")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that has ended."""
+
+    status: int
+    said: str
+    complained: str
+    out: Path
+    lasted_s: float
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """`summary.json`."""
+        return dict(json.loads((self.out / "summary.json").read_text(encoding="utf-8")))
+
+
+def run(out: Path, **asked: str) -> Run:
+    """`python -m simulators demo`, without a display."""
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "READER", "PERSONA", "PCSCLITE_CSOCK_NAME")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "simulators", "demo"],
+        env={**environment, "HEADLESS": "1", "OUT": str(out), **asked},
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT_S,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, out, time.monotonic() - began_s)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The default run."""
+    return run(tmp_path_factory.mktemp("embedded") / "out")
+
+
+def test_it_succeeds_within_a_minute_and_has_nothing_to_complain_of(embedded: Run) -> None:
+    assert (embedded.status, embedded.complained) == (0, "")
+    assert embedded.lasted_s < LIMIT_S
+    assert json.loads(embedded.said) == embedded.summary
+    assert demo.verdict(embedded.summary) == []
+
+
+def test_it_leaves_a_numbered_picture_of_each_page(embedded: Run) -> None:
+    pictures = sorted(embedded.out.glob("[0-9][0-9]-*.png"))
+    assert [int(picture.name[:2]) for picture in pictures] == list(range(1, len(pictures) + 1))
+    assert set(PAGES) <= {picture.stem[3:] for picture in pictures}
+    assert all(picture.read_bytes().startswith(PNG) for picture in [*pictures, embedded.out / "ticket.png"])
+
+
+def test_its_apdu_log_shows_headers_and_lengths_and_nothing_else(embedded: Run) -> None:
+    log = (embedded.out / "apdu.log").read_text(encoding="utf-8")
+    lines = log.splitlines()
+    assert [line for line in lines if not APDU_LINE.fullmatch(line)] == []
+    assert sum(line.startswith("84 D6") for line in lines) == 6
+    assert scan_text("log", log.encode(), demo.needles(load("outdated"), Walk())) == []
+
+
+@pytest.mark.pcscd
+def test_a_real_pcscd_gives_the_same_summary(embedded: Run, tmp_path: Path) -> None:
+    real = run(tmp_path / "out", READER="pcsc")
+    assert (real.status, real.complained) == (0, "")
+    assert real.lasted_s < LIMIT_S
+    assert real.summary["reader"] == "pcsc"
+    assert _comparable(real.summary) == _comparable(embedded.summary)
+
+
+def _comparable(summary: dict[str, Any]) -> dict[str, Any]:
+    """All but the reader's name and the timings."""
+    steps = [(step["name"], step["ok"]) for step in summary["steps"]]
+    return {**summary, "reader": "", "steps": steps}
+
+
+@pytest.mark.parametrize("persona", ["losing-rights", "corsican", "torn", "opposed", "vitale1", "mute"])
+def test_every_kind_of_member_comes_to_an_end(tmp_path: Path, persona: str) -> None:
+    done = run(tmp_path / "out", PERSONA=persona)
+    assert (done.status, done.complained) == (0, "")
+    assert done.summary["persona"] == persona
+    assert done.summary["steps"][-1]["name"] == "removed"
+
+
+@pytest.mark.parametrize(("name", "value"), [("READER", "nonsense"), ("PERSONA", "nonsense"), ("PERSONA", "none.json")])
+def test_a_request_that_makes_no_sense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    done = run(tmp_path / "out", **{name: value})
+    assert (done.status, done.said) == (2, "")
+    assert done.complained.startswith(f"simulators: {name}: ")
+    assert len(done.complained.splitlines()) == 1
+    assert not done.out.exists()
+
+
+def test_another_command_is_refused_with_the_usage() -> None:
+    done = subprocess.run([sys.executable, "-m", "simulators", "dmeo"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "simulators: usage: python -m simulators demo\n")
