@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from kiosk.visit.ports import ReaderRole
 from simulators import demo
 from simulators import stage as stages
 from simulators.card.card import SimulatedCard
-from simulators.panel import Panel
+from simulators.panel import Panel, leaving
 from simulators.personas import load, names
 from simulators.screen import PRESS, Finger, wait_until
 from simulators.stage import EmbeddedSlots, Stage, stage
@@ -34,6 +35,7 @@ INSERT_PRO, PULL_PRO = "Insérer la carte du professionnel", "Retirer la carte d
 TURN = "Retourner la carte"
 CUT, RESTORE = "Couper le réseau", "Rétablir le réseau"
 TAKE_PAPER, GIVE_PAPER = "Retirer le papier", "Remettre du papier"
+GUARD_MS = 10_000
 JEANNE, ODILE = load("outdated").title, load("up-to-date").title
 
 
@@ -235,6 +237,26 @@ def _close(title: str) -> None:
     found.close()
 
 
+@pytest.fixture
+def guard(qapp: QGuiApplication) -> Iterator[QTimer]:
+    """Ends a loop that nothing else has ended; active as long as it did not have to."""
+    timer = QTimer()
+    timer.setSingleShot(True)
+    timer.timeout.connect(qapp.quit)
+    timer.start(GUARD_MS)
+    yield timer
+    timer.stop()
+
+
+def test_a_signal_wakes_a_loop_that_has_nothing_to_do(qapp: QGuiApplication, guard: QTimer) -> None:
+    with leaving(qapp) as run:
+        other_thread = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+        QTimer.singleShot(0, other_thread.start)
+        assert run() == 0
+        assert guard.isActive(), "left, not thrown out"
+    other_thread.join()
+
+
 @pytest.mark.parametrize(
     "leave",
     [
@@ -245,11 +267,11 @@ def _close(title: str) -> None:
     ],
     ids=["kiosk closed", "panel closed", "SIGINT", "SIGTERM"],
 )
-def test_one_end_ends_everything(qapp: QGuiApplication, leave: Callable[[], None]) -> None:
-    assert qapp is not None
+def test_one_end_ends_everything(guard: QTimer, leave: Callable[[], None]) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     QTimer.singleShot(0, leave)
     assert demo.windowed("embedded", load("outdated"), ()) == 0
+    assert guard.isActive(), "left, not thrown out"
     assert psutil.Process().children() == []
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
 
