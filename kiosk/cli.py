@@ -7,13 +7,17 @@ import json
 import signal
 import socket
 import sys
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kiosk import __version__
 from kiosk.settings import Settings, SettingsError, default_settings, load_settings
 from kiosk.state import IDENTITY, open_store
 from kiosk.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from kiosk.app import Kiosk
+    from kiosk.ui.screen import Screen
 
 DEFAULT_SETTINGS = Path("/etc/kiosk/kiosk.toml")
 MAX_TICKET_BYTES = 1024
@@ -45,30 +49,31 @@ def _settings(path: Path | None) -> Settings | SettingsError:
 
 def run(settings: Settings) -> int:
     """The kiosk itself, until SIGTERM."""
-    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415  the other commands need no Qt
+    from PySide6 import __version__ as qt_version  # noqa: PLC0415  the other commands need no Qt
+    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415
 
-    from kiosk.app import Kiosk, Surroundings  # noqa: PLC0415
-    from kiosk.clock import SystemClock  # noqa: PLC0415
-    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
     from kiosk.ui.qt_guard import refused_qt  # noqa: PLC0415
     from kiosk.ui.screen import Screen, application  # noqa: PLC0415
-    from kiosk.ui.ticket import draw_ticket  # noqa: PLC0415
+    from kiosk.visit.model import State  # noqa: PLC0415
+    from kiosk.visit.policy import Policy  # noqa: PLC0415
 
-    refused = refused_qt(tuple(map(int, version("PySide6-Essentials").split("."))), sys.version_info[:3])
+    refused = refused_qt(tuple(map(int, qt_version.split("."))), sys.version_info[:3])
     if refused is not None:
         return _refuse(refused)
     qt = application()
-    # The screen posts to the kiosk, the kiosk publishes to the screen: looked up when the first state comes.
-    around = Surroundings(PyscardScard(), lambda state: screen.show(state), draw_ticket, SystemClock())  # noqa: PLW0108
-    kiosk = Kiosk(settings, around)
+    kiosk: Kiosk | None = None
     size = settings.screen
     screen = Screen(
-        kiosk.post,
+        lambda event: None if kiosk is None else kiosk.post(event),
         diagonal_in=size.diagonal_in,
         width_px=size.width_px,
         height_px=size.height_px,
         viewing_mm=size.viewing_mm,
     )
+    # Whoever stands there sees a page at once; devices and network take longer to load than the window.
+    screen.show(State(policy=Policy()))
+    screen.present()
+    kiosk = _kiosk(settings, screen)
     # A signal must wake Qt's loop: Python writes its number to this socket, and handles it once the loop has turned.
     reading, writing = socket.socketpair()
     writing.setblocking(False)
@@ -86,6 +91,16 @@ def run(settings: Settings) -> int:
     kiosk.stop()
     screen.close()
     return status
+
+
+def _kiosk(settings: Settings, screen: Screen) -> Kiosk:
+    """The kiosk behind this screen, on the machine's devices; not yet started."""
+    from kiosk.app import Kiosk, Surroundings  # noqa: PLC0415  as late as this: see `run`
+    from kiosk.clock import SystemClock  # noqa: PLC0415
+    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.ui.ticket import draw_ticket  # noqa: PLC0415
+
+    return Kiosk(settings, Surroundings(PyscardScard(), screen.show, draw_ticket, SystemClock()))
 
 
 def diagnose(settings: Settings, *, as_json: bool) -> int:
