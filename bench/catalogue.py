@@ -1,0 +1,45 @@
+"""Every bench by name. Each runs in a process of its own: Qt, PC/SC and memory must not meet what another left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
+
+from bench.figures import Figure
+
+Bench = Callable[[int], list[Figure]]
+"""Takes how many rounds to measure."""
+
+
+def _named(module: str) -> Bench:
+    def run(rounds: int) -> list[Figure]:
+        measure: Bench = import_module(f"bench.{module}").figures  # as late as this: each needs other libraries
+        return measure(rounds)
+
+    return run
+
+
+def _relay(reader: str, *, in_memory: bool = False) -> Bench:
+    def run(rounds: int) -> list[Figure]:
+        from bench.relay import figures  # noqa: PLC0415  # as above
+
+        return figures(reader, rounds, in_memory=in_memory)
+
+    return run
+
+
+BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
+    {
+        "reading": (_named("reading"), 9),
+        "relay-embedded": (_relay("embedded"), 101),
+        "relay-memory": (_relay("embedded", in_memory=True), 101),
+        "relay-pcsc": (_relay("pcsc"), 31),
+        "cold-start": (_named("cold_start"), 9),
+        "memory": (_named("memory"), 1),
+        "signature": (_named("signature"), 21),
+        "store": (_named("store"), 51),
+    }
+)
+"""Each with its number of rounds."""

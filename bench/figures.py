@@ -1,0 +1,52 @@
+"""A figure: what was measured, its baseline in the same run, and the bar, if there is one. Printed as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`value` and `baseline` in `unit`. `bar`: the highest ratio allowed or, without a baseline, the highest value."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float | None = None
+    bar: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value over baseline."""
+        return None if self.baseline is None else self.value / self.baseline
+
+    @property
+    def verdict(self) -> str:
+        """`ok` or `over` the bar; a dash where there is none."""
+        measured = self.value if self.ratio is None else self.ratio
+        return "-" if self.bar is None else "ok" if measured <= self.bar else "over"
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """One line a figure."""
+    rows = [("figure", "value", "baseline", "ratio", "bar", "verdict"), *(_cells(figure) for figure in figures)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join((row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:]))).rstrip() for row in rows
+    )
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    return (
+        figure.name,
+        f"{figure.value:.3g} {figure.unit}",
+        "-" if figure.baseline is None else f"{figure.baseline:.3g} {figure.unit}",
+        "-" if figure.ratio is None else f"{figure.ratio:.2f}",
+        "-"
+        if figure.bar is None
+        else f"{figure.bar:g}"
+        if figure.ratio is not None
+        else f"{figure.bar:g} {figure.unit}",
+        figure.verdict,
+    )

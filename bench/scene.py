@@ -1,0 +1,66 @@
+"""A kiosk on the simulators' stage with its screen, watched frame by frame."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+from kiosk.ui.screen import Screen, application
+from kiosk.visit.model import State
+from simulators.screen import wait_until
+from simulators.stage import Stage, slots, stage
+
+
+class Scene:
+    """`states`: the last state published for each page. Times are those of `perf_counter`."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, State] = {}
+        self.stage: Stage
+        self.screen: Screen
+        self._awaited = ""
+        self._presented_s = 0.0
+
+    def publish(self, state: State) -> None:
+        """What the kiosk shows; safe from any thread."""
+        self.states[state.step.page] = state
+        self.screen.show(state)
+
+    def presented(self, page: str, cause: Callable[[], object]) -> float:
+        """Seconds from `cause` until a frame with this page has been handed to the display."""
+        self._awaited, self._presented_s = page, 0.0
+        began_s = perf_counter()
+        cause()
+        wait_until(lambda: self._presented_s > 0, f"a frame of page {page}")
+        return self._presented_s - began_s
+
+    def on_frame(self) -> None:
+        """A frame was presented."""
+        if self._presented_s == 0 and self.screen.page == self._awaited:
+            self._presented_s = perf_counter()
+
+
+@contextmanager
+def scene() -> Iterator[Scene]:
+    """A running, enrolled kiosk with the attract page presented."""
+    made = Scene()
+    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as work, slots("embedded") as hands:
+        application()
+        with stage(Path(work), hands, made.publish) as on_stage:
+            size = on_stage.settings.screen
+            made.stage = on_stage
+            made.screen = Screen(
+                on_stage.kiosk.post,
+                diagonal_in=size.diagonal_in,
+                width_px=size.width_px,
+                height_px=size.height_px,
+                viewing_mm=size.viewing_mm,
+                still=True,
+            )
+            made.screen.window.frameSwapped.connect(made.on_frame)
+            made.presented("attract", on_stage.kiosk.start)
+            yield made
+        made.screen.close()
