@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -171,8 +172,7 @@ class Hands:
         while not self._closing:
             if printer.wait_for_tickets(seen + 1, TICKET_LOOK_S):
                 seen += 1
-                picture, count = folder / f"ticket-{seen}.png", seen
-                self._now(lambda scene, picture=picture, count=count: replace(scene, ticket=picture, tickets=count))  # type: ignore[misc]  # mypy does not infer lambdas with defaults
+                self._now(partial(replace, ticket=folder / f"ticket-{seen}.png", tickets=seen))
 
     # --- scene ---------------------------------------------------------------------------------------------------
 
