@@ -140,7 +140,7 @@ def test_time_over_is_an_honest_notice_and_the_next_visit_mends_it(
     card = open_persona(PERSONA)
     pulled(the_house, card, PlannedFault(FaultKind.REMOVED_AFTER, at=FIRST_WRITE))
     state = the_house.audience.wait(
-        lambda s: isinstance(s.step, Interrupted) and s.member is not None and s.member.wrote, "the relay's last word"
+        lambda s: isinstance(s.step, Interrupted) and not s.running, "the relay's last word"
     )
     the_house.let_pass(state.policy.interrupted_s + 1)
     assert the_house.audience.step(Attract).notice is Notice.UNFINISHED

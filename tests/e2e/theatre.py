@@ -155,6 +155,11 @@ def words(state: State) -> str:
     return plain(" | ".join(_texts(present(state, datetime.now(ZoneInfo("Europe/Paris"))))))
 
 
+def digits_shown(state: State) -> str:
+    """The digits in the boxes of a page."""
+    return "".join(box.glyph for box in present(state, datetime.now(ZoneInfo("Europe/Paris"))).boxes)
+
+
 def _texts(shown: object) -> Iterator[str]:
     if isinstance(shown, str):
         yield shown
