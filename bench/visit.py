@@ -1,59 +1,103 @@
-"""One member's whole visit on the stage, driven through the real screen, as the demo does it."""
+"""`python -m bench.visit STATE PRINTER TICKETS`: a kiosk serves one member, then says what memory it holds.
+
+The process of `bench.memory`: the enrolled product on the in-process reader, and a finger on its real screen. Backend
+and printer are elsewhere, as in the street. One JSON line.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import os
+import sys
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final, cast
 
+from bench.memory import rss_mb, uss_mb
+from kiosk.app import Kiosk, Surroundings
+from kiosk.clock import SystemClock
+from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
 from kiosk.ui.screen import Screen, application
+from kiosk.ui.ticket import draw_ticket
 from kiosk.visit.model import Result, State, TicketPage
+from kiosk.visit.ports import ReaderRole
 from simulators.album import Album
-from simulators.card import SimulatedCard, open_card
+from simulators.card import open_persona
+from simulators.card.card import SimulatedCard
 from simulators.personas import load
+from simulators.reader.embedded import READERS, EmbeddedScard
 from simulators.screen import Finger
-from simulators.stage import slots, stage
 from simulators.walk import Member
+
+if TYPE_CHECKING:
+    from simulators.stage import Stage
 
 PERSONA: Final = "outdated"
 
 
-@contextmanager
-def one_visit() -> Iterator[None]:
-    """After the visit, the kiosk still running. Raises RuntimeError when a step of the visit failed."""
-    persona = load(PERSONA)
-    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as work, slots("embedded") as hands:
-        folder = Path(work)
-        application()
-        album = Album(folder)
-        with stage(folder, hands, album.publish) as on_stage:
-            size = on_stage.settings.screen
-            screen = Screen(
-                on_stage.kiosk.post,
-                diagonal_in=size.diagonal_in,
-                width_px=size.width_px,
-                height_px=size.height_px,
-                viewing_mm=size.viewing_mm,
-                still=True,
-            )
-            album.attach(screen)
-            card = open_card(persona, folder / "card.image")
-            assert isinstance(card, SimulatedCard)
-            member = Member(on_stage, album, Finger(screen), persona, card)
+class _Eyes(Album):
+    """An album that takes no picture: pictures are not the kiosk's memory."""
 
-            def watch(state: State) -> None:
-                if isinstance(state.step, Result):
-                    member.walk.outcome = state.step.outcome.value
-                if isinstance(state.step, TicketPage):
-                    member.noted(state.step.state)
+    def take(self, name: str) -> Path:
+        return Path(name)
 
-            album.watch = watch
-            on_stage.kiosk.start()
-            walk = member.visit()
-            failed = [step.name for step in walk.steps if not step.ok]
-            if failed:
-                raise RuntimeError(f"{', '.join(failed)}: {member.problem}")
-            yield
-        screen.close()
+
+class _Slots:
+    """The member's hand at the patient slot."""
+
+    def __init__(self) -> None:
+        self.scard = EmbeddedScard()
+
+    def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
+        self.scard.insert(_reader(role), card)
+
+    def remove(self, role: ReaderRole) -> None:
+        self.scard.remove(_reader(role))
+
+
+def _reader(role: ReaderRole) -> str:
+    return READERS[list(ReaderRole).index(role)]
+
+
+def visit(state_dir: Path, printer_port: str, tickets: Path) -> None:
+    """From the attract page to the attract page. Raises RuntimeError when a step of the visit fails."""
+    hands, eyes = _Slots(), _Eyes(tickets)
+    settings = Settings(
+        kiosk=KioskSettings(state_dir, serial="K-0999"),
+        readers=ReaderSettings(*READERS),
+        printer=PrinterSettings(printer_port),
+    )
+    application()
+    kiosk = Kiosk(settings, Surroundings(hands.scard, eyes.publish, draw_ticket, SystemClock()))
+    size = settings.screen
+    screen = Screen(
+        kiosk.post,
+        diagonal_in=size.diagonal_in,
+        width_px=size.width_px,
+        height_px=size.height_px,
+        viewing_mm=size.viewing_mm,
+    )
+    eyes.attach(screen)
+    on_stage = cast("Stage", SimpleNamespace(slots=hands, folder=tickets.parent))  # what a walk needs of it
+    member = Member(on_stage, eyes, Finger(screen), load(PERSONA), open_persona(PERSONA))
+
+    def watch(state: State) -> None:
+        if isinstance(state.step, Result):
+            member.walk.outcome = state.step.outcome.value
+        if isinstance(state.step, TicketPage):
+            member.noted(state.step.state)
+
+    eyes.watch = watch
+    kiosk.start()
+    walk = member.visit()
+    print(json.dumps({"rss_mb": rss_mb(), "uss_mb": uss_mb()}))
+    kiosk.stop()
+    screen.close()
+    failed = [step.name for step in walk.steps if not step.ok]
+    if failed or walk.ticket is None:
+        raise RuntimeError(f"{', '.join(failed)}: {member.problem}")
+
+
+if __name__ == "__main__":
+    os.environ.update(QT_QPA_PLATFORM="offscreen", QT_QUICK_BACKEND="software", QT_FONT_DPI="96", QT_SCALE_FACTOR="1")
+    visit(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))

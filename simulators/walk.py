@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kiosk.card.values import CardKind
 from kiosk.ui import texts
@@ -18,7 +19,9 @@ from simulators.album import Album
 from simulators.card.card import SimulatedCard
 from simulators.personas import Persona
 from simulators.screen import Finger, NotOnScreenError, wait_until
-from simulators.stage import Stage
+
+if TYPE_CHECKING:
+    from simulators.stage import Stage  # the walk alone needs no backend in its process
 
 CODE_DIGITS = 4
 LAST_DIGITS = 11

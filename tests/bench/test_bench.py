@@ -59,7 +59,7 @@ def test_rounds_alternate_and_the_first_does_not_count() -> None:
         called.append(name)
         return next(values)
 
-    assert alternate(3, (lambda: measure("a"), lambda: measure("b"))) == [3.0, 10.0]
+    assert alternate(3, (lambda: measure("a"), lambda: measure("b"))) == [20.0, 2.0]
     assert called == ["a", "b", "b", "a", "a", "b", "b", "a"]
 
 
