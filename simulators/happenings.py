@@ -6,7 +6,7 @@ from kiosk.card.values import CardKind
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.policy import Policy, Quarantine
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, VisitId
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
 from kiosk.visit.values import CardStanding, Identified, Outcome, UpdatePhase, UpdateReport
 from simulators import samples
 
@@ -17,10 +17,11 @@ VISITS = tuple(VisitId(number) for number in (2, 3, 4))
 REPORTS = (
     UpdateReport(Outcome.UPDATED, 1, 3, 12, wrote=True),
     UpdateReport(Outcome.IMPOSSIBLE, 3, 1, 2, wrote=False, fault=Fault(Cause.UPDATE_IMPOSSIBLE)),
-    UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED)),
+    UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED), unfinished=True),
     UpdateReport(Outcome.ABORTED, 3, 1, 2, wrote=False, fault=Fault(Cause.CARD_REMOVED)),
-    UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.UNEXPECTED_STATUS)),
-    UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=FAULT),
+    UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.UNEXPECTED_STATUS), unfinished=True),
+    UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=FAULT, unfinished=True),
+    UpdateReport(Outcome.IMPOSSIBLE, 3, 5, 20, wrote=True, fault=Fault(Cause.UPDATE_IMPOSSIBLE)),
 )
 STANDINGS = (
     CardStanding(orders=()),
@@ -29,6 +30,7 @@ STANDINGS = (
     CardStanding(orders=(), opposed=True),
     CardStanding(orders=(), replace=True),
     CardStanding(orders=(samples.ORDER,), outage_until_utc_s=1_790_000_000),
+    CardStanding(orders=(), outage_until_utc_s=1_790_000_000),
 )
 
 
@@ -56,8 +58,9 @@ def every_event() -> tuple[ev.Event, ...]:
             ev.CardRead(session, samples.CARD, samples.MEMBER.pseudonym),
             ev.CardFailed(session, Fault(Cause.CARD_MUTE)),
         ]
-        events += [ev.UpdateProgress(session, phase) for phase in UpdatePhase]
-        events += [ev.UpdateEnded(session, report) for report in REPORTS]
+    for run in (samples.RUN, RunId(99)):
+        events += [ev.UpdateProgress(run, phase) for phase in UpdatePhase]
+        events += [ev.UpdateEnded(run, report) for report in REPORTS]
     for visit in VISITS:
         events += [ev.StandingKnown(visit, standing) for standing in STANDINGS]
         events += [ev.StandingUnknown(visit, FAULT), ev.RequestFailed(visit, FAULT), ev.CodeIssued(visit, samples.CODE)]

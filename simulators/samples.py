@@ -41,7 +41,7 @@ from kiosk.visit.model import (
     World,
 )
 from kiosk.visit.policy import CodeIssuing, Policy, SiteKind
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, VisitId
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
     CardStanding,
     Outcome,
@@ -55,6 +55,7 @@ from kiosk.visit.values import (
 )
 
 SESSION = CardSession(7)
+RUN = RunId(1)
 POLICY = Policy(site_kind=SiteKind.AGENCY, issue_code=CodeIssuing.ON, kiosk_number="0999")
 WORLD = World(reader_ready=True, service_up=True, clock_trusted=True, printer=PrinterHealth.OK)
 
@@ -102,9 +103,9 @@ _WITH_MEMBER: tuple[Step, ...] = (
     Home(),
     Preview(PreviewPart.LOSSES),
     Preview(PreviewPart.CHANGES),
-    Updating(UpdatePhase.OPENING),
-    Updating(UpdatePhase.WRITING),
-    Updating(UpdatePhase.CLOSING),
+    Updating(UpdatePhase.OPENING, RUN),
+    Updating(UpdatePhase.WRITING, RUN),
+    Updating(UpdatePhase.CLOSING, RUN),
     *(Result(outcome) for outcome in Outcome),
     Identification(Question.BIRTH_DATE, Goal.SERIAL, digits="170"),
     Identification(Question.POSTCODE, Goal.CODE, fault=Fault(Cause.POSTCODE_WRONG), tries_left=2),
@@ -131,7 +132,7 @@ def state(step: Step, *, member: Member | None = None, card: bool = False) -> St
         visit=VisitId(3),
         card_session=SESSION if card else None,
         member=member,
-        running={SESSION: MEMBER.pseudonym} if isinstance(step, Updating) else {},
+        running={RUN: MEMBER.pseudonym} if isinstance(step, Updating) else {},
         next_token=2,
     )
 
@@ -156,7 +157,7 @@ def _member_for(step: Step) -> Member:
 
 def every_page() -> tuple[State, ...]:
     """At least one state for each page, with what the page needs."""
-    interrupted = replace(MEMBER, interrupted=True, agreed=("0a01",))
+    interrupted = replace(MEMBER, awaited_until_s=120.0, open_write=True, agreed=("0a01",))
     return (
         *(state(step) for step in _WITHOUT_MEMBER),
         *(state(step, card=True) for step in _WITH_CARD),

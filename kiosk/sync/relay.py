@@ -82,7 +82,8 @@ def run_update(
         end = run.order(update_id, last=index == len(update_ids) - 1)
         if end.outcome not in (Outcome.UPDATED, Outcome.UP_TO_DATE):
             break
-    return UpdateReport(end.outcome, end.detail, run.packages, run.apdus, run.wrote, end.fault)
+    unfinished = run.order_wrote and end.outcome is not Outcome.UPDATED
+    return UpdateReport(end.outcome, end.detail, run.packages, run.apdus, run.wrote, end.fault, unfinished)
 
 
 @dataclass(slots=True)
@@ -98,14 +99,13 @@ class _Run:
     packages: int = 0
     apdus: int = 0
     wrote: bool = False
-    phase: UpdatePhase | None = None
+    phase: UpdatePhase = UpdatePhase.OPENING
     order_wrote: bool = False
 
     def enter(self, phase: UpdatePhase) -> None:
-        """Post a phase once."""
-        if phase is not self.phase:
-            self.phase = phase
-            self.on_phase(phase)
+        """Say that the run moved on; again for each package, so that whoever waits knows that it lives."""
+        self.phase = phase
+        self.on_phase(phase)
 
     def order(self, update_id: str, *, last: bool) -> _End:
         """One order, from `start` to its closing word or to what stands in for it."""
@@ -161,9 +161,10 @@ class _Run:
     def _execute(self, package: Package) -> _Executed:
         """The whole package in one go on the card's thread, but for the first write, which is announced before."""
         self.packages += 1
+        self.enter(self.phase)
         steps = package.steps
         first_write = next((number for number, step in enumerate(steps) if is_write(step.command)), None)
-        if first_write is None or self.phase is UpdatePhase.WRITING:
+        if first_write is None or self.order_wrote:
             return self._execute_steps(steps)
         before = self._execute_steps(steps[:first_write]) if first_write else _Executed([])
         if before.stopped is not None:

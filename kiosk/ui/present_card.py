@@ -13,7 +13,7 @@ from kiosk.ui.views import Button, ChangeRow, Icon, Picture, Row, Tone, ViewMode
 from kiosk.visit.availability import Service, refusal
 from kiosk.visit.events import Choice
 from kiosk.visit.failure_pages import SAFETY
-from kiosk.visit.failures import CardSafety
+from kiosk.visit.failures import CardSafety, service_closed
 from kiosk.visit.model import (
     CardProblem,
     Home,
@@ -28,7 +28,7 @@ from kiosk.visit.model import (
     Updating,
 )
 from kiosk.visit.policy import CodeIssuing
-from kiosk.visit.turn import card_safety
+from kiosk.visit.safety import card_safety
 from kiosk.visit.values import Outcome, PreviewEffect, PreviewLine, UpdatePhase
 
 YEAR = timedelta(days=365)
@@ -39,8 +39,8 @@ def reading(step: Reading) -> ViewModel:
     lead = t.READING_CENTRE if step.asking_centre else t.READING_CARD
     return ViewModel(
         page=step.page,
-        heading=t.READING_AGAIN if step.resume else t.READING,
-        lead=t.READING_RESUME if step.resume else lead,
+        heading=t.READING_AGAIN if step.resume and not step.retry else t.READING,
+        lead=t.READING_RESUME if step.resume and not step.retry else lead,
         notice=t.KEEP_CARD,
         notice_tone=Tone.WARN,
         picture=Picture.CARD_STAY,
@@ -86,8 +86,8 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
     """What can be done with this card. The update first; afterwards, leaving."""
     name, others = masked_name(member), len(member.card.beneficiaries) - 1
     many = t.CARD_OF if others == 0 else t.CARD_OF_TWO if others == 1 else t.CARD_OF_MANY
-    notice, tone = _standing_notice(member)
-    done = member.outcome in (Outcome.UPDATED, Outcome.UP_TO_DATE)
+    notice, tone = _standing_notice(state, member, now)
+    done = not member.unfinished and member.outcome in (Outcome.UPDATED, Outcome.UP_TO_DATE)
     last, old = member.card.last_update, False
     if done:
         text = ""
@@ -96,7 +96,11 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
     else:
         old = now.date() - last > YEAR
         text = t.LAST_UPDATE.format(day=day(last)) + (f"\n{t.OVER_A_YEAR}" if old else "")
-    update = Button(t.HOME_FINISH if member.unfinished else t.HOME_UPDATE, Choice.UPDATE, Icon.UPDATE)
+    if member.outcome is Outcome.UNCERTAIN:
+        label = t.HOME_CHECK
+    else:
+        label = t.HOME_FINISH if member.unfinished else t.HOME_UPDATE
+    update = Button(label, Choice.UPDATE, Icon.UPDATE)
     finish = Button(t.HOME_END, Choice.STOP, Icon.CARD)
     return ViewModel(
         page=step.page,
@@ -113,15 +117,25 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
     )
 
 
-def _standing_notice(member: Member) -> tuple[str, Tone]:
-    if member.outcome in (Outcome.UPDATED, Outcome.UP_TO_DATE):
+def _standing_notice(state: State, member: Member, now: datetime) -> tuple[str, Tone]:
+    """What is known of this card's update: the card's own word first, then the centre's; silence is not « none »."""
+    match card_safety(state):
+        case CardSafety.UNKNOWN:
+            return t.UNCERTAIN, Tone.WARN
+        case CardSafety.UNFINISHED:
+            return t.UNFINISHED, Tone.WARN
+        case CardSafety.UPDATED:
+            return t.CARD_DONE, Tone.OK
+        case _:
+            pass
+    if member.outcome is Outcome.UP_TO_DATE:
         return t.CARD_DONE, Tone.OK
-    if member.unfinished:
-        return t.UNFINISHED, Tone.WARN
     if member.outcome is Outcome.DECLINED:
         return t.DECLINED_LEAD, Tone.INFO
     if member.standing is None:
         return t.CENTRE_SILENT, Tone.WARN
+    if member.standing.outage_until_utc_s is not None:
+        return what(service_closed(), state, now), Tone.WARN
     return (t.UPDATE_READY, Tone.INFO) if member.pending else (t.NO_UPDATE_READY, Tone.OK)
 
 
@@ -306,7 +320,7 @@ _UNHAPPY = {
 
 def _unhappy(step: Result, state: State, now: datetime, onward: Button) -> ViewModel:
     heading = _UNHAPPY[step.outcome]
-    safety = _known_safety(step, state)
+    safety = card_safety(state)
     fault = step.fault
     rows: tuple[Row, ...]
     if fault is None:  # shown again after an identification: the cause was told the first time
@@ -326,10 +340,3 @@ def _unhappy(step: Result, state: State, now: datetime, onward: Button) -> ViewM
         footnote="" if fault is None else support_code(fault),
         main=onward,
     )
-
-
-def _known_safety(step: Result, state: State) -> CardSafety:
-    """Never more than the machine knows; an aborted update is unfinished even before the member's record says so."""
-    if step.outcome is Outcome.ABORTED:
-        return CardSafety.UNFINISHED
-    return CardSafety.UNKNOWN if step.outcome is Outcome.UNCERTAIN else card_safety(state)

@@ -34,6 +34,7 @@ _NOTICES = {
     Notice.CARD_REMOVED: (t.NOTICE_REMOVED, Tone.OK),
     Notice.UNCHANGED: (t.NOTICE_UNCHANGED, Tone.OK),
     Notice.UNFINISHED: (t.NOTICE_UNFINISHED, Tone.WARN),
+    Notice.UNCERTAIN: (t.NOTICE_UNCERTAIN, Tone.WARN),
     Notice.UPDATED: (t.NOTICE_UPDATED, Tone.OK),
     Notice.TIME_OVER: (t.NOTICE_TIME_OVER, Tone.INFO),
 }
@@ -90,6 +91,7 @@ def _ticket_service(printer: PrinterHealth) -> Row:
 def out_of_service(step: OutOfService, state: State, now: datetime) -> ViewModel:
     """Nothing can be done here: why, where else, whom to call. A card that is inside is asked for back."""
     elsewhere = Row(t.ELSEWHERE, t.ELSEWHERE_TEXT, Icon.PLACE, Tone.INFO)
+    notice, tone = _NOTICES[step.notice] if step.notice is not None else ("", Tone.INFO)
     without_card = Button(t.NO_CARD, Choice.START_WITHOUT_CARD, Icon.HELP)
     if step.card_in_slot:
         fault = step.fault
@@ -109,6 +111,8 @@ def out_of_service(step: OutOfService, state: State, now: datetime) -> ViewModel
         page=step.page,
         heading=t.OUT_OF_SERVICE,
         lead=what(step.fault, state, now),
+        notice=notice,
+        notice_tone=tone,
         picture=picture(step.fault) if step.fault.cause is not Cause.STORE_FAILED else Picture.KIOSK,
         rows=(elsewhere, Row(t.ANSWER_CALL, call_text(state), Icon.PHONE, Tone.INFO)),
         footnote=support_code(step.fault),
@@ -222,8 +226,10 @@ def forgotten_card(step: ForgottenCard) -> ViewModel:
 
 
 def _parting(safety: CardSafety) -> tuple[str, Tone]:
-    if safety in (CardSafety.UNFINISHED, CardSafety.UNKNOWN):
+    if safety is CardSafety.UNFINISHED:
         return t.NOTICE_UNFINISHED, Tone.WARN
+    if safety is CardSafety.UNKNOWN:
+        return t.NOTICE_UNCERTAIN, Tone.WARN
     if safety is CardSafety.UPDATED:
         return typeset(SAFETY[safety]), Tone.OK
     return "", Tone.INFO

@@ -48,6 +48,10 @@ NOTICE_UNFINISHED: Final = translate(
     "La mise à jour n'est pas terminée. Remettez la carte ici, ou dans une autre borne, pour la terminer. "
     "Vos droits ne changent pas."
 )
+NOTICE_UNCERTAIN: Final = translate(
+    "Nous ne savons pas si la mise à jour est complète. Remettez la carte, ici ou dans une autre borne, "
+    "pour le vérifier. Vos droits ne changent pas."
+)
 NOTICE_UPDATED: Final = translate("Votre carte est à jour. Vos données sont effacées de la borne.")
 NOTICE_TIME_OVER: Final = translate("La visite est terminée. Vos données sont effacées.")
 # One line a service
@@ -114,6 +118,7 @@ LAST_UPDATE_UNKNOWN: Final = translate("Date de la dernière mise à jour : inco
 OVER_A_YEAR: Final = translate("Cela fait plus d'un an.")
 UPDATE_READY: Final = translate("Une mise à jour est prête pour cette carte.")
 NO_UPDATE_READY: Final = translate("Aucune mise à jour n'attend cette carte.")
+UNCERTAIN: Final = translate("Nous ne savons pas si la mise à jour est complète. Vous pouvez le vérifier maintenant.")
 UNFINISHED: Final = translate(
     "Une mise à jour n'est pas terminée. Terminez-la : la carte peut être refusée en attendant."
 )
@@ -122,6 +127,7 @@ CARD_DONE: Final = translate("Cette carte est à jour.")
 DECLINED_LEAD: Final = translate("Vous n'avez rien changé. Une mise à jour attend toujours.")
 HOME_UPDATE: Final = translate("Mettre à jour ma carte")
 HOME_FINISH: Final = translate("Terminer la mise à jour")
+HOME_CHECK: Final = translate("Vérifier la mise à jour")
 HOME_END: Final = translate("Reprendre ma carte")
 HOME_OTHERS: Final = translate("Vous pouvez aussi")
 HOME_SERIAL: Final = translate("Voir le numéro de série")

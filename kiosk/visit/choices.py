@@ -39,8 +39,9 @@ from kiosk.visit.model import (
     Welcome,
 )
 from kiosk.visit.ports import PrintState
-from kiosk.visit.turn import Turn, card_safety, ended_fields, parting_notice
-from kiosk.visit.updating import preview, start_update
+from kiosk.visit.safety import card_safety, parting_notice
+from kiosk.visit.turn import Turn, ended_fields
+from kiosk.visit.updating import check_again, preview, start_update, torn_without_order
 from kiosk.visit.values import Outcome, RecordType, TicketContent, TicketKind
 
 _NO_FRAME = (
@@ -93,7 +94,7 @@ def on_choice(turn: Turn, choice: Choice) -> None:
         case Result(), Choice.NOT_MINE:
             turn.go(Help(back=step, topic=Topic.WRONG_INFORMATION))
         case Result(), Choice.SHOW_SENSITIVE if turn.member.level == 0:
-            _ask(turn, Question.BIRTH_DATE, Goal.SENSITIVE)
+            _ask(turn, Question.BIRTH_DATE, Goal.SENSITIVE, step)
         case Identification(), Choice.BACK:
             turn.go(Home())
         case ((SerialNumber() | CodePage()), Choice.TOGGLE_MASK):
@@ -159,8 +160,12 @@ def _update(turn: Turn) -> None:
     fault = refusal(Service.UPDATE, turn.state)
     if fault is not None:
         turn.go(Problem(fault, card_safety(turn.state), Home()))
+    elif member.begun:
+        check_again(turn)
     elif member.pending:
         preview(turn)
+    elif member.unfinished:
+        turn.go(Problem(torn_without_order(), card_safety(turn.state), Home()))
     else:
         turn.result(Outcome.UP_TO_DATE, None, ended_fields(Outcome.UP_TO_DATE))
 
@@ -174,7 +179,7 @@ def _preview(turn: Turn, step: Preview, choice: Choice) -> None:
         case Choice.DECLINE:
             turn.result(Outcome.DECLINED, None, ended_fields(Outcome.DECLINED))
         case Choice.SHOW_SENSITIVE if turn.member.level == 0:
-            _ask(turn, Question.BIRTH_DATE, Goal.SENSITIVE)
+            _ask(turn, Question.BIRTH_DATE, Goal.SENSITIVE, step)
         case _:
             pass
 
@@ -182,13 +187,13 @@ def _preview(turn: Turn, step: Preview, choice: Choice) -> None:
 # --- identification ----------------------------------------------------------------------------------------------
 
 
-def _ask(turn: Turn, question: Question, goal: Goal) -> None:
+def _ask(turn: Turn, question: Question, goal: Goal, back: Preview | Result | None = None) -> None:
     used = turn.state.wrong_dates.get(turn.member.pseudonym, 0)
     tries_left = max(turn.state.policy.identify_tries - used, 0)
     if question is Question.BIRTH_DATE and tries_left == 0:
         turn.go(_no_tries(turn))
     else:
-        turn.go(Identification(question, goal, tries_left=tries_left))
+        turn.go(Identification(question, goal, tries_left=tries_left, back=back))
 
 
 def _no_tries(turn: Turn) -> Problem:
@@ -223,21 +228,21 @@ def on_submit(turn: Turn) -> None:
     if birth_date_matches(member.card.holder.birth_date, typed):
         turn.learn(replace(member, level=1, birth_date=typed))
         turn.note(RecordType.IDENTIFIED, {"level": 1})
-        reach_goal(turn, step.goal)
+        reach_goal(turn, step.goal, step.back)
         return
     used = turn.state.wrong_dates.get(member.pseudonym, 0) + 1
     turn.state = replace(turn.state, wrong_dates={**turn.state.wrong_dates, member.pseudonym: used})
     tries_left = max(turn.state.policy.identify_tries - used, 0)
-    refuse_identity(turn, step.question, step.goal, Fault(Cause.BIRTH_DATE_WRONG), tries_left)
+    refuse_identity(turn, step, Fault(Cause.BIRTH_DATE_WRONG), tries_left)
 
 
-def refuse_identity(turn: Turn, question: Question, goal: Goal, fault: Fault, tries_left: int) -> None:
+def refuse_identity(turn: Turn, asked: Identification, fault: Fault, tries_left: int) -> None:
     """A wrong answer: ask again while tries are left."""
     turn.note(RecordType.IDENTITY_REFUSED, {"tries_left": tries_left})
     if tries_left == 0:
         turn.go(_no_tries(turn))
     else:
-        turn.go(Identification(question, goal, fault=fault, tries_left=tries_left))
+        turn.go(replace(asked, digits="", fault=fault, tries_left=tries_left))
 
 
 def birth_date_matches(on_card: str, typed: str) -> bool:
@@ -249,12 +254,11 @@ def birth_date_matches(on_card: str, typed: str) -> bool:
     return (not month_known or on_card[4:6] == typed[4:6]) and (not day_known or on_card[6:8] == typed[6:8])
 
 
-def reach_goal(turn: Turn, goal: Goal) -> None:
+def reach_goal(turn: Turn, goal: Goal, back: Preview | Result | None) -> None:
     """What the identification was for."""
     match goal:
-        case Goal.SENSITIVE if turn.member.outcome is not None:
-            report = turn.member.report
-            turn.go(Result(turn.member.outcome, report.fault if report is not None else None))
+        case Goal.SENSITIVE if isinstance(back, Result):
+            turn.go(back)
         case Goal.SENSITIVE:
             preview(turn)
         case Goal.SERIAL:
@@ -293,8 +297,10 @@ def _code(turn: Turn) -> None:
 
 
 def _issue(turn: Turn) -> None:
-    proof = turn.member.proof
-    if proof is not None:
+    proof, fault = turn.member.proof, refusal(Service.CODE, turn.state)
+    if fault is not None:
+        turn.go(Problem(fault, card_safety(turn.state), Home()))
+    elif proof is not None:
         turn.ask(IssueCode(turn.state.visit, turn.member.card, proof))
         turn.go(Wait(Waiting.CODE))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kiosk.card.values import CardContent
-from kiosk.visit.ports import CardSession, VisitId
+from kiosk.visit.ports import CardSession, RunId, VisitId
 from kiosk.visit.values import RecordType, TicketContent
 
 
@@ -37,7 +37,7 @@ class AskStanding:
 class RunUpdate:
     """Run these updates in order → `UpdateProgress`*, `UpdateEnded`. Outlives the visit if the card leaves."""
 
-    visit: VisitId
+    run: RunId
     card_session: CardSession
     card: CardContent = field(repr=False)
     update_ids: tuple[str, ...]

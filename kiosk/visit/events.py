@@ -8,7 +8,7 @@ from enum import StrEnum
 from kiosk.card.values import CardContent, CardKind
 from kiosk.visit.failures import Fault
 from kiosk.visit.policy import Policy
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, VisitId
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
 from kiosk.visit.values import (
     CardStanding,
     Identified,
@@ -118,17 +118,17 @@ class StandingUnknown:
 
 @dataclass(frozen=True, slots=True)
 class UpdateProgress:
-    """The update moved on."""
+    """The run moved on, perhaps within the same phase."""
 
-    card_session: CardSession
+    run: RunId
     phase: UpdatePhase
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateEnded:
-    """The update run of this card session has ended, one way or another. Recorded even when the card has left."""
+    """The run has ended, one way or another. Recorded even when the card has left or the run was given up."""
 
-    card_session: CardSession
+    run: RunId
     report: UpdateReport
 
 

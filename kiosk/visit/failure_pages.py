@@ -15,6 +15,7 @@ from kiosk.visit.failures import CardSafety, MemberPage
 SAFETY: Final[Mapping[CardSafety, str]] = {
     CardSafety.UNCHANGED: "Votre carte n'a pas été modifiée.",
     CardSafety.UPDATED: "Votre carte est à jour.",
+    CardSafety.PARTLY: "Une partie de la mise à jour est faite. Votre carte reste utilisable.",
     CardSafety.UNFINISHED: "Votre carte n'est pas abîmée, mais sa mise à jour n'est pas terminée : "
     "elle peut être refusée en attendant.",
     CardSafety.UNKNOWN: "Nous ne savons pas encore si la mise à jour est complète.",
@@ -159,7 +160,7 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
     ),
     MemberPage.NO_CODE_HERE: PageText(
         "Cette borne ne donne pas de code provisoire.",
-        "Vos droits non plus.",
+        _RIGHTS,
         "Vous pouvez l'obtenir en agence ou par téléphone.",
         "call",
     ),

@@ -37,6 +37,7 @@ class Cause(StrEnum):
     CARD_REFUSED = "C-20"  # opposition
     CARD_REPLACE = "C-21"
     CARD_UNKNOWN = "C-22"
+    CARD_TORN = "C-23"
     # channel and update, from sync
     NETWORK = "N-01"
     UNSIGNED_ANSWER = "N-02"
@@ -84,6 +85,7 @@ class CardSafety(StrEnum):
 
     UNCHANGED = "unchanged"
     UPDATED = "updated"
+    PARTLY = "partly"  # one update of several is done and closed
     UNFINISHED = "unfinished"
     UNKNOWN = "unknown"
     NOT_CONCERNED = "not_concerned"
@@ -189,6 +191,11 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.NOT_KNOWN,
         "The centre has no record of this card (another issuer).",
         "None: the member calls.",
+    ),
+    Cause.CARD_TORN: Entry(
+        MemberPage.UPDATE_FAILED,
+        "The card is marked unfinished, but the centre has no update to finish it with.",
+        "None: the member calls; the centre must order the update again.",
     ),
     Cause.NETWORK: Entry(
         MemberPage.NETWORK,

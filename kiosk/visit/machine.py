@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from kiosk.visit import events as ev
-from kiosk.visit.availability import blocking_fault, in_service
+from kiosk.visit.availability import in_service
 from kiosk.visit.choices import on_choice, on_digit, on_erase, on_submit, reach_goal, refuse_identity
 from kiosk.visit.effects import AskStanding, Effect, PrintTicket, ReadCard, ReleaseCard
 from kiosk.visit.failures import CardSafety, Cause, Fault
@@ -20,7 +20,9 @@ from kiosk.visit.model import (
     CodePage,
     ForgottenCard,
     Goal,
+    Help,
     Home,
+    Identification,
     IdlePrompt,
     Interrupted,
     Member,
@@ -31,15 +33,17 @@ from kiosk.visit.model import (
     Reading,
     RemoveCard,
     State,
+    Step,
     TicketPage,
     Updating,
     Wait,
     Waiting,
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
+from kiosk.visit.safety import card_safety, parting_notice
 from kiosk.visit.timing import deadline_s, on_time
-from kiosk.visit.turn import Turn, card_safety, parting_notice
-from kiosk.visit.updating import on_end, on_progress, resume_update
+from kiosk.visit.turn import Turn
+from kiosk.visit.updating import await_card, on_end, on_progress, resume_update
 from kiosk.visit.values import CardStanding, RecordType
 
 
@@ -91,9 +95,9 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
         case ev.StandingUnknown():
             _no_standing(turn, event.visit, event.fault)
         case ev.UpdateProgress():
-            on_progress(turn, event.card_session, event.phase)
+            on_progress(turn, event.run, event.phase)
         case ev.UpdateEnded():
-            on_end(turn, event.card_session, event.report)
+            on_end(turn, event.run, event.report)
         case ev.IdentityChecked():
             _identity(turn, event)
         case ev.CodeIssued():
@@ -147,11 +151,11 @@ def _inserted(turn: Turn, event: ev.CardInserted) -> None:
         case Interrupted():
             turn.go(Reading(resume=True))
             turn.ask(ReadCard(event.card_session))
-        case _:
-            if turn.state.member is not None:
-                turn.end_visit("card_changed")
-            if not in_service(turn.state.world, turn.state.policy):  # somebody was reading the guide meanwhile
-                turn.out_of_service(blocking_fault(turn.state.world, turn.state.policy))
+        case step:
+            if not isinstance(step, Attract):  # somebody without a card was reading the guide
+                turn.note(RecordType.VISIT_ENDED, {"reason": "card_changed"})
+            if not in_service(turn.state.world, turn.state.policy):
+                turn.out_of_service()
                 return
             turn.start_visit("card")
             turn.go(Reading())
@@ -166,16 +170,15 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
     turn.state = replace(turn.state, card_session=None)
     match step:
         case OutOfService():
-            turn.go(replace(step, card_in_slot=False))
+            turn.go(replace(step, card_in_slot=False, notice=notice))
         case Updating() if safety is CardSafety.UNFINISHED:
-            turn.learn(replace(turn.member, interrupted=True))
-            turn.go(Interrupted())
-        case Interrupted():
-            turn.go(Interrupted())
-        case Reading() | CardProblem() if member is not None and member.interrupted:
+            await_card(turn)
+        case Interrupted() | Reading() | CardProblem() if member is not None and member.awaited_until_s is not None:
             turn.go(Interrupted())
         case Updating() | Reading():
             turn.end_visit("removed", Notice.UNCHANGED if safety is CardSafety.UNCHANGED else notice)
+        case CardProblem() if member is not None:
+            turn.end_visit("removed", notice)
         case CardProblem(fault=Fault(cause=Cause.CARD_REMOVED), safety=CardSafety.UNCHANGED):
             turn.rest(Notice.UNCHANGED)  # whoever saw it first, relay or monitor, the same is said
         case RemoveCard() | ForgottenCard() | CardProblem():
@@ -187,9 +190,12 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
 def _reader_ready(turn: Turn, role: ReaderRole) -> None:
     if role is not ReaderRole.PATIENT:
         return
+    step = turn.state.step
     turn.state = replace(turn.state, world=replace(turn.state.world, reader_ready=True, reader_fault=None))
-    if isinstance(turn.state.step, OutOfService) and turn.state.card_session is None:
-        turn.rest(parting_notice(turn.state) if turn.state.step.card_in_slot else None)
+    if isinstance(step, OutOfService) and turn.state.card_session is None:
+        # A card asked back while the reader was away: whether it left is not known, what is true of it is said.
+        told = parting_notice(turn.state) if step.card_in_slot else step.notice
+        turn.rest(None if told is Notice.CARD_REMOVED else told)
     else:
         _settle(turn)
 
@@ -202,7 +208,7 @@ def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
     inside = turn.state.card_session is not None or (isinstance(before, OutOfService) and before.card_in_slot)
     world = replace(turn.state.world, reader_ready=False, reader_fault=event.fault)
     turn.state = replace(turn.state, world=world, card_session=None)
-    if turn.state.member is not None or isinstance(turn.state.step, Reading):
+    if not isinstance(before, OutOfService | Attract | CardProblem | RemoveCard | ForgottenCard) or turn.state.member:
         turn.end_visit("reader_failed")
     turn.go(OutOfService(event.fault, card_in_slot=inside, safety=safety))
 
@@ -212,7 +218,9 @@ def _settle(turn: Turn) -> None:
     match turn.state.step:
         case OutOfService(card_in_slot=True):
             pass  # leaves when the card does
-        case OutOfService() | Attract():
+        case OutOfService() as out:
+            turn.rest(out.notice)
+        case Attract():
             turn.rest()
         case _:
             pass
@@ -227,7 +235,7 @@ def _read(turn: Turn, event: ev.CardRead) -> None:
             turn.ask(ReleaseCard(event.card_session))
             turn.go(Interrupted(other_card=True))
             return
-        turn.learn(replace(turn.member, card=event.card))
+        turn.learn(replace(turn.member, card=event.card, open_write=False))  # the card itself knows best
     else:
         turn.learn(Member(event.card, event.pseudonym))
         fields = {"generation": event.card.generation.value, "unfinished": event.card.unfinished}
@@ -236,11 +244,18 @@ def _read(turn: Turn, event: ev.CardRead) -> None:
     turn.ask(AskStanding(turn.state.visit, event.card_session, event.card))
 
 
+_ANOTHER_CARD = frozenset({Cause.CARD_BANK, Cause.CARD_OTHER, Cause.CARD_STAFF, Cause.CARD_VITALE_1})
+
+
 def _not_read(turn: Turn, event: ev.CardFailed) -> None:
     reading = turn.state.step
     if event.card_session != turn.state.card_session or not isinstance(reading, Reading):
         return
-    turn.card_problem(event.fault, keep_member=reading.resume)
+    if reading.resume and event.fault.cause in _ANOTHER_CARD:
+        turn.ask(ReleaseCard(event.card_session))
+        turn.go(Interrupted(other_card=True))
+    else:
+        turn.card_problem(event.fault, keep_member=reading.resume)
 
 
 # --- the centre's answers ----------------------------------------------------------------------------------------
@@ -257,7 +272,7 @@ def _standing(turn: Turn, visit: VisitId, standing: CardStanding) -> None:
     reading = _awaiting_standing(turn, visit)
     if reading is None:
         return
-    turn.learn(replace(turn.member, standing=standing, standing_fault=None))
+    turn.learn(replace(turn.member, standing=standing))
     if standing.opposed:
         turn.card_problem(Fault(Cause.CARD_REFUSED))
     elif standing.replace:
@@ -272,7 +287,6 @@ def _no_standing(turn: Turn, visit: VisitId, fault: Fault) -> None:
     reading = _awaiting_standing(turn, visit)
     if reading is None:
         return
-    turn.learn(replace(turn.member, standing_fault=fault))
     if fault.cause is Cause.CARD_UNKNOWN:
         turn.card_problem(fault)
     elif reading.resume:
@@ -290,9 +304,9 @@ def _identity(turn: Turn, event: ev.IdentityChecked) -> None:
     if answer.accepted and answer.proof is not None:
         turn.learn(replace(turn.member, level=2, proof=answer.proof))
         turn.note(RecordType.IDENTIFIED, {"level": 2})
-        reach_goal(turn, Goal.CODE)
+        reach_goal(turn, Goal.CODE, None)
         return
-    refuse_identity(turn, Question.POSTCODE, Goal.CODE, Fault(Cause.POSTCODE_WRONG), answer.tries_left)
+    refuse_identity(turn, Identification(Question.POSTCODE, Goal.CODE), Fault(Cause.POSTCODE_WRONG), answer.tries_left)
 
 
 def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
@@ -306,30 +320,49 @@ def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
 
 def _ticket(turn: Turn, event: ev.TicketEnded) -> None:
     turn.note(RecordType.TICKET_ENDED, {"state": event.state.value})
-    page = turn.state.step.over if isinstance(turn.state.step, IdlePrompt) else turn.state.step
-    if event.visit == turn.state.visit and isinstance(page, TicketPage):
-        turn.go(replace(page, state=event.state, fault=event.fault))
+    page = _ticket_page(turn.state.step)
+    if event.visit == turn.state.visit and page is not None:
+        _change_ticket(turn, replace(page, state=event.state, fault=event.fault))
+
+
+def _ticket_page(step: Step | None) -> TicketPage | None:
+    """The ticket page shown, or the one under the idle prompt or the help."""
+    match step:
+        case TicketPage():
+            return step
+        case IdlePrompt(over=under) | Help(back=under):
+            return _ticket_page(under)
+        case _:
+            return None
+
+
+def _change_ticket(turn: Turn, page: TicketPage) -> None:
+    match turn.state.step:
+        case IdlePrompt(over=Help() as under) as prompt:
+            turn.state = replace(turn.state, step=replace(prompt, over=replace(under, back=page)))
+        case IdlePrompt() as prompt:
+            turn.state = replace(turn.state, step=replace(prompt, over=page))
+        case Help() as under:
+            turn.state = replace(turn.state, step=replace(under, back=page))
+        case _:
+            turn.go(page)
 
 
 def _recorded(turn: Turn, token: int) -> None:
-    match turn.state.step:
-        case Wait(record=awaited, then=then) if awaited == token and then is not None:
-            turn.go(then)
-        case TicketPage(record=awaited) as page if awaited == token:
-            turn.state = replace(turn.state, step=replace(page, record=None))
-            turn.ask(PrintTicket(turn.state.visit, page.ticket))
-        case _:
-            pass
+    step, page = turn.state.step, _ticket_page(turn.state.step)
+    if isinstance(step, Wait) and step.record == token and step.then is not None:
+        turn.go(step.then)
+    elif page is not None and page.record == token:
+        _change_ticket(turn, replace(page, record=None))
+        turn.ask(PrintTicket(turn.state.visit, page.ticket))
 
 
 def _not_recorded(turn: Turn, event: ev.RecordFailed) -> None:
     turn.state = replace(turn.state, world=replace(turn.state.world, store_fault=event.fault))
-    match turn.state.step:
-        case Wait(record=awaited) if awaited == event.token:
-            turn.go(Problem(event.fault, card_safety(turn.state), Home()))
-        case TicketPage(record=awaited) as page if awaited == event.token:
-            turn.go(replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
-        case Attract() | OutOfService(card_in_slot=False):
-            turn.rest()
-        case _:
-            pass
+    step, page = turn.state.step, _ticket_page(turn.state.step)
+    if isinstance(step, Wait) and step.record == event.token:
+        turn.card_problem(event.fault)  # nothing more is done that could not be written down
+    elif page is not None and page.record == event.token:
+        _change_ticket(turn, replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
+    elif isinstance(step, Attract) or (isinstance(step, OutOfService) and not step.card_in_slot):
+        turn.rest()

@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from kiosk.card.values import CardContent
 from kiosk.visit.failures import CardSafety, Fault
 from kiosk.visit.policy import Policy
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, VisitId
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
     CardStanding,
     Outcome,
@@ -28,6 +28,7 @@ class Notice(StrEnum):
     CARD_REMOVED = "card_removed"  # data wiped
     UNCHANGED = "unchanged"  # removed before anything was written
     UNFINISHED = "unfinished"  # gone while unfinished: put it back here or at another kiosk
+    UNCERTAIN = "uncertain"  # gone before anybody knew whether the update was complete
     UPDATED = "updated"  # taken out while the centre closed a complete update
     TIME_OVER = "time_over"
 
@@ -85,6 +86,7 @@ class OutOfService:
     fault: Fault | None  # None while starting
     card_in_slot: bool = False
     safety: CardSafety = CardSafety.UNCHANGED
+    notice: Notice | None = None  # about a card that has just been taken out
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Reading:
     page: ClassVar[str] = "reading"
     asking_centre: bool = False
     slow: bool = False
-    resume: bool = False  # the card of an interrupted update is back
+    resume: bool = False  # an update was begun with this card: see what is on it, then finish
     retry: bool = False  # the member asked for the update although the centre had not answered
 
 
@@ -143,6 +145,7 @@ class Updating:
 
     page: ClassVar[str] = "updating"
     phase: UpdatePhase
+    run: RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,7 @@ class Identification:
     digits: str = field(default="", repr=False)
     fault: Fault | None = None  # why the last answer was refused
     tries_left: int = 3
+    back: Preview | Result | None = None  # where hidden lines are shown once the holder is known
 
     @property
     def wrong(self) -> bool:
@@ -317,17 +321,15 @@ class Member:
     card: CardContent = field(repr=False)
     pseudonym: str
     standing: CardStanding | None = field(default=None, repr=False)
-    standing_fault: Fault | None = None
     level: int = 0
     birth_date: str | None = field(default=None, repr=False)  # YYYYMMDD once accepted
     proof: str | None = field(default=None, repr=False)
     code: ProvisionalCode | None = field(default=None, repr=False)
     agreed: tuple[str, ...] = ()  # update ids the member agreed to
-    losses_seen: bool = False
     report: UpdateReport | None = None
     outcome: Outcome | None = None
-    wrote: bool = False  # a run of this visit may have written
-    interrupted: bool = False  # the card left while being written: only the same card goes on
+    open_write: bool = False  # a run of this visit may have left the card marked unfinished, and it was not read since
+    awaited_until_s: float | None = None  # the card left while being written: until then only the same card goes on
     printed: frozenset[TicketKind] = frozenset()  # kinds of which an original was sent to the printer
 
     @property
@@ -340,7 +342,17 @@ class Member:
     @property
     def unfinished(self) -> bool:
         """Whether the card's transaction flag is, or may be, still 1."""
-        return self.outcome is not Outcome.UPDATED and (self.card.unfinished or self.wrote or self.interrupted)
+        return self.outcome is not Outcome.UPDATED and (self.card.unfinished or self.open_write)
+
+    @property
+    def partly(self) -> bool:
+        """Whether an earlier order of a run was done and closed, and a later one was not."""
+        return self.report is not None and self.report.wrote and not self.report.unfinished
+
+    @property
+    def begun(self) -> bool:
+        """Whether an update was begun in this visit and its last word is not known or not good."""
+        return bool(self.agreed) and self.outcome in (None, Outcome.ABORTED, Outcome.UNCERTAIN, Outcome.IMPOSSIBLE)
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -378,7 +390,7 @@ class State:
     visit: VisitId = NO_VISIT
     card_session: CardSession | None = None  # the card now in the patient slot
     member: Member | None = None
-    running: Mapping[CardSession, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
+    running: Mapping[RunId, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
     wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
     next_token: int = 1
     entered_s: float = 0.0  # when the step was entered

@@ -16,6 +16,10 @@ VisitId = NewType("VisitId", int)
 """One member's visit; never reused in a process."""
 
 
+RunId = NewType("RunId", int)
+"""One run of card updates: the token of its `update_started` record; never reused in a process."""
+
+
 class ReaderRole(StrEnum):
     """Which slot of the kiosk a reader is."""
 

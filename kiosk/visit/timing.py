@@ -34,7 +34,6 @@ from kiosk.visit.model import (
     Welcome,
 )
 from kiosk.visit.turn import Turn, ended_fields
-from kiosk.visit.updating import without
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase
 
 WAIT_LIMIT_FACTOR = 2  # a wait outlasts the adapter's own deadline, so that the adapter's better answer comes first
@@ -56,9 +55,9 @@ def deadline_s(state: State) -> float | None:
         case Updating():
             return state.entered_s + policy.update_step_limit_s * WAIT_LIMIT_FACTOR
         case Interrupted():
-            return state.entered_s + policy.interrupted_s
+            return _awaited_until_s(state)
         case CardProblem():
-            return None if state.member is None else state.entered_s + policy.interrupted_s
+            return None if state.member is None else _awaited_until_s(state)
         case Wait():
             return state.entered_s + policy.standing_limit_s * WAIT_LIMIT_FACTOR
         case IdlePrompt():
@@ -85,6 +84,12 @@ def deadline_s(state: State) -> float | None:
             assert_never(step)
 
 
+def _awaited_until_s(state: State) -> float:
+    """One limit for the whole wait, however many cards are tried meanwhile."""
+    until_s = state.member.awaited_until_s if state.member is not None else None
+    return state.entered_s + state.policy.interrupted_s if until_s is None else until_s
+
+
 def on_time(turn: Turn) -> None:
     """The page's time has come."""
     state, step = turn.state, turn.state.step
@@ -103,6 +108,7 @@ def on_time(turn: Turn) -> None:
         case Interrupted():
             turn.end_visit("interrupted", Notice.UNFINISHED)
         case CardProblem():
+            turn.note(RecordType.VISIT_ENDED, {"reason": "interrupted"})
             turn.ask(Wipe(state.visit))
             turn.learn_nothing()
         case Wait():
@@ -136,8 +142,8 @@ def on_time(turn: Turn) -> None:
 
 
 def _give_up_update(turn: Turn, phase: UpdatePhase) -> None:
-    """The relay has not ended within twice its own limit: say what is known, and stop waiting."""
+    """No word from the relay for twice its limit: say what is known. Its own last word is recorded when it comes."""
     outcome = Outcome.IMPOSSIBLE if phase is UpdatePhase.OPENING else Outcome.UNCERTAIN
     fault = internal_fault("the update passed its limit")
-    turn.state = replace(turn.state, running=without(turn.state.running, turn.state.card_session))
+    turn.learn(replace(turn.member, open_write=phase is not UpdatePhase.OPENING))
     turn.result(outcome, fault, ended_fields(outcome, fault))

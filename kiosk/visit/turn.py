@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from kiosk.visit.availability import blocking_fault, in_service
 from kiosk.visit.effects import Effect, Record, ReleaseCard, Wipe
-from kiosk.visit.failures import CardSafety, Fault
+from kiosk.visit.failures import Fault
 from kiosk.visit.model import (
     Attract,
     CardProblem,
-    ForgottenCard,
-    Interrupted,
     Member,
     Notice,
     OutOfService,
@@ -21,13 +19,13 @@ from kiosk.visit.model import (
     SerialNumber,
     State,
     Step,
-    Updating,
     Wait,
     Waiting,
 )
 from kiosk.visit.model import CodePage as Code
 from kiosk.visit.ports import VisitId
-from kiosk.visit.values import Outcome, RecordType, UpdatePhase, UpdateReport
+from kiosk.visit.safety import card_safety
+from kiosk.visit.values import Outcome, RecordType, UpdateReport
 
 Fields = Mapping[str, str | int | bool]
 
@@ -100,16 +98,17 @@ class Turn:
         if in_service(self.state.world, self.state.policy):
             self.go(Attract(notice))
         else:
-            self.out_of_service(blocking_fault(self.state.world, self.state.policy))
+            self.out_of_service(notice)
 
     def result(self, outcome: Outcome, fault: Fault | None, record: Fields) -> None:
         """The update is over for the member: commit how, then show it."""
         self.learn(replace(self.member, outcome=outcome))
         self.save_then(RecordType.UPDATE_ENDED, record, Result(outcome, fault))
 
-    def out_of_service(self, fault: Fault | None, safety: CardSafety = CardSafety.UNCHANGED) -> None:
+    def out_of_service(self, notice: Notice | None = None) -> None:
         """Nothing can be done here now."""
-        self.go(OutOfService(fault, card_in_slot=self.state.card_session is not None, safety=safety))
+        fault = blocking_fault(self.state.world, self.state.policy)
+        self.go(OutOfService(fault, card_in_slot=self.state.card_session is not None, notice=notice))
 
     def card_problem(self, fault: Fault, *, keep_member: bool = False) -> None:
         """This card is not served. The member is forgotten unless an interrupted update still waits for the card."""
@@ -141,32 +140,3 @@ def ended_fields(outcome: Outcome, fault: Fault | None = None, report: UpdateRep
     if fault is not None:
         fields["cause"] = fault.cause.value
     return fields
-
-
-def card_safety(state: State) -> CardSafety:
-    """What is known of the card now, from phase and outcome of the update; nothing more is ever claimed."""
-    if isinstance(state.step, Updating):
-        opening = state.step.phase is UpdatePhase.OPENING
-        unfinished = state.member is not None and state.member.unfinished
-        return CardSafety.UNCHANGED if opening and not unfinished else CardSafety.UNFINISHED
-    if isinstance(state.step, Interrupted):
-        return CardSafety.UNFINISHED
-    if isinstance(state.step, CardProblem | OutOfService | RemoveCard | ForgottenCard):
-        return state.step.safety
-    member = state.member
-    if member is None:
-        return CardSafety.UNCHANGED
-    if member.outcome is Outcome.UPDATED:
-        return CardSafety.UPDATED
-    if member.outcome is Outcome.UNCERTAIN:
-        return CardSafety.UNKNOWN
-    return CardSafety.UNFINISHED if member.unfinished else CardSafety.UNCHANGED
-
-
-def parting_notice(state: State) -> Notice:
-    """What to say on the attract page about a card that was just taken out."""
-    match card_safety(state):
-        case CardSafety.UNFINISHED | CardSafety.UNKNOWN:
-            return Notice.UNFINISHED
-        case _:
-            return Notice.CARD_REMOVED

@@ -84,6 +84,7 @@ class UpdateReport:
     apdus: int
     wrote: bool
     fault: Fault | None = None
+    unfinished: bool = False  # the order that ended the run may have left the card marked unfinished
 
 
 @dataclass(frozen=True, slots=True)

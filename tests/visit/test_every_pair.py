@@ -14,7 +14,7 @@ from kiosk.visit.effects import Effect, Record, RunUpdate, Wipe
 from kiosk.visit.machine import step
 from kiosk.visit.model import CodePage as Code
 from kiosk.visit.model import Result, SerialNumber, State, Step, Updating
-from kiosk.visit.ports import CardSession, ReaderRole, VisitId
+from kiosk.visit.ports import CardSession, ReaderRole, RunId, VisitId
 from kiosk.visit.values import UpdatePhase
 from simulators import samples
 from simulators.happenings import every_event
@@ -84,7 +84,9 @@ def test_no_write_without_agreement_and_nothing_shown_before_it_is_on_disk(start
                 agreed = event in (ev.Chosen(ev.Choice.ACCEPT),) or (before.member is not None and before.member.agreed)
                 assert agreed, "an update runs only after the member agreed to it"
         if isinstance(state.step, Result | SerialNumber | Code) and type(before.step) is not type(state.step):
-            shown_again = event == ev.Activity() or isinstance(event, ev.Chosen | ev.DigitsSubmitted | ev.Tick)
+            shown_again = event == ev.Activity() or isinstance(
+                event, ev.Chosen | ev.DigitsSubmitted | ev.Tick | ev.IdentityChecked
+            )
             assert isinstance(event, ev.Recorded) or shown_again
 
 
@@ -103,7 +105,8 @@ LATE = (
 
 @pytest.mark.parametrize("state", PAGES, ids=lambda state: state.step.page)
 def test_late_answers_change_nothing(state: State) -> None:
-    old = replace(state, visit=VisitId(99), card_session=CardSession(99), running={})
+    shown = replace(state.step, run=RunId(5)) if isinstance(state.step, Updating) else state.step
+    old = replace(state, step=shown, visit=VisitId(99), card_session=CardSession(99), running={})
     for event in every_event():
         if isinstance(event, LATE):
             assert step(old, event, 1.0)[0].step == old.step
@@ -111,7 +114,7 @@ def test_late_answers_change_nothing(state: State) -> None:
 
 @pytest.mark.parametrize("phase", list(UpdatePhase))
 def test_records_carry_no_personal_datum(phase: UpdatePhase) -> None:
-    for state in (*PAGES, samples.state(Updating(phase), member=samples.MEMBER, card=True)):
+    for state in (*PAGES, samples.state(Updating(phase, samples.RUN), member=samples.MEMBER, card=True)):
         for event in every_event():
             for effect in step(state, event, 10_000.0)[1]:
                 if isinstance(effect, Record):

@@ -25,7 +25,8 @@ from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
 from kiosk.visit.machine import step
 from kiosk.visit.model import CardProblem, Home, Notice, OutOfService, State
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole
+from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId
+from kiosk.visit.safety import card_safety
 from kiosk.visit.values import (
     CardStanding,
     Identified,
@@ -39,7 +40,7 @@ from simulators.transitions import document
 
 SESSION, OTHER = CardSession(1), CardSession(2)
 DONE = UpdateReport(Outcome.UPDATED, 1, 3, 12, wrote=True)
-TORN = UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED))
+TORN = UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED), unfinished=True)
 
 
 class Visit:
@@ -97,7 +98,15 @@ class Visit:
 
     def updating(self, phase: UpdatePhase = UpdatePhase.WRITING) -> Visit:
         self.at_home().choose(Choice.UPDATE, Choice.ACCEPT)
-        return self.tell(ev.UpdateProgress(SESSION, phase))
+        return self.tell(ev.UpdateProgress(self.run, phase))
+
+    def ended(self, report: UpdateReport) -> Visit:
+        return self.tell(ev.UpdateEnded(self.run, report))
+
+    @property
+    def run(self) -> RunId:
+        """The last update run that was asked for."""
+        return [effect.run for effect in self.asked if isinstance(effect, RunUpdate)][-1]
 
     def records(self, kind: RecordType) -> list[Record]:
         return [effect for effect in self.asked if isinstance(effect, Record) and effect.type is kind]
@@ -115,7 +124,7 @@ def test_the_whole_walk() -> None:
     then(visit.standing())
     then(visit.choose(Choice.UPDATE))
     then(visit.choose(Choice.ACCEPT))
-    then(visit.tell(ev.UpdateEnded(SESSION, DONE)))
+    then(visit.tell(ev.UpdateEnded(visit.run, DONE)))
     then(visit.choose(Choice.SERIAL))
     then(visit.type("17011962"))
     then(visit.choose(Choice.CODE))
@@ -146,7 +155,7 @@ def test_the_whole_walk() -> None:
 def test_a_result_waits_for_the_disk() -> None:
     visit = Visit().updating()
     visit.disk = False
-    visit.tell(ev.UpdateEnded(SESSION, DONE))
+    visit.tell(ev.UpdateEnded(visit.run, DONE))
     assert visit.page == "wait"
     visit.tell(ev.Recorded(visit.records(RecordType.UPDATE_ENDED)[-1].token))
     assert visit.page == "result"
@@ -155,10 +164,10 @@ def test_a_result_waits_for_the_disk() -> None:
 def test_a_disk_that_refuses_stops_the_kiosk_truthfully() -> None:
     visit = Visit().updating()
     visit.disk = False
-    visit.tell(ev.UpdateEnded(SESSION, DONE))
+    visit.tell(ev.UpdateEnded(visit.run, DONE))
     visit.tell(ev.RecordFailed(visit.records(RecordType.UPDATE_ENDED)[-1].token, Fault(Cause.STORE_FULL)))
-    assert visit.page == "problem"
-    visit.choose(Choice.STOP).remove()
+    assert (visit.page, visit.shown.safety) == ("cardProblem", CardSafety.UPDATED)
+    visit.remove()
     assert isinstance(visit.state.step, OutOfService)
     visit.tell(ev.StoreReady())
     assert visit.page == "attract"
@@ -179,13 +188,13 @@ def test_card_pulled_while_updating(phase: UpdatePhase, page: str, notice: Notic
 
 
 def test_the_same_card_finishes_without_another_question() -> None:
-    visit = Visit().updating().remove().tell(ev.UpdateEnded(SESSION, TORN))
+    visit = Visit().updating().remove().ended(TORN)
     assert visit.page == "interrupted"
     visit.insert(OTHER).read(OTHER).standing()
     assert visit.page == "updating"
     runs = [effect for effect in visit.asked if isinstance(effect, RunUpdate)]
     assert [run.card_session for run in runs] == [SESSION, OTHER]
-    visit.tell(ev.UpdateEnded(OTHER, DONE))
+    visit.tell(ev.UpdateEnded(visit.run, DONE))
     assert visit.page == "result"
     assert [record.fields["outcome"] for record in visit.records(RecordType.UPDATE_ENDED)] == ["aborted", "updated"]
 
@@ -200,26 +209,26 @@ def test_another_card_is_told_so_and_the_first_is_still_awaited() -> None:
 
 
 def test_an_interrupted_update_that_nobody_finishes() -> None:
-    visit = Visit().updating().remove().tell(ev.UpdateEnded(SESSION, TORN)).after(121.0)
+    visit = Visit().updating().remove().ended(TORN).after(121.0)
     assert visit.shown.notice is Notice.UNFINISHED
     assert visit.state.member is None
 
 
 def test_the_relay_may_see_the_removal_first() -> None:
-    visit = Visit().updating().tell(ev.UpdateEnded(SESSION, TORN))
+    visit = Visit().updating().ended(TORN)
     assert visit.page == "interrupted"
     visit.remove()
     assert visit.page == "interrupted"
 
 
 def test_removed_after_the_last_write_and_closed_all_the_same() -> None:
-    visit = Visit().updating(UpdatePhase.CLOSING).remove().tell(ev.UpdateEnded(SESSION, DONE))
+    visit = Visit().updating(UpdatePhase.CLOSING).remove().ended(DONE)
     assert visit.shown.notice is Notice.UPDATED
 
 
 def test_a_late_end_is_still_recorded_under_the_right_pseudonym() -> None:
     visit = Visit().updating(UpdatePhase.OPENING).remove()
-    visit.tell(ev.UpdateEnded(SESSION, replace(TORN, wrote=False)))
+    visit.tell(ev.UpdateEnded(visit.run, replace(TORN, wrote=False, unfinished=False)))
     record = visit.records(RecordType.UPDATE_ENDED)[-1]
     assert (record.pseudonym, record.fields["wrote"]) == (samples.MEMBER.pseudonym, False)
     assert visit.page == "attract"
@@ -382,3 +391,117 @@ def test_the_ticket_is_journalled_before_it_is_printed_and_a_second_one_says_so(
 def test_document_is_the_machine() -> None:
     path = Path(__file__).parents[2] / "docs" / "transitions.md"
     assert path.read_text(encoding="utf-8") == document()
+
+
+OUTAGE = CardStanding(orders=(), outage_until_utc_s=1_790_000_000)
+TORN_CARD = replace(samples.CARD, unfinished=True)
+
+
+def torn_again(visit: Visit) -> Visit:
+    """The card of an interrupted update is put back, and read: its flag is 1."""
+    visit.insert(OTHER)
+    return visit.tell(ev.CardRead(OTHER, TORN_CARD, samples.MEMBER.pseudonym))
+
+
+def test_a_torn_card_is_never_called_updated_because_the_centre_is_closed() -> None:
+    visit = torn_again(Visit().updating().remove().ended(TORN)).standing(OUTAGE)
+    assert (visit.page, visit.shown.safety) == ("cardProblem", CardSafety.UNFINISHED)
+    visit.remove(OTHER)
+    assert visit.page == "interrupted"
+
+
+def test_a_torn_card_without_an_order_is_told_so() -> None:
+    visit = Visit().insert().tell(ev.CardRead(SESSION, TORN_CARD, "0" * 32)).standing(CardStanding(orders=()))
+    visit.choose(Choice.UPDATE)
+    assert (visit.shown.fault.cause, visit.shown.safety) == (Cause.CARD_TORN, CardSafety.UNFINISHED)
+    again = torn_again(Visit().updating().remove().ended(TORN)).standing(CardStanding(orders=()))
+    assert (again.page, again.shown.fault.cause) == ("cardProblem", Cause.CARD_TORN)
+
+
+def test_a_lost_last_word_is_looked_up_on_the_card_itself() -> None:
+    lost = UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=Fault(Cause.NETWORK), unfinished=True)
+    visit = Visit().updating().ended(lost).choose(Choice.CONTINUE, Choice.UPDATE)
+    assert visit.page == "reading"
+    visit.read().standing(CardStanding(orders=()))  # the card is whole, the order is gone
+    assert (visit.page, visit.shown.outcome) == ("result", Outcome.UPDATED)
+
+
+def test_after_a_lost_last_word_the_card_is_neither_called_whole_nor_torn() -> None:
+    lost = UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=Fault(Cause.NETWORK), unfinished=True)
+    visit = Visit().updating().ended(lost).remove()
+    assert visit.shown.notice is Notice.UNCERTAIN
+
+
+def test_one_order_of_two_done_is_neither_unchanged_nor_unfinished() -> None:
+    half = UpdateReport(Outcome.IMPOSSIBLE, 3, 5, 20, wrote=True, fault=Fault(Cause.UPDATE_IMPOSSIBLE))
+    visit = Visit().updating().ended(half)
+    assert card_safety(visit.state) is CardSafety.PARTLY
+
+
+def test_an_untouched_card_is_not_called_unfinished() -> None:
+    silent = UpdateReport(Outcome.ABORTED, 3, 1, 2, wrote=False, fault=Fault(Cause.CARD_SILENT))
+    visit = Visit().updating(UpdatePhase.OPENING).ended(silent)
+    assert card_safety(visit.state) is CardSafety.UNCHANGED
+
+
+def test_each_word_of_the_relay_restarts_the_limit_and_a_late_end_is_not_the_next_runs() -> None:
+    visit = Visit().updating().after(100.0)
+    first = visit.run
+    visit.tell(ev.UpdateProgress(first, UpdatePhase.WRITING)).after(100.0)
+    assert visit.page == "updating"
+    visit.after(121.0)
+    assert visit.shown.outcome is Outcome.UNCERTAIN
+    visit.choose(Choice.CONTINUE, Choice.UPDATE).read().standing()
+    assert (visit.page, visit.run != first) == ("updating", True)
+    visit.tell(ev.UpdateEnded(first, DONE))
+    assert visit.page == "updating", "the first run's end is recorded, not taken for the second's"
+    assert [record.fields["outcome"] for record in visit.records(RecordType.UPDATE_ENDED)] == ["uncertain", "updated"]
+
+
+def test_help_while_printing_loses_neither_the_job_nor_its_end() -> None:
+    visit = Visit().at_home().choose(Choice.SERIAL).type("17011962")
+    visit.disk = False
+    visit.choose(Choice.PRINT, Choice.HELP)
+    visit.tell(ev.Recorded(visit.records(RecordType.TICKET_QUEUED)[-1].token))
+    assert isinstance(visit.asked[-1], PrintTicket)
+    visit.tell(ev.TicketEnded(visit.state.visit, PrintState.PRINTED)).choose(Choice.BACK)
+    assert visit.shown.state is PrintState.PRINTED
+
+
+def test_a_strangers_card_is_not_told_about_another_members_update() -> None:
+    visit = Visit().updating().remove().insert(OTHER)
+    visit.tell(ev.CardFailed(OTHER, Fault(Cause.CARD_BANK)))
+    assert (visit.page, visit.shown.other_card) == ("interrupted", True)
+    visit.after(121.0)
+    assert (visit.page, visit.shown.safety) == ("removeCard", CardSafety.NOT_CONCERNED)
+
+
+def test_trying_cards_does_not_prolong_the_wait() -> None:
+    visit = Visit().updating().remove()
+    for _ in range(4):
+        visit.after(40.0).insert(OTHER)
+        if visit.page != "reading":
+            break
+        visit.tell(ev.CardFailed(OTHER, Fault(Cause.CARD_BANK))).remove(OTHER)
+    assert visit.state.member is None
+
+
+def test_closed_while_the_member_reads_the_preview() -> None:
+    visit = Visit().at_home().choose(Choice.UPDATE)
+    visit.tell(ev.PolicyChanged(replace(samples.POLICY, quarantine=Quarantine.NO_RELAY))).choose(Choice.ACCEPT)
+    assert (visit.page, visit.shown.fault.cause) == ("problem", Cause.QUARANTINED)
+    assert not any(isinstance(effect, RunUpdate) for effect in visit.asked)
+
+
+def test_the_notice_about_an_unfinished_card_survives_a_kiosk_out_of_service() -> None:
+    visit = Visit().updating().remove().ended(TORN)
+    visit.tell(ev.RecordFailed(0, Fault(Cause.STORE_FULL))).after(121.0)
+    assert (visit.page, visit.shown.notice) == ("outOfService", Notice.UNFINISHED)
+
+
+def test_hidden_lines_lead_back_to_the_page_they_were_asked_on() -> None:
+    visit = (
+        Visit().at_home().choose(Choice.UPDATE, Choice.DECLINE, Choice.CONTINUE, Choice.UPDATE, Choice.SHOW_SENSITIVE)
+    )
+    visit.type("17011962")
+    assert visit.page == "preview"
