@@ -106,8 +106,8 @@ class Office:
     def _run_update(self, effect: fx.RunUpdate) -> None:
         report = _guarded(partial(self._updated, effect))
         if isinstance(report, Fault):
-            report = UpdateReport(Outcome.UNCERTAIN, _IMPOSSIBLE, 0, 0, wrote=True, fault=report)
-        self._post(ev.UpdateEnded(effect.card_session, report))
+            report = UpdateReport(Outcome.UNCERTAIN, _IMPOSSIBLE, 0, 0, wrote=True, fault=report, unfinished=True)
+        self._post(ev.UpdateEnded(effect.run, report))
         if report.fault is None or report.fault.cause in _SERVICE_CAUSES:
             self._tell_health(report.fault)
 
@@ -121,7 +121,7 @@ class Office:
             card_session=effect.card_session,
             card=effect.card,
             update_ids=effect.update_ids,
-            on_phase=lambda phase: self._post(ev.UpdateProgress(effect.card_session, phase)),
+            on_phase=lambda phase: self._post(ev.UpdateProgress(effect.run, phase)),
             now_s=self._time.now_s,
         )
 
