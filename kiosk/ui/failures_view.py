@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kiosk.ui import texts as t
-from kiosk.ui.typography import moment, typeset
+from kiosk.ui.typography import after, typeset, until
 from kiosk.ui.views import Icon, Picture, Row, Tone
 from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
 from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
@@ -44,7 +44,8 @@ def _fill(text: str, fault: Fault, state: State, now: datetime) -> str:
         text.format(
             phone=state.policy.phone,
             hours=state.policy.phone_hours,
-            until=t.REOPENING if until_s is None else moment(until_s, now),
+            until=f"à {t.REOPENING}" if until_s is None else until(until_s, now),
+            after=t.REOPENING if until_s is None else after(until_s, now),
             tries=step.tries_left if isinstance(step, Identification) else 0,
             reason=t.REASONS.get(fault.detail, t.REASON_OTHER),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 from typing import Final
 
 NBSP: Final = "\u00a0"
@@ -46,6 +46,19 @@ def hour(value: datetime) -> str:
 
 def moment(utc_s: int, now: datetime) -> str:
     """Wall time of `utc_s` in the zone of `now`: the hour alone today, the day with it otherwise."""
-    zone: tzinfo | None = now.tzinfo
-    value = datetime.fromtimestamp(utc_s, zone)
-    return hour(value) if value.date() == now.date() else f"{day(value.date())} à {hour(value)}"
+    value = datetime.fromtimestamp(utc_s, now.tzinfo)
+    return hour(value) if _is_today(utc_s, now) else f"{day(value.date())} à {hour(value)}"
+
+
+def until(utc_s: int, now: datetime) -> str:
+    """What follows « jusqu' »: « à 14 h 05 » today, « au 1er mars 2025 à 14 h 05 » on another day."""
+    return f"{'à' if _is_today(utc_s, now) else 'au'} {moment(utc_s, now)}"
+
+
+def after(utc_s: int, now: datetime) -> str:
+    """What follows « après »: « 14 h 05 » today, « le 1er mars 2025 à 14 h 05 » on another day."""
+    return moment(utc_s, now) if _is_today(utc_s, now) else f"le {moment(utc_s, now)}"
+
+
+def _is_today(utc_s: int, now: datetime) -> bool:
+    return datetime.fromtimestamp(utc_s, now.tzinfo).date() == now.date()

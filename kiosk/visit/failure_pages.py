@@ -28,7 +28,7 @@ class PageText:
     """Three of the four answers (the fourth, whom to call, is the same everywhere: `CALL`).
 
     what: what happened. rights: said after what is known of the card (`SAFETY`). todo: what to do now.
-    picture: name of a pictogram of the screen. Placeholders: {phone} {hours} {until} {tries} {reason}.
+    picture: name of a pictogram of the screen. Placeholders: {phone} {hours} {until} {after} {tries} {reason}.
     """
 
     what: str
@@ -111,9 +111,9 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "call",
     ),
     MemberPage.CLOSED: PageText(
-        "La mise à jour est fermée pour votre caisse jusqu'à {until}.",
+        "La mise à jour est fermée pour votre caisse jusqu'{until}.",
         _RIGHTS,
-        "Revenez après {until}. Le reste de la borne fonctionne.",
+        "Revenez après {after}. Le reste de la borne fonctionne.",
         "clock",
     ),
     MemberPage.NETWORK: PageText(

@@ -207,6 +207,14 @@ def test_the_name_is_masked(first: str, last: str, expected: str) -> None:
     assert plain(view.lead) == f"Carte de {expected}"
 
 
+@pytest.mark.parametrize(
+    ("days", "told"), [(0, "fermée pour votre caisse jusqu'à 1"), (7, "fermée pour votre caisse jusqu'au 2")]
+)
+def test_an_outage_is_told_with_its_end_in_good_french(days: int, told: str) -> None:
+    until_s = int(NOW.timestamp()) + 60 + days * 86_400
+    assert told in plain(_home(replace(samples.MEMBER, standing=CardStanding((), outage_until_utc_s=until_s))).notice)
+
+
 def test_others_on_the_card_are_counted_not_named() -> None:
     people = samples.CARD.beneficiaries * 3
     assert "2 autres personnes" in plain(

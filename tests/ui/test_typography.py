@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiosk.ui.typography import day, hour, moment, plain, typeset
+from kiosk.ui.typography import after, day, hour, moment, plain, typeset, until
 
 N = "\u00a0"
 
@@ -53,3 +53,16 @@ def test_moment_gives_the_day_only_when_it_is_another_one() -> None:
     now = datetime(2026, 9, 21, 14, 5, tzinfo=UTC)
     assert moment(int(now.timestamp()) + 900, now) == f"14{N}h{N}20"
     assert moment(int(now.timestamp()) + 86_400, now) == f"22{N}septembre{N}2026 à 14{N}h{N}05"
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "ends", "begins"),
+    [(900, "jusqu'à 14 h 20", "après 14 h 20"),
+     (8 * 86_400, "jusqu'au 29 septembre 2026 à 14 h 05", "après le 29 septembre 2026 à 14 h 05"),
+     (10 * 86_400, "jusqu'au 1er octobre 2026 à 14 h 05", "après le 1er octobre 2026 à 14 h 05")],
+)  # fmt: skip
+def test_a_limit_reads_well_today_and_on_another_day(ahead_s: int, ends: str, begins: str) -> None:
+    now = datetime(2026, 9, 21, 14, 5, tzinfo=UTC)
+    limit_s = int(now.timestamp()) + ahead_s
+    assert plain(f"jusqu'{until(limit_s, now)}") == ends
+    assert plain(f"après {after(limit_s, now)}") == begins

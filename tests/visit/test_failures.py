@@ -16,7 +16,7 @@ from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, MemberPage
 PRODUCT = Path(kiosk.__file__).parent
 DOCUMENT = PRODUCT.parent / "docs" / "failures.md"
 FORBIDDEN = ("fraude", "refus ", "fin de droits", "radiation", "APDU", "muette", "erreur")
-PLACEHOLDERS = {"phone", "hours", "until", "tries", "reason", "place"}
+PLACEHOLDERS = {"phone", "hours", "until", "after", "tries", "reason", "place"}
 
 
 def test_catalogue_and_pages_are_complete() -> None:
