@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from typing import Final
 
 from kiosk.journal.catalogue import EntryError, FieldValue, shipped_catalogue
 from kiosk.journal.journal import append
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
-from kiosk.store.transaction import Transaction
+from kiosk.store.transaction import Transaction, write_meta
 from kiosk.sync.outbox import Outbox, OutboxFull, store_failed, store_full
+from kiosk.visit.events import StoreReady
 from kiosk.visit.failures import Fault
+from kiosk.visit.ports import Post
 
-KIOSK_AGGREGATE = "kiosk"
+KIOSK_AGGREGATE: Final = "kiosk"
+RETRY_S: Final = 5.0
+PROBE_BYTES: Final = 32 * 1024
+"""More than a fact writes, so that a disk with room for the probe has room for the fact."""
 
 
 class OutboxFullError(Exception):
@@ -37,6 +44,15 @@ class Facts:
         """The future resolves when the fact is on disk; its exception is `StoreFailedError` or `OutboxFullError`."""
         return self._store.submit(lambda tx: self._write(tx, event, fields, pseudonym))
 
+    def probe(self) -> Future[None]:
+        """Commit something of no meaning, if the outbox has room: resolves, or fails, as a fact would."""
+        return self._store.submit(self._probe)
+
+    def _probe(self, tx: Transaction) -> None:
+        if (refused := self._outbox.refusal(tx)) is not None:
+            raise OutboxFullError(refused)
+        write_meta(tx, "probe", bytes(PROBE_BYTES))
+
     def _write(self, tx: Transaction, event: str, fields: Mapping[str, FieldValue], pseudonym: str | None) -> None:
         utc_ms = self._utc_ms()
         entry = append(tx, self._catalogue, event, fields, utc_ms=utc_ms, pseudonym=pseudonym)
@@ -49,6 +65,44 @@ class Facts:
         refused = self._outbox.enqueue(tx, aggregate, event, body, utc_ms=utc_ms)
         if refused is not None:
             raise OutboxFullError(refused)
+
+
+class StoreWatch:
+    """Looks whether facts can be written again, once one was not, and posts `StoreReady` then. One thread, mostly idle.
+
+    A database that could not be opened at start is not its concern: that takes a restart.
+    """
+
+    def __init__(self, facts: Facts, post: Post, *, retry_s: float = RETRY_S) -> None:
+        self._facts, self._post, self._retry_s = facts, post, retry_s
+        self._failed = threading.Event()
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread. Before the store is closed."""
+        self._ends.set()
+        self._failed.set()
+        self._thread.join()
+
+    def failed(self) -> None:
+        """A fact was not written, and the visit has been told. Safe from any thread."""
+        self._failed.set()
+
+    def _run(self) -> None:
+        while True:
+            self._failed.wait()
+            if self._ends.wait(self._retry_s):
+                return
+            self._failed.clear()  # before the look: a failure behind it is looked at again
+            if self._facts.probe().exception() is None:
+                self._post(StoreReady())
+            else:
+                self._failed.set()
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -20,7 +20,6 @@ from kiosk.visit.ports import Clock
 
 SCHEMA_VERSION: Final = 1
 MAX_EVENT_BODY_BYTES: Final = 4096
-ALERT_SHARE: Final = 0.8
 _AGGREGATE: Final = re.compile(r"[a-z][a-z0-9_.:-]{0,95}", re.ASCII)
 
 BodyValue = str | int | bool
@@ -28,11 +27,10 @@ BodyValue = str | int | bool
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much may wait. The reserve is for `reserved` events only (the kiosk's own health)."""
+    """How much may wait."""
 
     events: int = 200_000
     body_bytes: int = 64 * 1024 * 1024
-    reserve_share: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +38,6 @@ class OutboxFull:
     """New work is refused: which quota is reached."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the outbox holds. `share`: of the nearer quota, 1.0 = full; from `ALERT_SHARE` on an operator is told."""
-
-    events: int
-    body_bytes: int
-    share: float
-
-    @property
-    def alert(self) -> bool:
-        """Whether an operator should know."""
-        return self.share >= ALERT_SHARE
 
 
 class Outbox:
@@ -72,7 +56,6 @@ class Outbox:
         body: Mapping[str, BodyValue],
         *,
         utc_ms: int,
-        reserved: bool = False,
     ) -> OutboxFull | None:
         """Queue one event as the next of its aggregate (`kiosk`, `visit:<pseudonym>`); numbers start at 1.
 
@@ -82,7 +65,7 @@ class Outbox:
         raw = encode(body)
         if len(raw) > MAX_EVENT_BODY_BYTES or not _AGGREGATE.fullmatch(aggregate):
             raise ValueError(f"event {event}: body above {MAX_EVENT_BODY_BYTES} bytes, or a wrong aggregate")
-        if (full := self._refusal(tx, len(raw), reserved)) is not None:
+        if (full := self.refusal(tx, len(raw))) is not None:
             return full
         tx.execute(
             "INSERT INTO aggregate VALUES (?, 1) ON CONFLICT(name) DO UPDATE SET last_seq = last_seq + 1", (aggregate,)
@@ -103,18 +86,13 @@ class Outbox:
         )
         return None
 
-    def usage(self, tx: Transaction) -> Usage:
-        """Size of the outbox against its quotas."""
-        events, body_bytes = _size(tx)
-        share = max(events / self._quota.events, body_bytes / self._quota.body_bytes)
-        return Usage(events, body_bytes, share)
-
-    def _refusal(self, tx: Transaction, more_bytes: int, reserved: bool) -> OutboxFull | None:
-        events, body_bytes = _size(tx)
-        open_share = 1.0 if reserved else 1.0 - self._quota.reserve_share
-        if events + 1 > self._quota.events * open_share:
+    def refusal(self, tx: Transaction, more_bytes: int = MAX_EVENT_BODY_BYTES) -> OutboxFull | None:
+        """Why one more event with a body of this size would be refused, None if there is room."""
+        ((counted, measured),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
+        events, body_bytes = int(counted or 0), int(measured or 0)
+        if events + 1 > self._quota.events:
             return OutboxFull(f"{events} events wait")
-        if body_bytes + more_bytes > self._quota.body_bytes * open_share:
+        if body_bytes + more_bytes > self._quota.body_bytes:
             return OutboxFull(f"{body_bytes} bytes wait")
         return None
 
@@ -150,11 +128,6 @@ def store_failed(detail: str) -> Fault:
 def store_full(detail: str) -> Fault:
     """A quota is reached, or the disk is full: new work is refused."""
     return Fault(Cause.STORE_FULL, detail)
-
-
-def _size(tx: Transaction) -> tuple[int, int]:
-    ((events, body_bytes),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
-    return int(events or 0), int(body_bytes or 0)
 
 
 def _count(tx: Transaction, condition: str) -> int:
