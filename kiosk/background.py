@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from kiosk.visit.ports import Clock, Post
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
 POLICY_ROUTE: Final = "/v1/policy/state"
+_log = logging.getLogger(__name__)
 
 
 class Background:
@@ -41,7 +43,8 @@ class Background:
         self._uploader = Uploader(store, self._channel, clock)
         self._wake = threading.Event()
         self._poll_at_s = clock.monotonic_s()
-        self._stopping = False
+        self._ends = threading.Event()
+        self._kept_taken = False
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
 
     def start(self) -> None:
@@ -50,7 +53,7 @@ class Background:
 
     def stop(self) -> None:
         """Finish the call under way and end the thread."""
-        self._stopping = True
+        self._ends.set()
         self._wake.set()
         self._thread.join()
         self._channel.close()
@@ -62,14 +65,27 @@ class Background:
     # --- the background thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        self._take_kept()
-        while not self._stopping:
+        while True:
             self._wake.clear()
-            delay_s = self._upload()
-            if self._clock.monotonic_s() >= self._poll_at_s:
-                self._poll_at_s = self._clock.monotonic_s() + (POLL_S if self._poll() else RETRY_S)
-            until_poll_s = max(self._poll_at_s - self._clock.monotonic_s(), 0.0)
-            self._wake.wait(min(delay_s, until_poll_s))
+            if self._ends.is_set():  # looked at only now: an end before the line above would have been forgotten
+                return
+            try:
+                delay_s = self._round()
+            except Exception as error:  # noqa: BLE001  a failing store, or a bug: neither may end upload and policy
+                _log.error("a round failed: %s", type(error).__name__)
+                delay_s = RETRY_S
+            self._wake.wait(delay_s)
+
+    def _round(self) -> float:
+        """Upload and poll what is due; returns after how many seconds something may be due again."""
+        if not self._kept_taken:
+            self._take_kept()
+        delay_s = self._upload()
+        if self._clock.monotonic_s() >= self._poll_at_s:
+            self._poll_at_s = self._clock.monotonic_s() + RETRY_S
+            if self._poll():
+                self._poll_at_s = self._clock.monotonic_s() + POLL_S
+        return min(delay_s, max(self._poll_at_s - self._clock.monotonic_s(), 0.0))
 
     def _upload(self) -> float:
         """One step of the upload; that it has stopped for good is written down once."""
@@ -81,13 +97,15 @@ class Background:
         return delay_s
 
     def _pause(self, seconds: float) -> None:
-        self._wake.wait(seconds)
+        """Between two attempts of one call; news to upload does not shorten it."""
+        self._ends.wait(seconds)
 
     def _take_kept(self) -> None:
         kept = self._keeper.in_force().result()
         if isinstance(kept, PolicyDocument):
             self._version = kept.version
             self._post(ev.PolicyChanged(kept.policy))
+        self._kept_taken = True
 
     def _poll(self) -> bool:
         """Ask for newer documents; also how the kiosk learns that the service is there and what time it is."""
