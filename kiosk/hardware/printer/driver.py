@@ -6,6 +6,8 @@ from the printer's buffers, so that no one's ticket appears after the next paper
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import queue
 import threading
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PrinterProfile
 from kiosk.hardware.printer.status import Readings
 from kiosk.visit.events import PrinterChanged, TicketEnded
-from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.failures import Cause, Fault, internal_fault
 from kiosk.visit.ports import Bitmap, Clock, Post, PrinterHealth, PrintState, VisitId
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,43 @@ class Printer:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._look()
+            self._watch()
             try:
                 order = self._orders.get(timeout=self._limits.poll_s)
             except queue.Empty:
                 continue
             if order is not _CLOSE:
-                state, fault = self._serve(order.picture)
-                self._post(TicketEnded(order.visit, state, fault))
+                self._post(TicketEnded(order.visit, *self._end_of(order.picture)))
             del order  # else this frame would hold the member's picture until the next one
         while not self._orders.empty():
             if (late := self._orders.get()) is not _CLOSE:
                 self._post(TicketEnded(late.visit, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN)))
         self._drop_line()
+
+    def _end_of(self, picture: Bitmap) -> tuple[PrintState, Fault | None]:
+        """Print; a bug in here leaves nobody waiting, and the thread alive. What is on paper then is not known."""
+        try:
+            return self._serve(picture)
+        except Exception as error:  # noqa: BLE001  the type is told, the text might hold anything
+            self._after_bug(error)
+            return PrintState.UNKNOWN, internal_fault(type(error).__name__)
+
+    def _watch(self) -> None:
+        try:
+            self._look()
+        except Exception as error:  # noqa: BLE001  as above
+            self._after_bug(error)
+
+    def _after_bug(self, error: Exception) -> None:
+        """Begin again with a fresh line at the next look."""
+        line, self._line = self._line, None
+        with contextlib.suppress(Exception):
+            if line is not None:
+                line.close()
+        if self._health is not PrinterHealth.UNKNOWN:
+            _log.error("the printer's worker failed: %s", type(error).__name__)
+            self._health = PrinterHealth.UNKNOWN
+            self._post(PrinterChanged(PrinterHealth.UNKNOWN))
 
     def _look(self) -> PrinterHealth:
         """One round of queries, after reopening an absent port. Tells of a change."""

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from kiosk.hardware.printer.driver import Printer, health_fault
-from kiosk.hardware.printer.job import PrinterLimits
+from kiosk.hardware.printer.job import PrinterLimits, TicketJob
 from kiosk.hardware.printer.profile import PROFILES, CompletionProof
 from kiosk.visit.events import PrinterChanged, TicketEnded
-from kiosk.visit.failures import Cause
+from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import Bitmap, PrinterHealth, PrintState, VisitId
 from simulators.printer import PrinterFault, PtyPrinter
 
@@ -307,3 +307,41 @@ def test_nothing_of_a_ticket_stays_in_the_driver(desk: Desk) -> None:
     desk.until_health(PrinterHealth.PAPER_LOW)
     gc.collect()
     assert trace() is None
+
+
+def test_a_bug_while_printing_ends_the_ticket_as_unknown_and_not_the_thread(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert desk.health() is PrinterHealth.OK
+    with monkeypatch.context() as broken:
+        broken.setattr(TicketJob, "run", _broken)
+        desk.driver.print(VISIT, PICTURE)
+        ended = desk.ended()
+    assert (ended.state, ended.fault) == (PrintState.UNKNOWN, Fault(Cause.INTERNAL, "LookupError"))
+    assert "0000000" not in caplog.text
+    desk.until_health(PrinterHealth.OK)
+    desk.driver.print(VISIT, PICTURE)
+    assert desk.ended().state is PrintState.PRINTED
+
+
+def test_a_bug_while_looking_makes_the_printer_unknown_and_is_said_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert desk.health() is PrinterHealth.OK
+    looks: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def broken_look(_driver: Printer) -> PrinterHealth:
+        looks.put(None)
+        return _broken()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Printer, "_look", broken_look)
+        assert desk.health() is PrinterHealth.UNKNOWN
+        for _ in range(3):
+            looks.get(timeout=PATIENCE_S)
+    desk.until_health(PrinterHealth.OK)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def _broken(*_: object) -> PrinterHealth:
+    raise LookupError("0000000")
