@@ -6,7 +6,7 @@ A part that cannot start (store, enrolment, printer) is an expected failure: the
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,24 +14,24 @@ from typing import Any
 
 from kiosk.background import Background
 from kiosk.card.values import CardContent
-from kiosk.facts import Facts, fault_of
+from kiosk.facts import Facts, StoreWatch, fault_of
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.faults import fault_of as fault_of_reader
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.pseudonym import daily_key, pseudonym
-from kiosk.office import Office
+from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
-from kiosk.store.errors import StoreError
+from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.transaction import read_meta_int, write_meta_int
 from kiosk.sync.identity import IdentityError, load_identity
 from kiosk.sync.outbox import Outbox, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
-from kiosk.visit.failures import Fault
+from kiosk.visit.failures import Fault, internal_fault
 from kiosk.visit.model import State
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
@@ -70,6 +70,7 @@ class Kiosk:
         self.store = open_store(settings.kiosk.state_dir)
         self.time = TimeKeeper(around.clock, floor_s=self._kept_floor_s(), keep_floor=self._keep_floor)
         self.facts = self._facts()
+        self._watch = None if self.facts is None else StoreWatch(self.facts, self.post)
         readers = settings.readers
         bindings = {ReaderRole.PATIENT: readers.patient, ReaderRole.PROFESSIONAL: readers.professional}
         self.hub = ReaderHub(
@@ -84,6 +85,7 @@ class Kiosk:
         enrolled = None if isinstance(identity, IdentityError) else identity
         self.office = Office(enrolled, self.hub, self.time, around.clock, self.post)
         self.background = self._background()
+        self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self._paper = ThreadPoolExecutor(1, "ticket")
         self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
 
@@ -94,6 +96,8 @@ class Kiosk:
         self.runner.start()
         if isinstance(self.store, StoreError):
             self.post(ev.RecordFailed(0, store_failed(f"{self.store.field}: {self.store.reason}")))
+        if self._watch is not None:
+            self._watch.start()
         self._note("kiosk_started", {})
         if self.background is not None:
             self.background.start()
@@ -107,7 +111,7 @@ class Kiosk:
         self.hub.start()
 
     def stop(self) -> None:
-        """End every dialogue and thread, the store last."""
+        """End every dialogue and thread: what makes events, then the visit, the store last."""
         self.hub.stop()
         if self.background is not None:
             self.background.stop()
@@ -116,9 +120,11 @@ class Kiosk:
         if self.printer is not None:
             self.printer.close()
         self.runner.stop()
+        if self._watch is not None:
+            self._watch.stop()
         if not isinstance(self.store, StoreError):
             if (noted := self._note("kiosk_stopped", {})) is not None:
-                noted.exception(SHUTDOWN_RECORD_S)
+                wait([noted], SHUTDOWN_RECORD_S)
             self.store.close()
 
     def post(self, event: object) -> None:
@@ -130,6 +136,12 @@ class Kiosk:
                 self._note("reader_failed", {"role": event.role.value, "cause": event.fault.cause.value})
             case ev.PrinterChanged():
                 self._note("printer_changed", {"health": event.health.value})
+            case ev.ServiceUp() if self._service_cause != "":
+                self._service_cause = ""
+                self._note("service_up", {})
+            case ev.ServiceDown() if self._service_cause != event.fault.cause:
+                self._service_cause = event.fault.cause
+                self._note("service_down", {"cause": event.fault.cause.value})
             case _:
                 pass
         self.runner.post(event)  # type: ignore[arg-type]  # devices post events only; `Post` is wider for their sake
@@ -162,7 +174,10 @@ class Kiosk:
     def _kept_floor_s(self) -> int:
         if isinstance(self.store, StoreError):
             return 0
-        return self.store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR)).result()
+        try:
+            return self.store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR)).result()
+        except StoreFailedError:  # the first fact will meet the same, and say so
+            return 0
 
     def _keep_floor(self, floor_s: int) -> None:
         if not isinstance(self.store, StoreError):
@@ -205,14 +220,19 @@ class Kiosk:
             self.post(ev.CardRead(card_session, card, pseudonym(key.result(), card.iccsn)))
 
     def _print_ticket(self, effect: fx.PrintTicket) -> None:
-        self._paper.submit(self._print, effect)
+        submit(self._paper, self._print, effect)
 
     def _print(self, effect: fx.PrintTicket) -> None:
         if self.printer is None:
             self.post(ev.TicketEnded(effect.visit, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN)))
             return
         width_dots = PROFILES[self._settings.printer.profile].width_dots
-        self.printer.print(effect.visit, self._around.draw(effect.ticket, width_dots))
+        try:
+            picture = self._around.draw(effect.ticket, width_dots)
+        except Exception as error:  # noqa: BLE001  a bug must not leave a member waiting; nothing has left for the printer
+            self.post(ev.TicketEnded(effect.visit, PrintState.FAILED, internal_fault(type(error).__name__)))
+        else:
+            self.printer.print(effect.visit, picture)
 
     def _record(self, effect: fx.Record) -> None:
         if self.facts is None:
@@ -225,7 +245,12 @@ class Kiosk:
 
     def _recorded(self, token: int, written: Future[None]) -> None:
         error = written.exception()
-        self.post(ev.Recorded(token) if error is None else ev.RecordFailed(token, fault_of(error)))
+        if error is None:
+            self.post(ev.Recorded(token))
+            return
+        self.post(ev.RecordFailed(token, fault_of(error)))
+        if self._watch is not None:
+            self._watch.failed()
 
     def _upload_now(self, _written: Future[None]) -> None:
         if self.background is not None:

@@ -5,6 +5,7 @@ Two threads and two connection pools, so that an update that has lost its card n
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,6 +23,7 @@ from kiosk.visit.ports import CardLink, Clock, Post
 from kiosk.visit.values import Outcome, UpdateReport
 
 T = TypeVar("T")
+E = TypeVar("E", bound=fx.Effect)
 _IMPOSSIBLE = 3  # VSDM proof code: technically impossible
 _SERVICE_CAUSES = frozenset({Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENROLLED, Cause.KIOSK_REFUSED})
 
@@ -56,19 +58,19 @@ class Office:
 
     def ask_standing(self, effect: fx.AskStanding) -> None:
         """→ `StandingKnown` | `StandingUnknown`."""
-        self._questions.submit(self._ask_standing, effect)
+        submit(self._questions, self._ask_standing, effect)
 
     def identify(self, effect: fx.Identify) -> None:
         """→ `IdentityChecked` | `RequestFailed`."""
-        self._questions.submit(self._identify, effect)
+        submit(self._questions, self._identify, effect)
 
     def issue_code(self, effect: fx.IssueCode) -> None:
         """→ `CodeIssued` | `RequestFailed`."""
-        self._questions.submit(self._issue_code, effect)
+        submit(self._questions, self._issue_code, effect)
 
     def run_update(self, effect: fx.RunUpdate) -> None:
         """→ `UpdateProgress`*, then exactly one `UpdateEnded`."""
-        self._relay.submit(self._run_update, effect)
+        submit(self._relay, self._run_update, effect)
 
     def _asked(self, question: Callable[[faults.Call], T | Fault]) -> T | Fault:
         if self._ask is None:
@@ -124,6 +126,12 @@ class Office:
             on_phase=lambda phase: self._post(ev.UpdateProgress(effect.run, phase)),
             now_s=self._time.now_s,
         )
+
+
+def submit(pool: ThreadPoolExecutor, work: Callable[[E], None], effect: E) -> None:
+    """Perform an effect on a pool. After its shutdown the kiosk is stopping: nobody waits for an answer."""
+    with contextlib.suppress(RuntimeError):
+        pool.submit(work, effect)
 
 
 def service_health(answer: object, time: TimeKeeper) -> Iterator[ev.Event]:
