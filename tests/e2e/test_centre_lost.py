@@ -53,7 +53,7 @@ def kiosk(tmp_path: Path, process: BackendProcess) -> Iterator[House]:
     [
         Truth(BEFORE_THE_FIRST_WRITE, Outcome.IMPOSSIBLE, CardSafety.UNCHANGED, Notice.CARD_REMOVED),
         Truth(AFTER_THE_LAST_BUT_ONE_PACKAGE, Outcome.ABORTED, CardSafety.UNFINISHED, Notice.UNFINISHED),
-        Truth(AFTER_THE_LAST, Outcome.UNCERTAIN, CardSafety.UNKNOWN, Notice.UNFINISHED),
+        Truth(AFTER_THE_LAST, Outcome.UNCERTAIN, CardSafety.UNKNOWN, Notice.UNCERTAIN),
     ],
     ids=["before", "after", "last"],
 )
