@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -36,6 +37,10 @@ class Quarantine(StrEnum):
 
 
 INELIGIBLE_REASONS = ("other_regime", "provisional_nir", "no_bank_details", "no_active_card", "two_ribs")
+
+
+_KIOSK_NUMBER = re.compile(r"[A-Za-z0-9-]{1,12}", re.ASCII)
+_NO_BREAK_SPACES = "\u00a0\u202f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +107,16 @@ def parse_policy(body: Mapping[str, Any]) -> Policy | PolicyError:
                 return PolicyError(name, "a number of seconds from 1 to 3600 expected")
             values[name] = float(value)
         else:
-            if not isinstance(value, str) or len(value) > 200:
-                return PolicyError(name, "a text of at most 200 characters expected")
+            if not isinstance(value, str) or len(value) > 200 or not _is_printable(value):
+                return PolicyError(name, "a text of at most 200 printable characters expected")
+            if name == "kiosk_number" and not _KIOSK_NUMBER.fullmatch(value):
+                return PolicyError(name, "1 to 12 letters, digits or hyphens expected")
             if name == "phone" and len([c for c in value if c in "0123456789"]) not in (4, 10):
                 return PolicyError(name, "a phone number has 10 digits, or 4")
             values[name] = value
     return Policy(**values)
+
+
+def _is_printable(text: str) -> bool:
+    """Neither control characters nor line ends nor halves of a surrogate pair: it is shown and printed as it is."""
+    return all(character.isprintable() or character in _NO_BREAK_SPACES for character in text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
@@ -13,6 +13,10 @@ from simulators.backend import schema
 from simulators.backend.authority import Authority
 from simulators.backend.documents import policy_of, set_policy, set_quarantine
 from simulators.backend.enrolment import create_ticket
+
+
+_TEXTS: Final = frozenset({"kiosk_number", "phone", "phone_hours", "help_place"})
+"""Policy fields whose value is text even where it looks like a number."""
 
 
 class OperatorError(Exception):
@@ -53,7 +57,7 @@ def policy_change(text: str) -> tuple[str, Any]:
         parsed = json.loads(value)
     except ValueError:
         return name, value
-    is_plain = isinstance(parsed, bool | int | float) and name not in ("kiosk_number", "phone")
+    is_plain = isinstance(parsed, bool | int | float) and name not in _TEXTS
     return name, parsed if is_plain else value
 
 
