@@ -18,6 +18,7 @@ from kiosk.card.apdu import ApduError, parse_command
 from kiosk.card.atr import classify
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
+from kiosk.hardware.pcsc.bounded import within
 from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace, card_in_use
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.monitor import Monitor, MonitorEvent, ReadersChanged, ServiceLost, SlotEmptied, SlotFilled
@@ -29,6 +30,8 @@ from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import CardAnswers, CardSession, CardStep, Clock, Post, ReaderRole
 
 STOP_WAIT_S: Final = 1.0
+CLASSIFY_S: Final = 0.5
+"""How long the watchdog asks the service who holds a card: it may be the service that hangs."""
 _UNREADABLE: Final = frozenset({CardKind.MUTE, CardKind.BANK, CardKind.PROFESSIONAL, CardKind.VITALE_1})
 _session_numbers = itertools.count(1)
 
@@ -271,7 +274,8 @@ class ReaderHub:
 
     def _expire(self, slot: _Slot, busy: BusyCall) -> None:
         """A foreign transaction blocks our connect; anything else that blocks is the reader's doing."""
-        blocked = busy.call == "SCardConnect" and slot.reader is not None and card_in_use(self._scard, slot.reader)
+        reader = slot.reader
+        blocked = busy.call == "SCardConnect" and reader is not None and self._in_use(reader)
         problem = PcscProblem.HELD_BY_OTHER if blocked else PcscProblem.READER_HUNG
         with self._lock:
             worker = slot.worker
@@ -281,6 +285,9 @@ class ReaderHub:
             slot.worker = self._new_worker(slot.role)
             slot.card_hung = slot.card is not None and not blocked
             self._fail(slot, LinkError(problem, f"{busy.call} over its limit on {slot.reader}", command_sent=False))
+
+    def _in_use(self, reader: str) -> bool:
+        return within(CLASSIFY_S, lambda: card_in_use(self._scard, reader)) is True
 
     def _worker_ended(self, role: ReaderRole, worker: CardWorker) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kiosk.hardware.pcsc.api import (
     PNP_NOTIFICATION,
@@ -18,11 +19,15 @@ from kiosk.hardware.pcsc.api import (
     Scard,
     scard_call,
 )
+from kiosk.hardware.pcsc.bounded import within
 
 WAIT_MS = 2000
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 2.0
 CANCEL_EVERY_S = 0.05
+CANCEL_LIMIT_S = 0.5
+STOP_LIMIT_S = 3.0
+"""Longer than one wait: without a working cancel the thread still ends by itself, unless the service holds it."""
 SETTLE_S = 0.02
 SETTLE_TRIES = 100
 """pcscd writes flags, ATR and counter one after the other, and its clients may read them in between."""
@@ -62,7 +67,7 @@ MonitorEvent = ServiceLost | ReadersChanged | SlotFilled | SlotEmptied
 
 
 class Monitor:
-    """Publishes `MonitorEvent`s from its own thread. `start` once; `stop` returns when the thread has ended."""
+    """Publishes `MonitorEvent`s from its own thread. `start` once; `stop` in bounded time."""
 
     def __init__(
         self, scard: Scard, publish: Callable[[MonitorEvent], None], wait: Callable[[float], bool] | None = None
@@ -84,11 +89,18 @@ class Monitor:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, whatever it waits for. A cancel before the wait is lost, so it is repeated."""
+        """End the thread, whatever it waits for; one that the service holds is left behind.
+
+        A cancel before the wait is lost, so it is repeated, as long as the service takes cancels at all.
+        """
         self._stopping.set()
-        while self._thread.is_alive():
-            if (context := self._context) is not None:
-                self._scard.cancel(context)
+        cancels = True
+        for _ in range(round(STOP_LIMIT_S / CANCEL_EVERY_S)):
+            if not self._thread.is_alive():
+                return
+            context = self._context
+            if context is not None and cancels:
+                cancels = within(CANCEL_LIMIT_S, partial(self._scard.cancel, context)) is not None
             self._thread.join(CANCEL_EVERY_S)
 
     def run(self) -> None:

@@ -60,10 +60,14 @@ class Dialogue:
         """Start a new dialogue from a powered-up card, ending the one there may be."""
         self.end()
         if self._context is None:
+            self._line.guard.enter("SCardEstablishContext", self._line.deadlines.connect_s)
             context = scard_call("SCardEstablishContext", reader, self._line.scard.establish_context())
+            late = self._line.guard.leave()
             if isinstance(context, PcscError):
                 return LinkError(context.problem, str(context), command_sent=False)
             self._context = context
+            if late is not None:
+                return late
         opened = open_connection(self._line, self._context, reader)
         if isinstance(opened, LinkError):
             if opened.problem is PcscProblem.SERVICE_LOST:
@@ -103,7 +107,9 @@ class Dialogue:
 
     def _drop_context(self) -> None:
         if self._context is not None:
+            self._line.guard.enter("SCardReleaseContext", self._line.deadlines.apdu_s)
             self._line.scard.release_context(self._context)
+            self._line.guard.leave()
             self._context = None
 
 

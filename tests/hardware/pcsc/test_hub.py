@@ -9,6 +9,9 @@ from queue import SimpleQueue
 import pytest
 
 from kiosk.card.values import CardContent, CardKind
+from kiosk.hardware.pcsc import hub as hub_module
+from kiosk.hardware.pcsc import monitor as monitor_module
+from kiosk.hardware.pcsc.api import CardProtocol
 from kiosk.hardware.pcsc.connection import Deadlines, LinkError
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
@@ -38,8 +41,8 @@ SLOW_WATCH = Deadlines(connect_s=5.0, apdu_s=10.0, watch_every_s=3600.0)  # the 
 class Kiosk:
     """A hub on the embedded reader."""
 
-    def __init__(self) -> None:
-        self.scard = EmbeddedScard()
+    def __init__(self, scard: EmbeddedScard | None = None) -> None:
+        self.scard = scard or EmbeddedScard()
         self.events = Recorder()
         self.clock = FakeClock()
         self.hub = ReaderHub(self.scard, BINDINGS, self.events, self.clock, deadlines=SLOW_WATCH)
@@ -305,3 +308,82 @@ def test_stop_answers_who_waits_and_leaves_no_thread() -> None:
 
 def test_a_link_error_shows_no_card_data() -> None:
     assert set(LinkError.__dataclass_fields__) == {"problem", "detail", "command_sent"}
+
+
+class FrozenService(EmbeddedScard):
+    """A service that stops answering some calls until it is thawed; nobody may wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen: set[str] = set()
+        self.thawed = threading.Event()
+        self.entered: SimpleQueue[str] = SimpleQueue()
+
+    def _pass(self, call: str) -> None:
+        if call in self.frozen:
+            self.entered.put(call)
+            self.thawed.wait(LIMIT_S)
+
+    def establish_context(self) -> tuple[int, int]:
+        self._pass("establish")
+        return super().establish_context()
+
+    def connect_exclusive(self, context: int, reader: str, protocols: CardProtocol) -> tuple[int, tuple[int, int]]:
+        self._pass("connect")
+        return super().connect_exclusive(context, reader, protocols)
+
+    def cancel(self, context: int) -> tuple[int, None]:
+        self._pass("cancel")
+        return super().cancel(context)
+
+
+@pytest.fixture
+def frozen() -> Iterator[Kiosk]:
+    made = Kiosk(FrozenService())
+    made.hub.start()
+    made.events.wait_event(ReaderReady, 2)
+    yield made
+    service(made).thawed.set()
+    made.hub.stop()
+
+
+def service(kiosk: Kiosk) -> FrozenService:
+    assert isinstance(kiosk.scard, FrozenService)
+    return kiosk.scard
+
+
+@pytest.mark.parametrize(
+    ("calls", "entered"), [({"establish"}, ["establish"]), ({"establish", "connect"}, ["connect", "establish"])]
+)
+def test_the_watchdog_does_not_hang_with_the_service_it_watches(
+    frozen: Kiosk, calls: set[str], entered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "CLASSIFY_S", 0.01)
+    session = frozen.insert(ToyChip())
+    if "connect" in calls:  # the context was established before the service froze
+        assert frozen.exchange(session) == b"\x90\x00"
+        frozen.scard.remove(READERS[0])
+        frozen.events.wait_event(CardRemoved)
+        session = frozen.insert(ToyChip(), 2)
+    service(frozen).frozen = calls
+    waiting = frozen.exchange_in_background(session)
+    assert service(frozen).entered.get(timeout=LIMIT_S) == entered[0]
+    frozen.clock.now_s += SLOW_WATCH.connect_s
+    frozen.hub.check_deadlines()
+    assert cause(waiting.get(timeout=LIMIT_S)) is Cause.READER_HUNG
+    assert frozen.events.wait_event(ReaderFailed).fault.cause is Cause.READER_HUNG
+    assert [service(frozen).entered.get(timeout=LIMIT_S) for _ in entered[1:]] == entered[1:]
+
+
+def test_stop_ends_although_the_service_does_not_even_take_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor_module, "CANCEL_LIMIT_S", 0.01)
+    monkeypatch.setattr(monitor_module, "STOP_LIMIT_S", 0.1)
+    monkeypatch.setattr(monitor_module, "WAIT_MS", 60_000)
+    kiosk = Kiosk(FrozenService())
+    service(kiosk).frozen = {"cancel"}
+    kiosk.hub.start()
+    kiosk.events.wait_event(ReaderReady, 2)
+    kiosk.hub.stop()
+    service(kiosk).thawed.set()  # the cancel of the thread left behind now arrives
+    kiosk.hub._monitor._thread.join(LIMIT_S)
+    assert not kiosk.hub._monitor._thread.is_alive()
