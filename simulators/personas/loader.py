@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from kiosk.card.values import Beneficiary, CardKind, Exemption, Organisation, RightsPeriod
+from kiosk.sync import strict_json
 from simulators.personas.errors import PersonaError
 from simulators.personas.meaning import first_meaning_error
 from simulators.personas.schema import first_shape_error
@@ -52,18 +52,9 @@ def load_file(path: Path) -> Persona | PersonaError:
 
 def load_text(raw: bytes, file: str) -> Persona | PersonaError:
     """A persona from UTF-8 JSON text; `file` only names it in the error."""
-    if len(raw) > MAX_FILE_BYTES:
-        return PersonaError(file, "$", f"more than {MAX_FILE_BYTES} bytes")
-    try:
-        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except UnicodeDecodeError:
-        return PersonaError(file, "$", "not UTF-8")
-    except json.JSONDecodeError as error:
-        return PersonaError(file, "$", f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})")
-    except RecursionError:
-        return PersonaError(file, "$", "not JSON: nested too deeply")
-    except _RefusedError as error:
-        return PersonaError(file, "$", str(error))
+    document = strict_json.decode(raw, MAX_FILE_BYTES)
+    if isinstance(document, strict_json.JsonError):
+        return PersonaError(file, "$", document.reason + _place(raw, document.position))
     shape = first_shape_error(document)
     if shape is not None:
         return PersonaError(file, *shape)
@@ -75,14 +66,12 @@ def load_text(raw: bytes, file: str) -> Persona | PersonaError:
     return PersonaError(file, *meaning) if meaning is not None else persona
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise _RefusedError("a field occurs twice in one object")
-    return dict(pairs)
-
-
-def _no_constant(_: str) -> NoReturn:
-    raise _RefusedError("NaN and Infinity are not JSON")
+def _place(raw: bytes, position: int) -> str:
+    """Where an editor finds it, counted from 1; nothing when it is not known or not in a text."""
+    before = raw.decode("utf-8", "replace")[:position]
+    if position <= 0:
+        return ""
+    return f" (line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))})"
 
 
 def _persona(document: dict[str, Any]) -> Persona:

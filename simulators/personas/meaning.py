@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from kiosk.card.values import CardKind, RightsPeriod
 from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Persona
@@ -11,6 +12,7 @@ from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Perso
 _MAX_ATR_BYTES = 33
 _VITALE_2_ATR = re.compile(rb"\x3b\x75\x13\x00\x00.\x09[\xea\xfa]\x90\x00", re.DOTALL)
 _FICTIONAL_COMMUNE = "999"
+_UNKNOWN = ("00", "99")
 
 
 def first_meaning_error(persona: Persona) -> tuple[str, str] | None:
@@ -44,6 +46,8 @@ def _chip(chip: ChipIdentity) -> Iterator[tuple[str, str]]:
         here = f"{path}.beneficiaries[{index}]"
         if "SPECIMEN" not in person.name:
             yield f"{here}.name", "an invented family name contains SPECIMEN"
+        if not _birth_date_is_possible(person.birth_date):
+            yield f"{here}.birth_date", "no such day in the calendar; a month or day that is not known is 00 or 99"
         if not _nir_is_fictional(person.nir):
             yield f"{here}.nir", "an invented NIR has commune 999 (department 99, 2A or 2B) or caisse 999"
         if not _nir_key_fits(person.nir):
@@ -70,6 +74,16 @@ def _rights(rights: tuple[RightsPeriod, ...], people: int, path: str) -> Iterato
             yield f"{path}[{index}].beneficiary", f"only {people} on the card"
         if period.end < period.start:
             yield f"{path}[{index}].end", "before the start"
+
+
+def _birth_date_is_possible(digits: str) -> bool:
+    """YYYYMMDD; month and day may be unknown. A day of an unknown month is one of 31."""
+    year, month, day = digits[:4], digits[4:6], digits[6:]
+    try:
+        date(int(year), 1 if month in _UNKNOWN else int(month), 1 if day in _UNKNOWN else int(day))
+    except ValueError:
+        return False
+    return True
 
 
 def _nir_is_fictional(nir: str) -> bool:

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+_NAME_SHOWN = 40  # characters of a name nobody knows
+_NAMES_SHOWN = 3
 
 
 @cache
-def _validator() -> Draft202012Validator:
+def _validator() -> Any:
     schema = json.loads(Path(__file__).with_name("schema.json").read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    return _Strict(schema)
+
+
+def _whole_text(_validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
+    """A pattern speaks of the whole text: `$` alone would let a line end through."""
+    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
+        yield ValidationError("another form")
+
+
+def _is_whole(_checker: object, instance: object) -> bool:
+    """1.0 is written like a measure, not like a number of things."""
+    return isinstance(instance, int) and not isinstance(instance, bool)
+
+
+_Strict: Any = extend(  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it bare
+    Draft202012Validator,
+    {"pattern": _whole_text},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_whole),
+)
 
 
 def first_shape_error(document: object) -> tuple[str, str] | None:
@@ -48,7 +72,8 @@ def _cause(error: ValidationError) -> str:
             return f"missing {missing}"
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            return "unknown field " + ", ".join(repr(name) for name in instance if name not in known)
+            unknown = [name for name in instance if name not in known]
+            return "unknown field " + ", ".join(ascii(name[:_NAME_SHOWN]) for name in unknown[:_NAMES_SHOWN])
         case "type":
             return f"{wanted} expected"
         case "const":
@@ -56,7 +81,8 @@ def _cause(error: ValidationError) -> str:
         case "enum":
             return "one of " + ", ".join(json.dumps(value) for value in wanted) + " expected"
         case "pattern":
-            return f"text of the form {wanted} expected"
+            described = error.schema.get("description") if isinstance(error.schema, dict) else None
+            return f"{described or f'text of the form {wanted}'} expected"
         case "minLength" | "maxLength":
             return f"{'at least' if error.validator == 'minLength' else 'at most'} {wanted} characters expected"
         case "minItems" | "maxItems":

@@ -187,7 +187,36 @@ BAD = [
     ("centre.postcode", "7502", "$.centre.postcode", "form"),
     ("centre.outage_s", 0, "$.centre.outage_s", "at least 1"),
     ("centre.opposition", "no", "$.centre.opposition", "boolean expected"),
+    # the whole text counts, its end too
+    ("name", "outdated\n", "$.name", "form"),
+    ("card.atr", "3b751300004309ea9000\n", "$.card.atr", "form"),
+    (f"{CHIP}.serial", "802500000204671322631\n", "$.card.chip.serial", "form"),
+    (f"{CHIP}.start_date", "2019-04-02\n", "$.card.chip.start_date", "form"),
+    (f"{HOLDER}.nir", "284059999900279\n", "$.card.chip.beneficiaries[0].nir", "form"),
+    (f"{HOLDER}.first_name", "JEANNE\n", "$.card.chip.beneficiaries[0].first_name", "form"),
+    ("centre.postcode", "75020\n", "$.centre.postcode", "form"),
+    # a number of things is written without a point
+    (f"{CHIP}.rights[0].beneficiary", 0.0, "$.card.chip.rights[0].beneficiary", "integer expected"),
+    (f"{CHIP}.interrupted_after_bytes", 64.0, "$.card.chip.interrupted_after_bytes", "integer expected"),
+    ("centre.outage_s", 60.0, "$.centre.outage_s", "integer expected"),
+    ("centre.outage_s", True, "$.centre.outage_s", "integer expected"),
+    # days that are
+    (f"{HOLDER}.birth_date", "19840230", "$.card.chip.beneficiaries[0].birth_date", "no such day"),
+    (f"{HOLDER}.birth_date", "19841301", "$.card.chip.beneficiaries[0].birth_date", "no such day"),
+    (f"{HOLDER}.birth_date", "19840032", "$.card.chip.beneficiaries[0].birth_date", "no such day"),
+    # what is shown can be shown
+    ("title", "", "$.title", "printable"),
+    ("title", "Jeanne\n", "$.title", "printable"),
+    ("title", "Jeanne\x1b[2J", "$.title", "printable"),
+    (f"{ORDER}.description", "droits\x00", "$.centre.orders[0].description", "printable"),
+    (f"{ORDER}.description", "droits\u202e", "$.centre.orders[0].description", "printable"),
+    ("sur\nprise" + "x" * 900, 1, "$", "unknown field 'sur\\nprise"),
 ]
+
+
+@pytest.mark.parametrize("born", ["19840500", "19840017", "19840000", "19849999", "19849917", "20000229"])
+def test_parts_of_a_birth_date_may_be_unknown(born: str) -> None:
+    assert isinstance(load_text(_text(_change(f"{HOLDER}.birth_date", born)), "good.json"), Persona)
 
 
 @pytest.mark.parametrize(("field", "value", "path", "cause"), BAD, ids=[f"{b[0]}={b[1]!s:.12}" for b in BAD])
@@ -196,6 +225,8 @@ def test_bad_persona_gives_path_and_cause(field: str, value: Any, path: str, cau
     assert isinstance(error, PersonaError)
     assert (error.file, error.path) == ("bad.json", path)
     assert cause in error.cause
+    assert len(str(error).splitlines()) == 1
+    assert len(str(error)) < 300
     quoted = OUTDATED["card"]["chip"]["serial"], OUTDATED["card"]["chip"]["beneficiaries"][0]["nir"]
     assert not any(secret in str(error) for secret in quoted)
 
@@ -212,13 +243,16 @@ def test_an_unfinished_card_needs_its_order() -> None:
     ("raw", "cause"),
     [
         (b"", "not JSON"),
-        (b"{", "not JSON: "),
+        (b'{"a":\n  1 "b"}', "not JSON (line 2, column 5)"),
         (b"\xff\xfe", "not UTF-8"),
-        (b'{"a": 1, "a": 2}', "occurs twice"),
+        (b'{"a": 1, "a": 2}', "a duplicate key"),
         (b'{"a": NaN}', "NaN"),
-        (b"[" * 60_000, "nested too deeply"),
-        (b" " * (MAX_FILE_BYTES + 1), "more than 65536 bytes"),
+        (b"[" * 60_000, "deeper than 16 levels"),
+        (b" " * (MAX_FILE_BYTES + 1), "longer than 65536 bytes"),
         (b"[]", "object expected"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "number out of range"),
+        (b'{"a": 1e999}', "number out of range"),
+        (b'{"a": "\\ud800"}', "surrogate"),
     ],
 )
 def test_text_that_is_no_persona(raw: bytes, cause: str) -> None:
