@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kiosk import __version__
+from kiosk.hardware.pcsc.roles import BindingError, parse_bindings
+from kiosk.hardware.printer.profile import PROFILES
 from kiosk.settings import Settings, SettingsError, default_settings, load_settings
 from kiosk.state import IDENTITY, open_store
 from kiosk.store.errors import StoreError
+from kiosk.visit.ports import ReaderRole
 
 if TYPE_CHECKING:
     from kiosk.app import Kiosk
@@ -27,8 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command."""
     options = _parser().parse_args(arguments)
     settings = _settings(options.settings)
-    if isinstance(settings, SettingsError):
-        return _refuse(str(settings))
+    refused = settings if isinstance(settings, SettingsError) else check_devices(settings)
+    if isinstance(settings, SettingsError) or refused is not None:
+        return _refuse(str(refused))
     match options.command:
         case "run":
             return run(settings)
@@ -42,24 +46,38 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _settings(path: Path | None) -> Settings | SettingsError:
     """The file asked for; else the installed one; else, on a machine that has none, the defaults."""
-    if path is None and not DEFAULT_SETTINGS.exists():
-        return default_settings()
+    try:
+        if path is None and not DEFAULT_SETTINGS.exists():
+            return default_settings()
+    except OSError as error:
+        return SettingsError(str(DEFAULT_SETTINGS), f"cannot be read: {error.strerror}")
     return load_settings(path or DEFAULT_SETTINGS)
+
+
+def check_devices(settings: Settings) -> SettingsError | None:
+    """What only the device drivers know of their settings: printer profiles, reader names."""
+    if settings.printer.profile not in PROFILES:
+        return SettingsError("printer.profile", f"one of {', '.join(PROFILES)} expected")
+    names = {ReaderRole.PATIENT: settings.readers.patient, ReaderRole.PROFESSIONAL: settings.readers.professional}
+    bound = parse_bindings({role: name for role, name in names.items() if name})
+    return SettingsError(f"readers.{bound.role}", bound.reason) if isinstance(bound, BindingError) else None
 
 
 def run(settings: Settings) -> int:
     """The kiosk itself, until SIGTERM."""
-    from PySide6 import __version__ as qt_version  # noqa: PLC0415  the other commands need no Qt
-    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415
+    from PySide6 import __version_info__ as qt_version  # noqa: PLC0415  the other commands need no Qt
 
     from kiosk.ui.qt_guard import refused_qt  # noqa: PLC0415
+
+    refused = refused_qt(qt_version[:3], sys.version_info[:3])
+    if refused is not None:
+        return _refuse(refused)
+    from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415  not before the guard
+
     from kiosk.ui.screen import Screen, application  # noqa: PLC0415
     from kiosk.visit.model import State  # noqa: PLC0415
     from kiosk.visit.policy import Policy  # noqa: PLC0415
 
-    refused = refused_qt(tuple(map(int, qt_version.split("."))), sys.version_info[:3])
-    if refused is not None:
-        return _refuse(refused)
     qt = application()
     kiosk: Kiosk | None = None
     size = settings.screen

@@ -98,7 +98,7 @@ def load_settings(path: Path) -> Settings | SettingsError:
         return SettingsError(str(path), f"is larger than {MAX_FILE_BYTES} bytes")
     try:
         tables = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # beside its own errors: a number too long, brackets too deep
         return SettingsError(str(path), f"is not TOML: {error}")
     return parse_settings(tables)
 
@@ -138,10 +138,10 @@ def _section(name: str, cls: type[Any], table: object) -> Any:
 def _value(where: str, kind: str, value: object) -> Any:
     match kind:
         case "str":
-            if not isinstance(value, str) or len(value) > 200:
-                return SettingsError(where, "a text of at most 200 characters expected")
+            if not isinstance(value, str) or len(value) > 200 or "\0" in value:
+                return SettingsError(where, "a text of at most 200 characters, none of them NUL, expected")
         case "Path":
-            if not isinstance(value, str) or not value or not Path(value).is_absolute():
+            if not isinstance(value, str) or "\0" in value or not Path(value).is_absolute():
                 return SettingsError(where, "an absolute path expected")
             return Path(value)
         case _:

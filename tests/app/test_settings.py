@@ -45,6 +45,11 @@ def test_a_machine_without_a_file_keeps_its_state_where_the_service_manager_says
         (GOOD + "printer = 3\n", "readers.printer", "unknown field"),
         ("screen = 3\n" + GOOD, "screen", "section"),
         ("[kiosk", "kiosk.toml", "not TOML"),
+        ("a = " + "[" * 8000, "kiosk.toml", "not TOML"),
+        ("a = " + "9" * 6000, "kiosk.toml", "not TOML"),
+        (GOOD.replace("00", "\\u0000"), "readers.patient", "NUL"),
+        (GOOD.replace("lib", "\\u0000"), "kiosk.state_dir", "absolute path"),
+        (GOOD.replace("/var/lib/kiosk", ""), "kiosk.state_dir", "absolute path"),
         ("#" * (MAX_FILE_BYTES + 1), "kiosk.toml", "larger than"),
     ],
 )
