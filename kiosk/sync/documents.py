@@ -18,12 +18,12 @@ from typing import Any, Final
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction, read_meta, write_meta
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.sync.identity import Role
+from kiosk.sync.identity import POLICY_ROLE, Role
 from kiosk.sync.strict_json import JsonError, decode, encode
 from kiosk.visit.policy import Policy, PolicyError, parse_policy
 
 PAYLOAD_TYPE: Final = "application/vnd.kiosk.document+json"
-POLICY: Final = "policy"
+POLICY: Final = POLICY_ROLE
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 MAX_SIGNATURES: Final = 16
 MAX_VERSION: Final = 2**53 - 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.sync.keys import KeyStoreError, load_private_pem, open_key_store
@@ -29,6 +30,9 @@ ORIGIN: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?", re.A
 KEY_SLOT: Final = 1
 """Generation, in the local key store, of the key made at enrolment."""
 MAX_TRUST_BYTES: Final = 64 * 1024
+MAX_CERTIFICATES_BYTES: Final = 64 * 1024
+POLICY_ROLE: Final = "policy"
+"""The one role that a kiosk cannot do without: whoever signs its orders."""
 _KEY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9/-]{0,63}", re.ASCII)
 
 
@@ -95,6 +99,8 @@ def parse_trust(body: Mapping[str, Any]) -> Trust | FieldError:
             if threshold > len(by_name):
                 role.refuse("threshold", "more than there are keys")
             roles[name] = Role(threshold, by_name)
+        if POLICY_ROLE not in roles:
+            listed.refuse(POLICY_ROLE, "missing")
         return Trust(fields.text("origin", pattern=ORIGIN, max_chars=300), server, roles)
 
     return read(body, build)
@@ -114,15 +120,24 @@ def _key(entry: Fields, *, server: bool) -> KeyRecord:
 
 
 def load_identity(directory: Path) -> Identity | IdentityError:
-    """Load what `enrol` wrote. The first file that is missing or wrong is the error."""
+    """Load what `enrol` wrote, and try it. The first file that is missing, too large or wrong is the error."""
+    limits = {
+        "trust.json": MAX_TRUST_BYTES,
+        "tls.cert.pem": MAX_CERTIFICATES_BYTES,
+        "ca.pem": MAX_CERTIFICATES_BYTES,
+    }
+    contents: dict[str, bytes] = {}
+    for name, limit_bytes in limits.items():
+        content = _content(directory / name, limit_bytes)
+        if isinstance(content, IdentityError):
+            return content
+        contents[name] = content
+    raw = contents["trust.json"]
     try:
-        raw = (directory / "trust.json").read_bytes()
-        certificate = x509.load_pem_x509_certificate((directory / "tls.cert.pem").read_bytes())
-    except FileNotFoundError as error:
-        return IdentityError(Path(str(error.filename)).name, "missing: the kiosk is not enrolled")
-    except OSError as error:
-        return IdentityError(Path(str(error.filename)).name, os.strerror(error.errno or 0))
-    except ValueError:
+        certificate = x509.load_pem_x509_certificate(contents["tls.cert.pem"])
+        public_key = certificate.public_key()
+        valid_s = (certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
+    except (ValueError, UnsupportedAlgorithm):
         return IdentityError("tls.cert.pem", "not a PEM certificate")
     body = decode(raw, MAX_TRUST_BYTES)
     if isinstance(body, JsonError):
@@ -138,18 +153,34 @@ def load_identity(directory: Path) -> Identity | IdentityError:
     tls_private = load_private_pem(directory / "tls.key.pem", "tls.key.pem")
     if isinstance(tls_private, KeyStoreError):
         return IdentityError(tls_private.field, tls_private.reason)
-    if certificate.public_key() != tls_private.public_key():
+    if public_key != tls_private.public_key():
         return IdentityError("tls.cert.pem", "not the certificate of tls.key.pem")
     store = open_key_store(f"file:{directory.resolve() / 'keys'}", kiosk)
     signing_key = store if isinstance(store, KeyStoreError) else store.load(KEY_SLOT)
     if isinstance(signing_key, KeyStoreError):
         return IdentityError(f"signing key, {signing_key.field}", signing_key.reason)
     signing_key.keyid = own  # the backend counts generations over all enrolments, the key store over this one
-    return Identity(
+    identity = Identity(
         kiosk=kiosk,
         trust=trust,
         signing_key=signing_key,
-        certificate_from_s=int(certificate.not_valid_before_utc.timestamp()),
-        certificate_until_s=int(certificate.not_valid_after_utc.timestamp()),
+        certificate_from_s=int(valid_s[0]),
+        certificate_until_s=int(valid_s[1]),
         directory=directory,
     )
+    try:
+        identity.tls()
+    except OSError:  # `ssl.SSLError` is one; certificate and key have been looked at above
+        return IdentityError("ca.pem", "not PEM certificates")
+    return identity
+
+
+def _content(path: Path, limit_bytes: int) -> bytes | IdentityError:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except FileNotFoundError:
+        return IdentityError(path.name, "missing: the kiosk is not enrolled")
+    except OSError as error:
+        return IdentityError(path.name, os.strerror(error.errno or 0))
+    return content if len(content) <= limit_bytes else IdentityError(path.name, f"larger than {limit_bytes} bytes")

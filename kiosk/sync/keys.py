@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -137,7 +138,7 @@ def load_private_pem(path: Path, field: str) -> ec.EllipticCurvePrivateKey | Key
         return KeyStoreError(field, os.strerror(error.errno or 0))
     try:
         private = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return KeyStoreError(field, "not a PEM private key")
     if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
         return KeyStoreError(field, "a P-256 key expected")

@@ -21,7 +21,13 @@ from hypothesis import strategies as st
 from kiosk.sync import enrol as enrol_module
 from kiosk.sync.csr import SIGNING_KEY_OID, CsrError, CsrFacts, build_csr, check_csr
 from kiosk.sync.enrol import EnrolError, Ticket, enrol, parse_ticket
-from kiosk.sync.identity import Identity, IdentityError, load_identity
+from kiosk.sync.identity import (
+    MAX_CERTIFICATES_BYTES,
+    MAX_TRUST_BYTES,
+    Identity,
+    IdentityError,
+    load_identity,
+)
 from kiosk.sync.keys import private_pem
 from kiosk.sync.wire import RawAnswer, WireFailure
 from tests.sync.support import Ed25519Key, p256_key
@@ -381,6 +387,7 @@ def test_answers_to_the_request(
         (["server_keys", 0, "spki"], "%", "answer: server_keys[0].spki | spki is not a DER SubjectPublicKeyInfo"),
         (["server_keys", 0, "alg"], "rsa", "answer: server_keys[0].spki | alg is not one of the profile"),
         (["policy_keys"], None, "answer: policy_keys | an object expected"),
+        (["policy_keys"], {}, "answer: policy_keys.policy | missing"),
         (["policy_keys", "policy", "threshold"], 3, "answer: policy_keys.policy.threshold | more than there are keys"),
         (
             ["policy_keys", "policy", "threshold"],
@@ -431,7 +438,13 @@ def _foreign_key() -> bytes:
         ("trust.json", b"{", "trust.json"),
         ("trust.json", b"{}", "trust.json: server_keys"),
         ("tls.cert.pem", None, "tls.cert.pem"),
+        ("trust.json", b" " * (MAX_TRUST_BYTES + 1), "trust.json"),
         ("tls.cert.pem", b"x", "tls.cert.pem"),
+        ("tls.cert.pem", b"x" * (MAX_CERTIFICATES_BYTES + 1), "tls.cert.pem"),
+        ("ca.pem", None, "ca.pem"),
+        ("ca.pem", b"", "ca.pem"),
+        ("ca.pem", b"x", "ca.pem"),
+        ("ca.pem", b"\n" * (MAX_CERTIFICATES_BYTES + 1), "ca.pem"),
         ("tls.key.pem", None, "tls.key.pem"),
         ("tls.key.pem", _foreign_key(), "tls.cert.pem"),
         ("keys/signing-1.pem", None, "signing key, generation 1"),
