@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Final, NoReturn
 
 from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend.admin import command
@@ -17,18 +18,21 @@ from simulators.backend.database import DatabaseInUse
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.server import Ready, serve
-from simulators.personas import Persona, PersonaError, load_file
+from simulators.personas import Persona, PersonaError, load_file, together
+
+_WRONG_USE: Final = 2
+_LAST_PORT: Final = 65_535
+_PORT_DIGITS: Final = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status, 1 with one line on stderr when it cannot be done."""
+    """Run one command; returns the exit status: 1 when it cannot be done, 2 for wrong use, with one line on stderr."""
     options = _parser().parse_args(arguments)
     os.umask(0o077)
     data = DataDir(options.data)
     try:
         if options.command == "serve":
-            personas = [*all_personas(), *map(_persona, options.persona)]
-            asyncio.run(_serve(data, options.port, options.enrol_port, personas))
+            asyncio.run(_serve(data, options.port, options.enrol_port, _personas(options.persona)))
         elif options.command == "ticket":
             result = command(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})
             _write_ticket(result["ticket"], options.out)
@@ -38,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
                 json.dumps(command(data, {"do": "policy", "kiosk": options.kiosk, "set": changes}), ensure_ascii=False)
             )
         else:
-            level = options.level if options.command == "quarantine" else Quarantine.NONE
-            print(json.dumps(command(data, {"do": "quarantine", "kiosk": options.kiosk, "level": str(level)})))
+            level = options.level if options.command == "quarantine" else str(Quarantine.NONE)
+            print(json.dumps(command(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
     except DatabaseInUse:
         return _fail("data: another backend runs on this directory")
     except (OperatorError, OSError) as error:
@@ -47,11 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _persona(path: Path) -> Persona:
-    loaded = load_file(path)
-    if isinstance(loaded, PersonaError):
-        raise OperatorError(str(loaded))
-    return loaded
+def _personas(files: list[Path]) -> list[Persona]:
+    loaded: list[tuple[str, Persona]] = []
+    for path in files:
+        persona = load_file(path)
+        if isinstance(persona, PersonaError):
+            raise OperatorError(str(persona))
+        loaded.append((path.name, persona))
+    known = together(all_personas(), loaded)
+    if isinstance(known, PersonaError):
+        raise OperatorError(str(known))
+    return known
 
 
 async def _serve(data: DataDir, port: int, enrol_port: int, personas: list[Persona]) -> None:
@@ -78,29 +88,42 @@ def _fail(message: str) -> int:
     return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line that names the argument and the cause; `--help` shows the usage."""
+        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port from 1 to {_LAST_PORT} expected, or 0")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulators.backend", description=__doc__)
+    parser = _Parser(prog="python -m simulators.backend", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="run the backend; prints one JSON line when ready")
     serving.add_argument(
-        "--port", type=int, default=0, help="signed listener (default: that of the last start, or free)"
+        "--port", type=_port, default=0, help="signed listener (default: that of the last start, or free)"
     )
-    serving.add_argument("--enrol-port", type=int, default=0, help="enrolment listener (likewise)")
+    serving.add_argument("--enrol-port", type=_port, default=0, help="enrolment listener (likewise)")
     serving.add_argument(
         "--persona",
         type=Path,
         action="append",
         default=[],
         metavar="FILE",
-        help="a further card, at first start",
+        help="a further card, or one in place of a built-in one; at first start",
     )
     ticket = commands.add_parser("ticket", help="create a one-time enrolment ticket")
-    ticket.add_argument("--site-kind", choices=list(SiteKind), default=SiteKind.AGENCY)
+    ticket.add_argument("--site-kind", choices=[str(kind) for kind in SiteKind], default=str(SiteKind.AGENCY))
     ticket.add_argument("--out", type=Path, help="write it to this file (0600) instead of stdout")
     policy = commands.add_parser("policy", help="show the kiosk's policy, or sign a new one")
     policy.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     quarantine = commands.add_parser("quarantine", help="switch functions of a kiosk off")
-    quarantine.add_argument("--level", choices=list(Quarantine)[1:], default=Quarantine.STOP)
+    levels = [str(level) for level in Quarantine if level is not Quarantine.NONE]
+    quarantine.add_argument("--level", choices=levels, default=str(Quarantine.STOP))
     release = commands.add_parser("release", help="end the quarantine")
     for command_parser in (serving, ticket, policy, quarantine, release):
         command_parser.add_argument("--data", type=Path, required=True, help="data directory")

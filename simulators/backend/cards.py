@@ -14,13 +14,11 @@ from simulators.personas import Persona, load, names
 
 
 def find_card(connection: Connection, iccsn: str) -> RowMapping | None:
-    """The card of this serial number: all 21 digits, or the first 20 where the chip holds no more."""
+    """The card of this serial number: all 21 digits, or the first 20 of a shorter chip, where one card has them."""
     column = schema.card.c.serial
-    return (
-        connection.execute(select(schema.card).where(column.startswith(iccsn) if len(iccsn) == 20 else column == iccsn))
-        .mappings()
-        .one_or_none()
-    )
+    of_this_number = column.startswith(iccsn) if len(iccsn) == 20 else column == iccsn
+    rows = connection.execute(select(schema.card).where(of_this_number).limit(2)).mappings().all()
+    return rows[0] if len(rows) == 1 else None
 
 
 def seed(connection: Connection, personas: Iterable[Persona], now_s: int) -> None:

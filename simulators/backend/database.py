@@ -78,7 +78,10 @@ class Database:
 
 def _open(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}", poolclass=StaticPool, connect_args={"timeout": 0.0, "check_same_thread": False}
+        f"sqlite:///{path}",
+        poolclass=StaticPool,
+        connect_args={"timeout": 0.0, "check_same_thread": False},
+        hide_parameters=True,  # an error names the statement, never a person
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin_immediate)

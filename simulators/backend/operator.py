@@ -14,7 +14,6 @@ from simulators.backend.authority import Authority
 from simulators.backend.documents import policy_of, set_policy, set_quarantine
 from simulators.backend.enrolment import create_ticket
 
-
 _TEXTS: Final = frozenset({"kiosk_number", "phone", "phone_hours", "help_place"})
 """Policy fields whose value is text even where it looks like a number."""
 

@@ -140,7 +140,7 @@ BODIES: Final[Mapping[str, Record]] = {
         {"batch_seq": BATCH_SEQ, "acked_through_seq": whole(0), "events": items(anything, MAX_EVENTS)}
     ),
     "/v1/sync/state": Record({"batch_seq": BATCH_SEQ}),
-    "/v1/policy/state": Record({"known": mapping("[a-z_]{1,40}", whole(0), 16)}),
+    "/v1/policy/state": Record({"known": mapping("policy|quarantine", whole(0), 2)}),
 }
 """The body of every signed route. Entries of `events` are judged one by one (`intake`), each with its own result."""
 

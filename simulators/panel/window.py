@@ -17,7 +17,7 @@ from kiosk.ui.fonts import load_fonts
 from simulators.panel import bridge
 from simulators.panel.bridge import Bench, built_in
 from simulators.panel.hands import Hands, Scene
-from simulators.personas import Persona
+from simulators.personas import Persona, replaces
 from simulators.stage import Stage
 
 _QML: Final = Path(__file__).with_name("qml")
@@ -39,7 +39,7 @@ class Panel:
         if not isinstance(bench, Bench):
             raise RuntimeError("the panel's bridge is not registered")
         self._bench: Bench | None = bench
-        deck = (persona, *(other for other in built_in() if other.name != persona.name))
+        deck = (persona, *(other for other in built_in() if not replaces(persona, other)))
         self.hands = Hands(stage, deck, self._show)
         bench.attach(self.hands, deck, family)
         engine.load(QUrl.fromLocalFile(str(_QML / "Panel.qml")))

@@ -7,6 +7,7 @@ JSON path and cause; nothing is skipped or defaulted.
 
 from simulators.personas.errors import PersonaError
 from simulators.personas.loader import load, load_file, load_text, names
+from simulators.personas.together import replaces, together
 from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona
 
 __all__ = [
@@ -21,4 +22,6 @@ __all__ = [
     "load_file",
     "load_text",
     "names",
+    "replaces",
+    "together",
 ]

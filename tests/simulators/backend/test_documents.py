@@ -62,6 +62,11 @@ def test_only_newer_documents_are_sent_and_the_latest_numbers_always(kiosk: Kios
     assert (document.version, document.policy.idle_s) == (2, 30.0)
 
 
+@pytest.mark.parametrize("known", [{"surprise": 1}, {"policy": 1, "Policy": 1}, {"": 0}])
+def test_a_document_nobody_knows_is_refused(kiosk: KioskSide, known: dict[str, int]) -> None:
+    assert kiosk.refused(STATE, {"known": known}) == (422, "schema", "BAD_MESSAGE")
+
+
 def test_one_signature_alone_is_below_the_threshold(kiosk: KioskSide) -> None:
     envelope = envelopes(kiosk)["policy"]
     assert len({signature["keyid"] for signature in envelope["signatures"]}) == 2
@@ -90,7 +95,8 @@ def test_a_quarantine_comes_in_both_documents_and_the_policy_is_lifted_by_a_rele
 @pytest.mark.parametrize(
     ("change", "field"),
     [({"idle_s": 0}, "idle_s"), ({"nothing": 1}, "nothing"), ({"issue_code": "perhaps"}, "issue_code"),
-     ({"phone": "123"}, "phone"), ({"update": "yes"}, "update")],
+     ({"phone": "123"}, "phone"), ({"update": "yes"}, "update"), ({"kiosk_number": ""}, "kiosk_number"),
+     ({"kiosk_number": "<b>"}, "kiosk_number"), ({"help_place": "ici\x07"}, "help_place")],
 )  # fmt: skip
 def test_a_wrong_change_is_refused_by_name_and_publishes_nothing(
     kiosk: KioskSide, change: dict[str, Any], field: str
@@ -111,7 +117,8 @@ def test_an_unknown_kiosk_has_no_policy(kiosk: KioskSide, do: str) -> None:
     ("text", "expected"),
     [("idle_s=30", ("idle_s", 30)), ("update=false", ("update", False)), ("phone=3676", ("phone", "3676")),
      ("kiosk_number=0042", ("kiosk_number", "0042")), ("help_place=Place = ici", ("help_place", "Place = ici")),
-     ("issue_code=off", ("issue_code", "off")), ("help_place=[1]", ("help_place", "[1]"))],
+     ("help_place=12", ("help_place", "12")), ("issue_code=off", ("issue_code", "off")),
+     ("help_place=[1]", ("help_place", "[1]"))],
 )  # fmt: skip
 def test_a_change_on_the_command_line(text: str, expected: tuple[str, Any]) -> None:
     assert policy_change(text) == expected

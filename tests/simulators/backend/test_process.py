@@ -10,13 +10,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from simulators.backend import BackendProcess, running
+from simulators import personas
+from simulators.backend import BackendProcess, running, schema
 from simulators.backend.__main__ import main
 from simulators.backend.admin import command
+from simulators.backend.cards import find_card, seed
+from simulators.backend.database import Database
 from simulators.backend.files import DataDir
 from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
+from simulators.personas import Persona, load, load_file
 from tests.simulators.backend.kiosk_side import KioskSide, RealUtc, enrolled
 
 STATE, BODY = "/v1/sync/state", {"batch_seq": 1}
@@ -132,3 +138,91 @@ def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, 
     assert result.returncode == 1
     assert "Address already in use" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--port", "--enrol-port"])
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x", "", "٣", "1" * 5000])
+def test_a_port_that_cannot_be_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, port: str
+) -> None:
+    data = tmp_path / "data"
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--data", str(data), f"{option}={port}"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"python -m simulators.backend serve: argument {option}: a port from 1 to 65535 expected, or 0\n"
+    )
+    assert not data.exists()
+
+
+def test_a_level_that_is_none_is_told_the_plain_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["quarantine", "--data", str(tmp_path), "--kiosk", "borne-0001", "--level", "zzz"])
+    said = capsys.readouterr().err
+    assert (ended.value.code, len(said.splitlines())) == (2, 1)
+    assert "no_code" in said
+    assert "Quarantine" not in said
+
+
+# --- cards of files ----------------------------------------------------------------------------------------------
+
+
+def copied(folder: Path, name: str, **chip: object) -> Path:
+    """What a newcomer does first: a copy of `outdated.json` with fields of the chip changed."""
+    document = json.loads((Path(personas.__file__).parent / "outdated.json").read_text("utf-8"))
+    document["card"]["chip"].update(chip)
+    document["centre"]["postcode"] = "13002"
+    path = folder / name
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_a_file_takes_the_place_of_the_card_it_was_copied_from(tmp_path: Path) -> None:
+    mine = copied(tmp_path, "mine.json")
+    with running(tmp_path / "data", [mine]) as backend:
+        assert backend.stop() == 0
+        database = Database(backend.data.database)
+        rows = database.run(lambda c: c.execute(select(schema.card.c.serial, schema.card.c.postcode)).all())
+        database.close()
+    chip = load("outdated").card.chip
+    assert chip is not None
+    assert [row.postcode for row in rows if row.serial == chip.serial] == ["13002"]
+    assert len(rows) == len([name for name in personas.names() if load(name).centre is not None])
+
+
+@pytest.mark.parametrize(
+    ("second", "path"),
+    [({}, "$.card.chip.serial"), ({"serial": "802500000277777777777"}, "$.card.chip.beneficiaries[0].nir")],
+)
+def test_two_files_of_one_card_are_an_error_that_names_the_field(
+    tmp_path: Path, second: dict[str, object], path: str
+) -> None:
+    files = [copied(tmp_path, "one.json"), copied(tmp_path, "two.json", **second)]
+    result = run(tmp_path / "data", "serve", *(f"--persona={file}" for file in files))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"simulators.backend: two.json: {path}: the same as in one.json\n"
+
+
+def test_an_error_of_the_database_shows_no_person(tmp_path: Path) -> None:
+    database = Database(tmp_path / "backend.sqlite")
+    persona = load("outdated")
+    with pytest.raises(IntegrityError) as refused:
+        database.run(lambda connection: seed(connection, [persona, persona], 0))
+    database.close()
+    assert persona.card.chip is not None
+    shown = str(refused.value)
+    for value in (persona.card.chip.serial, persona.card.chip.beneficiaries[0].nir[:13], "JEANNE", "75020"):
+        assert value not in shown
+
+
+def test_twenty_digits_of_two_cards_are_nobodys(tmp_path: Path) -> None:
+    paths = [copied(tmp_path, f"{digit}.json", serial=f"80250000027777777777{digit}") for digit in (1, 2)]
+    database = Database(tmp_path / "backend.sqlite")
+    with_chip = [persona for path in paths if isinstance(persona := load_file(path), Persona)]
+    database.run(lambda connection: seed(connection, with_chip, 0))
+    both = database.run(lambda connection: find_card(connection, "80250000027777777777"))
+    one = database.run(lambda connection: find_card(connection, "802500000277777777772"))
+    database.close()
+    assert len(with_chip) == 2
+    assert both is None
+    assert one is not None
