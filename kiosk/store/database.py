@@ -48,10 +48,10 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
         return StoreError("key", f"{KEY_BYTES} bytes expected, {len(key)} given")
     if (problem := sqlite_version_problem(apsw.sqlite_lib_version())) is not None:
         return StoreError("sqlite_version", problem)
-    created = not path.exists()
-    if (refused := _look_at_file(path)) is not None:
-        return refused
     try:
+        created = not path.exists()
+        if (refused := _look_at_file(path)) is not None:
+            return refused
         if created:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)

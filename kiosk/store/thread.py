@@ -36,7 +36,10 @@ class Store:
 
     @staticmethod
     def open(path: Path, key: bytes, *, vfs: str | None = None) -> Store | StoreError:
-        """Open or create the file (see `open_database`); returns when the store is usable, or why it is not."""
+        """Open or create the file (see `open_database`); returns when the store is usable, or why it is not.
+
+        A bug on the store's thread is raised here.
+        """
         store = Store(path, key, vfs)
         store._thread.start()
         refused = store._opened.result()
@@ -68,7 +71,11 @@ class Store:
         self._thread.join()
 
     def _run(self) -> None:
-        opened = open_database(self._path, self._key, vfs=self._vfs)
+        try:
+            opened = open_database(self._path, self._key, vfs=self._vfs)
+        except BaseException as error:  # noqa: BLE001  belongs to whoever waits in `open`
+            self._opened.set_exception(error)
+            return
         if isinstance(opened, StoreError):
             self._opened.set_result(opened)
             return

@@ -49,6 +49,14 @@ def test_versions(version: str, usable: bool) -> None:
     assert (sqlite_version_problem(version) is None) is usable
 
 
+def test_a_file_nobody_may_look_at_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", denied)
+    assert open_database(tmp_path / "kiosk.db", KEY) == StoreError("path", "Permission denied")
+
+
 def test_an_unusable_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "sqlite_version_problem", lambda _: "too old")
     assert open_database(tmp_path / "kiosk.db", KEY) == StoreError("sqlite_version", "too old")

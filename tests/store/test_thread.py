@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from kiosk.store import thread as thread_module
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import (
@@ -44,6 +45,15 @@ def test_named_values(store: Store) -> None:
         return [*before, read_meta(tx, "m"), read_meta_int(tx, "n"), read_setting(tx, "s")]
 
     assert store.submit(work).result() == [None, 7, None, b"\0", -3, "é"]
+
+
+def test_a_bug_while_opening_is_raised_and_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> StoreError:
+        raise KeyError("mine")
+
+    monkeypatch.setattr(thread_module, "open_database", broken)
+    with pytest.raises(KeyError, match="mine"):
+        Store.open(tmp_path / "kiosk.db", KEY)
 
 
 def test_an_exception_rolls_back_and_is_handed_over(store: Store) -> None:
