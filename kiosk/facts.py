@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Final
 
-from kiosk.journal.catalogue import EntryError, FieldValue, shipped_catalogue
+from kiosk.journal.catalogue import EntryError, FieldValue, Kind, shipped_catalogue
 from kiosk.journal.journal import append
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
@@ -18,6 +18,8 @@ from kiosk.visit.failures import Fault
 from kiosk.visit.ports import Post
 
 KIOSK_AGGREGATE: Final = "kiosk"
+_HEALTH: Final = frozenset({Kind.DEVICE, Kind.CHANNEL, Kind.MAINTENANCE})
+"""What the backend must hear of a kiosk even when visits have filled its outbox."""
 RETRY_S: Final = 5.0
 PROBE_BYTES: Final = 32 * 1024
 """More than a fact writes, so that a disk with room for the probe has room for the fact."""
@@ -58,11 +60,12 @@ class Facts:
         entry = append(tx, self._catalogue, event, fields, utc_ms=utc_ms, pseudonym=pseudonym)
         if isinstance(entry, EntryError):  # the machine's records are held to the catalogue by a test: a bug
             raise TypeError(f"{entry.event}.{entry.field}: {entry.reason}")
-        if not self._catalogue.events[event].upload:
+        rule = self._catalogue.events[event]
+        if not rule.upload:
             return
         aggregate = KIOSK_AGGREGATE if pseudonym is None else f"visit:{pseudonym}"
         body = dict(fields) if pseudonym is None else {**fields, "pseudonym": pseudonym}
-        refused = self._outbox.enqueue(tx, aggregate, event, body, utc_ms=utc_ms)
+        refused = self._outbox.enqueue(tx, aggregate, event, body, utc_ms=utc_ms, reserved=rule.kind in _HEALTH)
         if refused is not None:
             raise OutboxFullError(refused)
 

@@ -27,10 +27,11 @@ BodyValue = str | int | bool
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much may wait."""
+    """How much may wait. The reserve is for `reserved` events only (the kiosk's own health)."""
 
     events: int = 200_000
     body_bytes: int = 64 * 1024 * 1024
+    reserve_share: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Outbox:
         body: Mapping[str, BodyValue],
         *,
         utc_ms: int,
+        reserved: bool = False,
     ) -> OutboxFull | None:
         """Queue one event as the next of its aggregate (`kiosk`, `visit:<pseudonym>`); numbers start at 1.
 
@@ -65,7 +67,7 @@ class Outbox:
         raw = encode(body)
         if len(raw) > MAX_EVENT_BODY_BYTES or not _AGGREGATE.fullmatch(aggregate):
             raise ValueError(f"event {event}: body above {MAX_EVENT_BODY_BYTES} bytes, or a wrong aggregate")
-        if (full := self.refusal(tx, len(raw))) is not None:
+        if (full := self.refusal(tx, len(raw), reserved=reserved)) is not None:
             return full
         tx.execute(
             "INSERT INTO aggregate VALUES (?, 1) ON CONFLICT(name) DO UPDATE SET last_seq = last_seq + 1", (aggregate,)
@@ -86,13 +88,16 @@ class Outbox:
         )
         return None
 
-    def refusal(self, tx: Transaction, more_bytes: int = MAX_EVENT_BODY_BYTES) -> OutboxFull | None:
+    def refusal(
+        self, tx: Transaction, more_bytes: int = MAX_EVENT_BODY_BYTES, *, reserved: bool = False
+    ) -> OutboxFull | None:
         """Why one more event with a body of this size would be refused, None if there is room."""
         ((counted, measured),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
         events, body_bytes = int(counted or 0), int(measured or 0)
-        if events + 1 > self._quota.events:
+        open_share = 1.0 if reserved else 1.0 - self._quota.reserve_share
+        if events + 1 > self._quota.events * open_share:
             return OutboxFull(f"{events} events wait")
-        if body_bytes + more_bytes > self._quota.body_bytes:
+        if body_bytes + more_bytes > self._quota.body_bytes * open_share:
             return OutboxFull(f"{body_bytes} bytes wait")
         return None
 

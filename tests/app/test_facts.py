@@ -52,6 +52,12 @@ def test_the_probe_fails_as_a_fact_would_and_leaves_no_event(store: Store) -> No
     assert store.submit(lambda tx: tx.execute("SELECT count(*) FROM event")).result() == [(0,)]
 
 
+def test_the_kiosks_own_health_has_room_when_visits_have_none(store: Store) -> None:
+    written = facts(store, Quota(events=1, reserve_share=0.5))
+    assert isinstance(written.commit("visit_started", {"mode": "card"}).exception(), OutboxFullError)
+    assert written.commit("reader_ready", {"role": "patient"}).exception() is None
+
+
 def test_the_watch_is_silent_until_something_failed_and_speaks_once_when_it_works_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

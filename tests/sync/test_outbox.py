@@ -103,24 +103,27 @@ def test_a_number_is_never_given_twice(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quota", "reason"), [(Quota(events=2), "2 events wait"), (Quota(body_bytes=22), "22 bytes wait")]
+    ("quota", "reason"),
+    [(Quota(events=4, reserve_share=0.5), "2 events wait"), (Quota(body_bytes=44, reserve_share=0.5), "22 bytes wait")],
 )
 def test_quotas_refuse_new_work_and_drop_nothing(quota: Quota, reason: str, store: Store) -> None:
     box = outbox(quota)
     assert queue(store, "kiosk", "kiosk", "kiosk", box=box) == [None, None, OutboxFull(reason)]
     assert run(store, pending) == 2
+    reserved = run(store, lambda tx: box.enqueue(tx, "kiosk", "fact", {"text": ""}, utc_ms=UTC_MS, reserved=True))
+    assert reserved is None
     batch, message = sealed(store)
-    assert names(message) == [("kiosk", 1), ("kiosk", 2)]
-    settle(store, batch, *[EventStatus.APPLIED] * 2)
+    assert names(message) == [("kiosk", 1), ("kiosk", 2), ("kiosk", 3)]
+    settle(store, batch, *[EventStatus.APPLIED] * 3)
     assert queue(store, "kiosk", box=box) != [None]  # acknowledged, not yet deleted
     run(store, batches.purge)
     assert queue(store, "kiosk", box=box) == [None]
-    assert names(sealed(store)[1]) == [("kiosk", 3)]
+    assert names(sealed(store)[1]) == [("kiosk", 4)]
 
 
-@pytest.mark.parametrize(("quota", "room"), [(Quota(events=2), True), (Quota(events=1), False)])
-def test_whether_there_is_room_can_be_asked(quota: Quota, room: bool, store: Store) -> None:
-    box = outbox(quota)
+@pytest.mark.parametrize(("events", "room"), [(2, True), (1, False)])
+def test_whether_there_is_room_can_be_asked(events: int, room: bool, store: Store) -> None:
+    box = outbox(Quota(events=events, reserve_share=0.0))
     queue(store, "kiosk", box=box)
     assert (run(store, box.refusal) is None) is room
     assert run(store, pending) == 1
