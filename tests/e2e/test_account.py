@@ -12,7 +12,8 @@ from kiosk.visit.model import CodeIntro, CodePage, Identification, Question
 from simulators.backend.codes import CODE_LIFE_S, CODE_TRIES
 from simulators.card import open_persona
 from simulators.personas import load
-from tests.e2e.theatre import Centre, House, digits_shown
+from tests.e2e.audience import digits_shown
+from tests.e2e.theatre import Centre, House
 
 PERSONA = "outdated"
 

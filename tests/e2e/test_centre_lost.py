@@ -16,7 +16,8 @@ from kiosk.visit.model import Attract, Interrupted, Notice, Problem, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import BackendProcess, running
 from simulators.card import FaultKind, PlannedFault, open_persona
-from tests.e2e.theatre import Centre, House, Watched, house, reopened, serial_of, words
+from tests.e2e.audience import words
+from tests.e2e.theatre import Centre, House, Watched, house, reopened, serial_of
 
 PERSONA = "outdated"
 FAST = 20.0

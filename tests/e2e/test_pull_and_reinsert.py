@@ -13,7 +13,8 @@ from kiosk.visit import events as ev
 from kiosk.visit.model import Attract, Interrupted, Notice, Reading, Result, Updating
 from kiosk.visit.values import Outcome
 from simulators.card import CardGoneError, FaultKind, PlannedFault, SimulatedCard, open_persona
-from tests.e2e.theatre import Centre, House, Watched, centre, house, serial_of, words
+from tests.e2e.audience import words
+from tests.e2e.theatre import Centre, House, Watched, centre, house, serial_of
 
 PERSONA = "outdated"
 COMMANDS = 17

@@ -17,7 +17,8 @@ from kiosk.visit.model import Attract, Notice, OutOfService, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import app, http
 from simulators.card import FaultKind, PlannedFault, SimulatedCard, open_persona
-from tests.e2e.theatre import Centre, House, Watched, serial_of, words
+from tests.e2e.audience import words
+from tests.e2e.theatre import Centre, House, Watched, serial_of
 
 PERSONA = "outdated"
 COMMANDS, FIRST_WRITE, LAST_PACKAGE = 17, 6, 16
