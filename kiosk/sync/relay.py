@@ -122,7 +122,8 @@ class _Run:
             },
             deadline_s=self._patience_s(),
         )
-        for counter in range(MAX_PACKAGES):
+        counter = 0
+        while True:
             message = _understand(answer)
             if isinstance(message, Fault):
                 return self._without_close(message, complete=complete)
@@ -142,7 +143,7 @@ class _Run:
             if complete and last:
                 self.enter(UpdatePhase.CLOSING)
             answer = self._step(conversation_id, counter, executed.responses)
-        return self._without_close(faults.package_refused(f"more than {MAX_PACKAGES} packages"), complete=False)
+            counter += 1
 
     def _patience_s(self) -> float:
         return self.step_limit_s if self.order_wrote else min(self.step_limit_s, OPENING_SILENCE_S)
@@ -151,6 +152,8 @@ class _Run:
         """Everything that is checked before the first command of a package leaves."""
         if conversation_id not in (None, package.conversation_id):
             return faults.package_refused("another conversation")
+        if counter >= MAX_PACKAGES:
+            return faults.package_refused(f"more than {MAX_PACKAGES} packages")
         if package.counter != counter:
             return faults.package_refused(f"counter {package.counter} instead of {counter}")
         if self.now_s() > package.not_after_s:

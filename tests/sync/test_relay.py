@@ -391,9 +391,15 @@ def test_malformed_messages_name_the_field(body: dict[str, Any], detail: str) ->
 
 
 def test_a_conversation_does_not_last_for_ever() -> None:
-    walk = run([package(number, SELECT) for number in range(65)])
+    walk = run([*[package(number, SELECT) for number in range(65)], UPDATED])
     assert walk.report.fault == Fault(Cause.PACKAGE_REFUSED, "more than 64 packages")
     assert walk.report.packages == 64
+    assert walk.centre.asked[-1][1]["abort"] == {"command_sent": False}
+
+
+def test_the_last_package_of_the_longest_conversation_is_closed() -> None:
+    walk = run([*[package(number, SELECT, last=number == 63) for number in range(64)], UPDATED])
+    assert walk.report == UpdateReport(Outcome.UPDATED, 1, packages=64, apdus=64, wrote=False)
 
 
 # --- several orders ----------------------------------------------------------------------------------------------
