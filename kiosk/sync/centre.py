@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 DEADLINE_S: Final = 12.0
 MAX_UPDATES: Final = 16
+MAX_TRIES: Final = 10
 MAX_PREVIEW_LINES: Final = 100
 _UPDATE_ID: Final = re.compile(r"[0-9a-f]{1,40}", re.ASCII)
 _SERIAL: Final = re.compile(r"[0-9]{21}", re.ASCII)
@@ -111,7 +112,7 @@ def _identified(fields: Fields) -> Identified:
     proof = fields.optional("proof", lambda name: fields.text(name, pattern=_PROOF))
     if accepted != (proof is not None):
         fields.refuse("proof", "a proof expected if and only if accepted")
-    return Identified(accepted=accepted, tries_left=fields.whole("tries_left", 0, 100), proof=proof)
+    return Identified(accepted=accepted, tries_left=fields.whole("tries_left", 0, MAX_TRIES), proof=proof)
 
 
 def _provisional_code(fields: Fields) -> ProvisionalCode:

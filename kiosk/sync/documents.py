@@ -26,7 +26,7 @@ PAYLOAD_TYPE: Final = "application/vnd.kiosk.document+json"
 POLICY: Final = POLICY_ROLE
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 MAX_SIGNATURES: Final = 16
-MAX_VERSION: Final = 2**53 - 1
+MAX_VERSION: Final = 2**31 - 1
 _LATEST_S: Final = 9_999_999_999
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _APP_VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", re.ASCII)

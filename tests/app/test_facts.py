@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from kiosk.facts import Facts, OutboxFullError, StoreWatch, fault_of
+from kiosk.journal.catalogue import shipped_catalogue
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
+from kiosk.sync.centre import MAX_TRIES
+from kiosk.sync.documents import MAX_VERSION
 from kiosk.sync.outbox import Outbox, Quota
 from kiosk.visit.events import StoreReady
 from kiosk.visit.failures import Cause
@@ -90,3 +93,11 @@ def test_a_watch_that_never_failed_ends_at_once(store: Store) -> None:
     watch.failed()
     watch.stop()
     assert posted.empty()
+
+
+@pytest.mark.parametrize(
+    ("event", "field", "highest"),
+    [("identity_refused", "tries_left", MAX_TRIES), ("policy_applied", "version", MAX_VERSION)],
+)
+def test_what_the_channel_takes_the_journal_takes(event: str, field: str, highest: int) -> None:
+    assert shipped_catalogue().events[event].fields[field].highest == highest

@@ -151,7 +151,7 @@ ROWS: dict[str, tuple[Callable[[], dict[str, Any] | bytes], str, str]] = {
     "version zero": (
         lambda: signed(version=0),
         "payload.version",
-        "a whole number from 1 to 9007199254740991 expected",
+        "a whole number from 1 to 2147483647 expected",
     ),
     "too early": (lambda: signed(not_before=NOW_S + 1), "payload.not_before", "not reached yet"),
     "too late": (lambda: signed(not_after=NOW_S - 1), "payload.not_after", "has passed"),
