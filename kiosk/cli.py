@@ -92,14 +92,15 @@ def run(settings: Settings) -> int:
     screen.show(State(policy=Policy()))
     screen.present()
     kiosk = _kiosk(settings, screen)
-    # A signal must wake Qt's loop: Python writes its number to this socket, and handles it once the loop has turned.
+    # A signal wakes Qt's loop by its number on this socket, and the loop itself quits. Not the handler: that one runs
+    # between any two lines of Python, in the middle of drawing too, and quitting closes windows there and then.
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     signal.set_wakeup_fd(writing.fileno())
     notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
-    notifier.activated.connect(lambda *_: reading.recv(64))
+    notifier.activated.connect(lambda *_: qt.quit() if reading.recv(64) else None)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: qt.quit())
+        signal.signal(number, lambda _number, _frame: None)
     kiosk.start()
     status = qt.exec()
     notifier.setEnabled(False)
