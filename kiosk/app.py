@@ -142,6 +142,8 @@ class Kiosk:
             case ev.ServiceDown() if self._service_cause != event.fault.cause:
                 self._service_cause = event.fault.cause
                 self._note("service_down", {"cause": event.fault.cause.value})
+                if self.background is not None:
+                    self.background.watch_for_return()
             case _:
                 pass
         self.runner.post(event)  # type: ignore[arg-type]  # devices post events only; `Post` is wider for their sake

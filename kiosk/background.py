@@ -62,6 +62,11 @@ class Background:
         """There may be something to upload: look now."""
         self._wake.set()
 
+    def watch_for_return(self) -> None:
+        """Somebody found the service away: look for its return at the short interval from now on."""
+        self._poll_at_s = self._clock.monotonic_s() + RETRY_S
+        self._wake.set()
+
     # --- the background thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:

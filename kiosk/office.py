@@ -23,6 +23,8 @@ from kiosk.visit.ports import CardLink, Clock, Post
 from kiosk.visit.values import Outcome, UpdateReport
 
 T = TypeVar("T")
+STANDING_S = 6.0
+"""How long a member who has just put a card in waits for the centre; home opens without it after that."""
 E = TypeVar("E", bound=fx.Effect)
 _IMPOSSIBLE = 3  # VSDM proof code: technically impossible
 _SERVICE_CAUSES = frozenset({Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENROLLED, Cause.KIOSK_REFUSED})
@@ -84,7 +86,7 @@ class Office:
             self._post(event)
 
     def _ask_standing(self, effect: fx.AskStanding) -> None:
-        answer = self._asked(lambda call: centre.ask_standing(call, effect.card))
+        answer = self._asked(lambda call: centre.ask_standing(call, effect.card, deadline_s=STANDING_S))
         self._post(
             ev.StandingUnknown(effect.visit, answer)
             if isinstance(answer, Fault)
