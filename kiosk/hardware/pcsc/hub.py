@@ -102,7 +102,8 @@ class ReaderHub:
         for worker in workers:
             worker.stop(STOP_WAIT_S)
         self._watch_ends.set()
-        self._watchdog.join()
+        if self._watchdog.ident is not None:  # a hub that was never started has nothing to wait for
+            self._watchdog.join()
 
     # --- what the visit asks --------------------------------------------------------------------------------------
 

@@ -387,3 +387,9 @@ def test_stop_ends_although_the_service_does_not_even_take_a_cancel(monkeypatch:
     service(kiosk).thawed.set()  # the cancel of the thread left behind now arrives
     kiosk.hub._monitor._thread.join(LIMIT_S)
     assert not kiosk.hub._monitor._thread.is_alive()
+
+
+def test_a_hub_that_was_never_started_can_be_stopped() -> None:
+    made = Kiosk()
+    made.hub.stop()
+    assert made.events.events == []
