@@ -72,6 +72,13 @@ def run(settings: Settings) -> int:
     refused = refused_qt(qt_version[:3], sys.version_info[:3])
     if refused is not None:
         return _refuse(refused)
+    # A signal, however early, waits as a number on this socket until Qt's loop reads it, and the loop itself quits. Not
+    # the handler: that one runs between any two lines of Python, in the middle of drawing too.
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    signal.set_wakeup_fd(writing.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
     from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415  not before the guard
 
     from kiosk.ui.screen import Screen, application  # noqa: PLC0415
@@ -92,15 +99,8 @@ def run(settings: Settings) -> int:
     screen.show(State(policy=Policy()))
     screen.present()
     kiosk = _kiosk(settings, screen)
-    # A signal wakes Qt's loop by its number on this socket, and the loop itself quits. Not the handler: that one runs
-    # between any two lines of Python, in the middle of drawing too, and quitting closes windows there and then.
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    signal.set_wakeup_fd(writing.fileno())
     notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(lambda *_: qt.quit() if reading.recv(64) else None)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: None)
     kiosk.start()
     status = qt.exec()
     notifier.setEnabled(False)
