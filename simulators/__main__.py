@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from simulators.folder import prepared
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
 READERS = ("embedded", "pcsc")
@@ -27,6 +28,9 @@ def main(arguments: list[str]) -> int:
     headless = os.environ.get("HEADLESS", "") not in ("", "0") or not display
     if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        problem = prepared(out)
+        if problem is not None:
+            return _refuse(f"OUT: {problem}")
     os.environ["QT_QUICK_BACKEND"] = "software"  # before Qt loads
     from simulators import demo  # noqa: PLC0415
 

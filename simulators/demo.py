@@ -22,22 +22,22 @@ from kiosk.visit.model import Result, State, TicketPage
 from simulators.album import Album
 from simulators.card import open_card
 from simulators.card.image import ImageError
+from simulators.folder import APDU_LOG, SUMMARY, TICKET
 from simulators.panel import Panel, leaving, side_by_side
 from simulators.personas import Persona
 from simulators.reader.private_pcscd import PcscdRefused
-from simulators.residue import Needle, scan_files, scan_objects, scan_rows
+from simulators.residue import Needle, scan_files, scan_objects, scan_rows, scan_text
 from simulators.screen import Finger, wait_until
 from simulators.stage import KIOSK_NUMBER, Stage, slots, stage
 from simulators.walk import Member, Walk
 
-TABLES: Final = ("event", "batch", "meta", "journal", "setting", "aggregate")
 DRAIN_S: Final = 15.0
+MIN_NAME_CHARACTERS: Final = 3
+"""A first name of one or two letters is a word of every text."""
 
 
 def headless(reader: str, persona: Persona, files: Sequence[Path], out: Path) -> int:
-    """Walk one persona through the kiosk and write pictures, ticket, APDU log and `summary.json` to `out`."""
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    """Walk one persona through the kiosk; pictures, ticket, APDU log and `summary.json` go to `out`, `prepared`."""
     try:
         with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work, slots(reader) as hands:
             application()
@@ -47,7 +47,7 @@ def headless(reader: str, persona: Persona, files: Sequence[Path], out: Path) ->
     except PcscdRefused as refused:
         print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
         return 1
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (out / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(summary, indent=2))
     failures = verdict(summary)
     for failure in (*failures, *([problem] if problem else [])):
@@ -92,7 +92,7 @@ def _walk(on_stage: Stage, album: Album, persona: Persona, out: Path) -> tuple[d
         "outbox_pending": _drained(on_stage),
         "journal_verified": _journal_verified(on_stage),
     }
-    (out / "apdu.log").write_text("".join(f"{line}\n" for line in on_stage.trace), encoding="utf-8")
+    (out / APDU_LOG).write_text("".join(f"{line}\n" for line in on_stage.trace), encoding="utf-8")
     summary["residue"] = residue(on_stage, screen, needles(persona, walk), out)
     album.watch = lambda _state: None
     screen.close()
@@ -131,7 +131,9 @@ def needles(persona: Persona, walk: Walk) -> tuple[Needle, ...]:
             Needle(f"NIR of beneficiary {number}", person.nir),
             Needle(f"NIR without key {number}", person.nir[:13]),
         ]
-        found += [Needle(f"first name of beneficiary {number}", person.first_name)]
+        found += [Needle(f"family name of beneficiary {number}", person.name)]
+        if len(person.first_name) >= MIN_NAME_CHARACTERS:
+            found += [Needle(f"first name of beneficiary {number}", person.first_name)]
         found += [Needle(f"birth date of beneficiary {number}", person.birth_date)]
     if persona.centre is not None:
         found.append(Needle("post code", persona.centre.postcode))
@@ -146,7 +148,8 @@ def residue(on_stage: Stage, screen: Screen, looked_for: Sequence[Needle], out: 
     rows = {} if isinstance(store, StoreError) else store.submit(_all_rows).result()
     found = scan_files(on_stage.folder / "kiosk", looked_for)
     found += scan_rows(rows, looked_for)
-    found += scan_files(out, looked_for, only=(".log", ".json"))
+    for path in (out / APDU_LOG, out / SUMMARY):
+        found += scan_text(path.name, path.read_bytes(), looked_for) if path.exists() else []
     found += [f"backend log: {place}" for place in scan_files(on_stage.folder / "backend", looked_for, only=(".log",))]
     return found + scan_objects([on_stage.kiosk, screen], looked_for)
 
@@ -158,14 +161,15 @@ def _everyday(on_stage: Stage) -> set[str]:
 
 
 def _all_rows(tx: Transaction) -> dict[str, list[Row]]:
-    return {table: tx.execute(f"SELECT * FROM {table}") for table in TABLES}  # noqa: S608  constants of this module
+    tables = [str(name) for (name,) in tx.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return {table: tx.execute(f'SELECT * FROM "{table}"') for table in tables}  # noqa: S608  names the database gave
 
 
 def _keep_ticket(walk: Walk, out: Path) -> str | None:
     if walk.ticket is None:
         return None
-    shutil.copyfile(walk.ticket, out / "ticket.png")
-    return "ticket.png"
+    shutil.copyfile(walk.ticket, out / TICKET)
+    return TICKET
 
 
 def _drained(on_stage: Stage) -> int:

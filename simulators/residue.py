@@ -38,7 +38,7 @@ class Needle:
         return any(_contains(data, form) for form in self._forms() if len(form) >= shortest)
 
     def _forms(self) -> Iterator[bytes]:
-        for text in {self.value, self.value.lower(), self.value.upper()}:
+        for text in {self.value, self.value.lower(), self.value.upper(), self.value.title()}:
             raw = text.encode("utf-8")
             yield from (raw, text.encode("utf-16-le"), raw.hex().encode("ascii"), raw.hex().upper().encode("ascii"))
         if self.value.isdigit() and len(self.value) > MIN_NEEDLE_CHARACTERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from kiosk.card.values import CardKind
 from kiosk.ui import texts
 from kiosk.ui.typography import plain
+from kiosk.visit.failure_pages import PAGES
+from kiosk.visit.failures import Cause, MemberPage
 from kiosk.visit.ports import PrintState, ReaderRole
 from kiosk.visit.values import Outcome
 from simulators.album import Album
@@ -49,13 +52,13 @@ class Walk:
     ticket: Path | None = None
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[WalkStep]:
         """Time one step; what is not on the screen makes it fail and ends the walk."""
         started_s = time.monotonic()
         entry = WalkStep(name, ok=False, duration_ms=0)
         self.steps.append(entry)
         try:
-            yield
+            yield entry
             entry.ok = True
         finally:
             entry.duration_ms = round((time.monotonic() - started_s) * 1000)
@@ -84,6 +87,7 @@ class Member:
             self._leave()
         except NotOnScreenError as error:
             self.problem = str(error)
+            self._take_out()
         return self.walk
 
     problem: str = ""
@@ -106,31 +110,55 @@ class Member:
         if served:
             with self.walk.step("home"):
                 self._until(lambda: plain(texts.HELLO) in self._finger.visible_texts(), "the greeting")
+                self._was_told_closed = self._tells_closed()
         return served
 
     def _update(self) -> None:
+        """Through the update; or to the page that says why there is none now, where the persona has such a reason."""
         pending = self._persona.centre is not None and any(
             order.priority == "MANDATORY" for order in self._persona.centre.orders
         )
+        with self.walk.step("preview" if pending else "update") as step:
+            self._finger.press(self._offered(texts.HOME_UPDATE, texts.HOME_FINISH))
+            self._until(lambda: self._finger.page in ("preview", "result", "problem"), "what comes of it", 30.0)
+            if self._finger.page == "problem":
+                step.name = "update"
+                self._understand_why_not(pending=pending)
+                return
+            self._finger.wait_for("preview" if pending else "result")
+            if pending and self._offered(texts.LOSSES_CONTINUE, texts.AGREE) == texts.LOSSES_CONTINUE:
+                self._finger.press(texts.LOSSES_CONTINUE)
+                self._until(lambda: texts.AGREE in self._finger.button_names(), "the second preview page")
+                self._album.take("preview")
         if pending:
-            with self.walk.step("preview"):
-                self._finger.press(self._offered(texts.HOME_UPDATE, texts.HOME_FINISH))
-                self._finger.wait_for("preview")
-                if self._offered(texts.LOSSES_CONTINUE, texts.AGREE) == texts.LOSSES_CONTINUE:
-                    self._finger.press(texts.LOSSES_CONTINUE)
-                    self._until(lambda: texts.AGREE in self._finger.button_names(), "the second preview page")
-                    self._album.take("preview")
             with self.walk.step("update"):
                 self._finger.press(texts.AGREE)
-                self._finger.wait_for("result", 30.0)
-        else:
-            with self.walk.step("update"):
-                self._finger.press(self._offered(texts.HOME_UPDATE, texts.HOME_FINISH))
                 self._finger.wait_for("result", 30.0)
         with self.walk.step("result"):
             wanted = Outcome.UPDATED if pending else Outcome.UP_TO_DATE
             self._until(lambda: self.walk.outcome == wanted.value, f"outcome {wanted.value}")
         self._finger.press(texts.CONTINUE)
+        self._finger.wait_for("home")
+
+    def _tells_closed(self) -> bool:
+        """Whether the page says that the updates of this card's organisation are closed until some time."""
+        told = plain(PAGES[MemberPage.CLOSED].what.partition("{")[0])
+        return any(told in text for text in self._finger.visible_texts())
+
+    def _understand_why_not(self, *, pending: bool) -> None:
+        """Closed, for a persona whose centre is; torn without an order, for one who has none. Then back."""
+        chip, centre = self._persona.card.chip, self._persona.centre
+        unfinished = chip is not None and chip.unfinished
+        if not unfinished and not self._was_told_closed:  # of an unfinished card the home page has more to say
+            raise NotOnScreenError("a word on the home page that updates are closed")
+        expected = set()
+        if centre is not None and centre.outage_s is not None:
+            expected.add(Cause.SERVICE_CLOSED)
+        if unfinished and not pending:
+            expected.add(Cause.CARD_TORN)
+        said = [plain(texts.SUPPORT_CODE.format(code=cause.value)) for cause in expected]
+        self._until(lambda: any(text in said for text in self._finger.visible_texts()), "a reason that this card has")
+        self._finger.press(texts.RETRY)
         self._finger.wait_for("home")
 
     def _serial(self) -> None:
@@ -197,9 +225,19 @@ class Member:
             self._stage.slots.remove(ReaderRole.PATIENT)
             self._finger.wait_for("attract")
 
+    def _take_out(self) -> None:
+        """The card leaves a walk that got stuck too: what is left then is left of a finished visit."""
+        self._stage.slots.remove(ReaderRole.PATIENT)
+        with contextlib.suppress(NotOnScreenError):
+            self._until(lambda: self._finger.page in ("attract", "interrupted"), "an end")
+            if self._finger.page == "interrupted":
+                self._finger.press(texts.STOP)
+                self._finger.wait_for("attract")
+
     # --- eyes ----------------------------------------------------------------------------------------------------
 
     _print_state: PrintState = PrintState.QUEUED
+    _was_told_closed: bool = False
 
     def noted(self, print_state: PrintState) -> None:
         """What the kiosk says became of the ticket."""

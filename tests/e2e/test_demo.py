@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from simulators import demo
+from simulators import demo, personas
+from simulators.folder import prepared
 from simulators.personas import load
 from simulators.residue import scan_text
 from simulators.walk import Walk
@@ -109,6 +110,63 @@ def test_every_kind_of_member_comes_to_an_end(tmp_path: Path, persona: str) -> N
     assert (done.status, done.complained) == (0, "")
     assert done.summary["persona"] == persona
     assert done.summary["steps"][-1]["name"] == "removed"
+
+
+def changed(folder: Path, persona: str, **centre: Any) -> str:
+    """The path of a copy of a persona's file with these fields of the centre's half."""
+    document = _document(persona)
+    document["centre"].update(centre)
+    path = folder / "mine.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return str(path)
+
+
+def _document(persona: str) -> dict[str, Any]:
+    return dict(json.loads((Path(personas.__file__).parent / f"{persona}.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("persona", ["up-to-date", "torn"])
+def test_a_member_whose_updates_are_closed_is_told_so_and_gets_the_rest(tmp_path: Path, persona: str) -> None:
+    done = run(tmp_path / "out", PERSONA=changed(tmp_path, persona, outage_s=604_800))
+    assert (done.status, done.complained) == (0, "")
+    names = [step["name"] for step in done.summary["steps"]]
+    assert names == ["inserted", "read", "home", "update", "identification", "serial_number", "provisional_code",
+                     "ticket", "removed"]  # fmt: skip
+    assert done.summary["update"] == {"outcome": None, "packages": 0, "apdus": 0, "card_changed": False}
+    assert [picture for picture in done.out.iterdir() if picture.stem.endswith("-problem")]
+
+
+def test_a_torn_card_without_a_mandatory_order_is_told_that_nothing_can_finish_it(tmp_path: Path) -> None:
+    orders = [{**order, "priority": "OPTIONAL"} for order in _document("torn")["centre"]["orders"]]
+    done = run(tmp_path / "out", PERSONA=changed(tmp_path, "torn", orders=orders))
+    assert (done.status, done.complained) == (0, "")
+    assert done.summary["update"]["outcome"] is None
+    assert done.summary["steps"][-1]["name"] == "removed"
+
+
+def test_only_the_files_of_an_earlier_demo_are_taken_away(tmp_path: Path) -> None:
+    mine = {name: f"mine: {name}" for name in ("thesis.txt", "12-holiday.png", "a-01-home.png", "summary.json.bak")}
+    deep = tmp_path / "deep" / "01-home.png"
+    deep.parent.mkdir()
+    for path, text in {**{tmp_path / name: text for name, text in mine.items()}, deep: "mine"}.items():
+        path.write_text(text, encoding="utf-8")
+    for name in ("01-home.png", "99-removeCard.png", "apdu.log", "summary.json", "ticket.png"):
+        (tmp_path / name).write_text("of an earlier demo", encoding="utf-8")
+    assert prepared(tmp_path) is None
+    assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.is_file()} == mine
+    assert deep.exists()
+
+
+@pytest.mark.parametrize("out", ["{folder}/file", "{folder}/file/below", "/dev/null/x", "/proc/zz", "{folder}/taken"])
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "taken" / "summary.json").mkdir(parents=True)
+    folder = out.format(folder=tmp_path)
+    done = run(Path(folder))
+    assert (done.status, done.said) == (2, "")
+    assert done.complained.startswith(f"simulators: OUT: {folder}: ")
+    assert len(done.complained.splitlines()) == 1
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize(("name", "value"), [("READER", "nonsense"), ("PERSONA", "nonsense"), ("PERSONA", "none.json")])

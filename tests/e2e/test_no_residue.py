@@ -138,7 +138,10 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("label", ["serial", "NIR of beneficiary 0", "first name of beneficiary 1", "four digits"])
+@pytest.mark.parametrize(
+    "label",
+    ["serial", "NIR of beneficiary 0", "family name of beneficiary 1", "first name of beneficiary 1", "four digits"],
+)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_planted_value_is_found(emptied: Emptied, place: str, label: str) -> None:
     where, undo = PLACES[place](emptied, emptied.value(label))

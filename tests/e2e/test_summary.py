@@ -138,6 +138,15 @@ def test_an_update_that_stops(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -
     assert summary["update"] == {"outcome": "impossible", "packages": 2, "apdus": 4, "card_changed": False}
     assert ok(summary)["result"] is False
     assert "step result failed" in demo.verdict(summary)
+    assert (the_scene.album.pages[-1], summary["residue"]) == ("attract", []), "the card leaves a walk that got stuck"
+
+
+def test_a_card_that_leaves_in_the_middle(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_faults(monkeypatch, PlannedFault(FaultKind.REMOVED_AFTER, ins=0xD6))
+    summary = the_scene.play()
+    assert {"step update failed", "the visit did not end"} <= set(demo.verdict(summary))
+    assert "interrupted" in the_scene.album.pages
+    assert (the_scene.album.pages[-1], summary["residue"]) == ("attract", []), "nobody waits for it to come back"
 
 
 def test_a_card_that_only_says_it_has_written(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:

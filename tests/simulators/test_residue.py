@@ -55,6 +55,16 @@ def test_planted_in_reachable_objects(inside: object) -> None:
     assert "object: serial" in scan_objects([_Holder(inside)], [SERIAL], ignore=())
 
 
+@pytest.mark.parametrize("shown", ["JEANNE SPECIMEN-LEROY", "Jeanne Specimen-Leroy", "mme specimen-leroy"])
+def test_a_name_is_found_however_it_is_written(shown: str) -> None:
+    assert scan_text("here", shown.encode(), [Needle("name", "SPECIMEN-LEROY")]) == ["here: name"]
+
+
+@pytest.mark.parametrize(("data", "found"), [(b"Carte de Leo S.", True), (b"leopard", False), (b"Napoleon", False)])
+def test_a_short_name_is_a_whole_word(data: bytes, found: bool) -> None:
+    assert bool(scan_text("here", data, [Needle("name", "LEO")])) is found
+
+
 def test_a_member_that_is_still_held_is_residue_by_itself() -> None:
     assert "object: Member" in scan_objects([_Holder(samples.MEMBER)], [], ignore=())
     assert scan_objects([_Holder(None)], [SERIAL], ignore=()) == []
