@@ -61,13 +61,15 @@ class Exchange(Protocol):
 
 
 class Wire:
-    """A small pool of connections; use one for each worker thread."""
+    """A small pool of connections; use one for each worker thread. `context` becomes its own."""
 
     def __init__(self, context: ssl.SSLContext, monotonic_s: Callable[[], float]) -> None:
+        context.sslsocket_class = _limited(self._left_s)
         self._transport = httpx2.HTTPTransport(
             verify=context, trust_env=False, retries=0, limits=httpx2.Limits(max_connections=2, keepalive_expiry=30.0)
         )
         self._monotonic_s = monotonic_s
+        self._end_s = monotonic_s()
 
     def exchange(
         self,
@@ -80,7 +82,7 @@ class Wire:
         max_body_bytes: int,
     ) -> RawAnswer | WireFailure:
         """Send once; the whole answer within `deadline_s` seconds and `max_body_bytes`, or why there is none."""
-        end_s = self._monotonic_s() + deadline_s
+        self._end_s = self._monotonic_s() + deadline_s
         timeout = {
             "connect": min(CONNECT_LIMIT_S, deadline_s),
             "read": deadline_s,
@@ -105,8 +107,6 @@ class Wire:
                 size_bytes += len(part)
                 if size_bytes > max_body_bytes:
                     return WireFailure(f"answer longer than {max_body_bytes} bytes")
-                if self._monotonic_s() > end_s:
-                    return WireFailure("answer too slow")
                 parts.append(part)
         except (httpx2.TransportError, OSError) as error:
             return WireFailure(_reason(error))
@@ -117,6 +117,23 @@ class Wire:
     def close(self) -> None:
         """Close every connection."""
         self._transport.close()
+
+    def _left_s(self) -> float:
+        """What is left of the exchange under way."""
+        return self._end_s - self._monotonic_s()
+
+
+def _limited(left_s: Callable[[], float]) -> type[ssl.SSLSocket]:
+    """A TLS socket whose waits end with the exchange: a limit for each read lets a server trickle for ever."""
+
+    class LimitedSocket(ssl.SSLSocket):
+        def settimeout(self, value: float | None, /) -> None:
+            left = left_s()
+            if left <= 0:
+                raise TimeoutError
+            super().settimeout(left if value is None else min(value, left))
+
+    return LimitedSocket
 
 
 def _reason(error: Exception) -> str:
