@@ -49,7 +49,8 @@ def _persona(name: str) -> tuple[Persona, tuple[Path, ...]] | str:
 
 
 def _refuse(message: str) -> int:
-    print(f"simulators: {message}", file=sys.stderr)
+    line = "".join(character if character.isprintable() else "?" for character in message)
+    print(f"simulators: {line}", file=sys.stderr)
     return 2
 
 

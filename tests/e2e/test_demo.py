@@ -169,7 +169,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, out: str) -
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize(("name", "value"), [("READER", "nonsense"), ("PERSONA", "nonsense"), ("PERSONA", "none.json")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("READER", "nonsense"), ("PERSONA", "nonsense"), ("PERSONA", "none.json"), ("PERSONA", "no\nne.json")],
+)
 def test_a_request_that_makes_no_sense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     done = run(tmp_path / "out", **{name: value})
     assert (done.status, done.said) == (2, "")
