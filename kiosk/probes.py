@@ -13,8 +13,8 @@ from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.journal import JournalVerdict, verify
 from kiosk.settings import Settings
-from kiosk.state import IDENTITY, open_store
-from kiosk.store.errors import StoreError
+from kiosk.state import IDENTITY, open_existing_store
+from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
 from kiosk.sync.faults import not_enrolled
@@ -29,16 +29,22 @@ CALL_S = 5.0
 
 
 def look(settings: Settings, scard: Scard) -> Report:
-    """Look at readers, printer, store, journal, outbox and channel."""
-    store = open_store(settings.kiosk.state_dir)
+    """Look at readers, printer, store, journal, outbox and channel. Creates nothing."""
+    store = open_existing_store(settings.kiosk.state_dir)
     checks = [*_readers(settings, scard), _printer(settings)]
     if isinstance(store, StoreError):
-        held = store.field == "lock"  # the running kiosk has it, as it should: nothing can be said from here
-        fault = None if held else store_failed(f"{store.field}: {store.reason}")
-        checks.append(Check("store", CheckState.UNKNOWN if held else CheckState.FAULT, fault, {"reason": store.reason}))
+        # Held by the running kiosk, as it should be, or not there yet: nothing can be said from here.
+        unknown = store.field in ("lock", "absent")
+        fault = None if unknown else store_failed(f"{store.field}: {store.reason}")
+        state = CheckState.UNKNOWN if unknown else CheckState.FAULT
+        checks.append(Check("store", state, fault, {"reason": store.reason}))
     else:
-        checks += _store(store)
-        store.close()
+        try:
+            checks += _store(store)
+        except StoreFailedError as error:
+            checks.append(Check("store", CheckState.FAULT, store_failed(str(error))))
+        finally:
+            store.close()
     checks.append(_channel(settings))
     return Report(__version__, tuple(checks))
 

@@ -14,6 +14,16 @@ DATABASE_KEY: Final = "store.key"
 IDENTITY: Final = "identity"
 
 
+def open_existing_store(state_dir: Path) -> Store | StoreError:
+    """Open the database of this kiosk for a look; where there is none yet (`absent`) nothing is created."""
+    try:
+        if not (state_dir / DATABASE).exists():
+            return StoreError("absent", "there is no database: this kiosk has not run yet")
+    except OSError as error:
+        return StoreError("path", error.strerror or "cannot be looked at")
+    return open_store(state_dir)
+
+
 def open_store(state_dir: Path) -> Store | StoreError:
     """Open or create the database of this kiosk."""
     try:

@@ -155,6 +155,8 @@ def load_identity(directory: Path) -> Identity | IdentityError:
         return IdentityError(tls_private.field, tls_private.reason)
     if public_key != tls_private.public_key():
         return IdentityError("tls.cert.pem", "not the certificate of tls.key.pem")
+    if not (directory / "keys").is_dir():  # opening a key store would make one
+        return IdentityError("keys", "missing")
     store = open_key_store(f"file:{directory.resolve() / 'keys'}", kiosk)
     signing_key = store if isinstance(store, KeyStoreError) else store.load(KEY_SLOT)
     if isinstance(signing_key, KeyStoreError):
