@@ -14,8 +14,8 @@ from kiosk import __version__
 from kiosk.hardware.pcsc.roles import BindingError, parse_bindings
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.settings import Settings, SettingsError, default_settings, load_settings
-from kiosk.state import IDENTITY, open_store
-from kiosk.store.errors import StoreError
+from kiosk.state import IDENTITY, open_existing_store, open_store
+from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.visit.ports import ReaderRole
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ def diagnose(settings: Settings, *, as_json: bool) -> int:
 def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> int:
     """Enrol this kiosk with a one-time ticket; the fact is in the journal before this says so."""
     from kiosk.clock import SystemClock  # noqa: PLC0415
-    from kiosk.facts import Facts  # noqa: PLC0415
+    from kiosk.facts import Facts, OutboxFullError  # noqa: PLC0415
     from kiosk.sync import enrol as est  # noqa: PLC0415
     from kiosk.sync.outbox import Outbox  # noqa: PLC0415
+    from kiosk.sync.uploader import release  # noqa: PLC0415
 
     try:
         with ticket_file.open("rb") as file:
@@ -159,9 +160,12 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> 
         )
         if isinstance(done, est.EnrolError):
             return _refuse(f"{done.field}: {done.reason}")
+        store.submit(release).result()  # an upload that was stopped for good may start again
         clock = SystemClock()
         facts = Facts(store, Outbox(clock), lambda: int(clock.utc_s() * 1000))
         facts.commit("enrolled", {"generation": int(done.signing_key.keyid.rpartition("/")[2])}).result()
+    except (StoreFailedError, OutboxFullError) as error:
+        return _refuse(f"enrolled, but not written down: store: {error}")
     finally:
         store.close()
     print(json.dumps({"kiosk": done.kiosk, "certificate_until_s": done.certificate_until_s}))
@@ -172,11 +176,15 @@ def verify_journal(settings: Settings) -> int:
     """Check the journal's hash chain."""
     from kiosk.journal.journal import verify  # noqa: PLC0415
 
-    store = open_store(settings.kiosk.state_dir)
+    store = open_existing_store(settings.kiosk.state_dir)
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
-    verdict = store.submit(verify).result()
-    store.close()
+    try:
+        verdict = store.submit(verify).result()
+    except StoreFailedError as error:
+        return _refuse(f"store: {error}")
+    finally:
+        store.close()
     print(json.dumps({"ok": verdict.ok, "entries": verdict.entries, "reason": verdict.reason}))
     return 0 if verdict.ok else 1
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from kiosk import cli
 from kiosk.settings import KioskSettings, Settings
+from kiosk.state import open_store
+from kiosk.store.errors import StoreError, StoreFailedError
+from kiosk.store.thread import Store
+from kiosk.store.transaction import write_meta
+from kiosk.sync import enrol as enrol_module
+from kiosk.sync.uploader import stopped
 from kiosk.ui import qt_guard, screen
 
 
@@ -66,3 +75,44 @@ def test_a_qt_that_does_not_last_is_refused_before_it_is_used(
     ((pyside, python),) = asked
     assert all(isinstance(part, int) for part in (*pyside, *python))
     assert len(pyside) == len(python) == 3
+
+
+def test_a_journal_that_does_not_exist_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--settings", settings_file(tmp_path, ""), "journal", "verify"]) == 2
+    assert capsys.readouterr().err == "kiosk: store: absent: there is no database: this kiosk has not run yet\n"
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.fixture
+def enrolment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """`enrol`, with a centre that says yes."""
+    done = SimpleNamespace(signing_key=SimpleNamespace(keyid="borne-7/2"), kiosk="borne-7", certificate_until_s=1)
+    monkeypatch.setattr(enrol_module, "enrol", lambda **_: done)
+    (tmp_path / "ticket").write_text("x", encoding="ascii")
+    settings = Settings(KioskSettings(tmp_path / "state"))
+    return lambda: cli.enrol(settings, "https://x", tmp_path / "ca.pem", tmp_path / "ticket")
+
+
+def test_an_enrolment_lets_a_stopped_upload_start_again(tmp_path: Path, enrolment: Callable[[], int]) -> None:
+    store = open_store(tmp_path / "state")
+    assert isinstance(store, Store)
+    store.submit(lambda tx: write_meta(tx, "upload_stopped", b"fork")).result()
+    assert store.submit(stopped).result() == "fork"
+    store.close()
+    assert enrolment() == 0
+    store = open_store(tmp_path / "state")
+    assert isinstance(store, Store)
+    assert store.submit(stopped).result() is None
+    store.close()
+
+
+def test_an_enrolment_that_cannot_be_written_down_says_so(
+    enrolment: Callable[[], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object) -> Any:
+        raise StoreFailedError(StoreError("disk", "read or write error"))
+
+    monkeypatch.setattr(Store, "_transact", failing)
+    assert enrolment() == 2
+    said = "kiosk: enrolled, but not written down: store: disk: read or write error\n"
+    assert capsys.readouterr().err == said
