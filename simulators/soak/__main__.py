@@ -1,0 +1,26 @@
+"""Command line of the soak: `python -m simulators.soak [--visits N] [--seed S] [--only VISIT]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from simulators.soak.run import soak
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run, print, and return 1 when anything was violated."""
+    parser = argparse.ArgumentParser(prog="python -m simulators.soak", description=__doc__)
+    parser.add_argument("--visits", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, metavar="VISIT", help="this visit alone, as it was")
+    options = parser.parse_args(arguments)
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    report = soak(options.visits, options.seed, only=options.only)
+    report.print(sys.stdout)
+    return 1 if report.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

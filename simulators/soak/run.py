@@ -1,0 +1,234 @@
+"""The soak: visits one after the other on one kiosk, each checked, and the books compared at the end."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from kiosk.journal.catalogue import shipped_catalogue
+from kiosk.journal.journal import verify
+from kiosk.store.transaction import Transaction
+from kiosk.ui.screen import application
+from kiosk.ui.ticket import draw_ticket
+from simulators.personas import load
+from simulators.residue import Needle, scan_files, scan_objects, scan_rows
+from simulators.soak.audience import StuckError
+from simulators.soak.card import WatchedCard, watched
+from simulators.soak.centre import CentreProcess
+from simulators.soak.judge import left_behind
+from simulators.soak.plan import PERSONAS, Goal, Kind, Plan, plan_of
+from simulators.soak.rig import Rig, Roll, enrolled, running
+from simulators.soak.walk import Walk
+
+WARM_UP_VISITS = 100
+GROWTH_LIMIT = 0.02
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+TABLES = ("event", "batch", "meta", "journal", "setting", "aggregate")
+PLAIN_VISIT = Plan("outdated", (Goal.UPDATE, Goal.CODE), Kind.NONE, tickets=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What the process holds."""
+
+    memory_bytes: int
+    threads: int
+    descriptors: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What a soak found. `faults`: how many of each kind really happened."""
+
+    seed: int
+    visits: int = 0
+    took_s: float = 0.0
+    tickets: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    before: Size | None = None
+    after: Size | None = None
+    events_recorded: int = 0
+    events_lost: int = 0
+    events_doubled: int = 0
+
+    def print(self, out: TextIO) -> None:
+        """For people."""
+        rate = self.visits / self.took_s if self.took_s else 0.0
+        print(f"visits {self.visits} (seed {self.seed}), {rate:.2f} visits/s, {self.tickets} tickets", file=out)
+        print("faults " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.faults.items())), file=out)
+        print(f"events {self.events_recorded}, lost {self.events_lost}, doubled {self.events_doubled}", file=out)
+        if self.before is not None and self.after is not None:
+            growth = self.after.memory_bytes / self.before.memory_bytes - 1
+            mib = [size.memory_bytes / 2**20 for size in (self.before, self.after)]
+            print(f"memory {mib[0]:.1f} MiB, then {mib[1]:.1f} MiB ({growth:+.2%})", file=out)
+            print(f"threads {self.before.threads}, then {self.after.threads}", file=out)
+            print(f"descriptors {self.before.descriptors}, then {self.after.descriptors}", file=out)
+        print(f"violations {len(self.violations)}", file=out)
+        for violation in self.violations:
+            print(f"  {violation}", file=out)
+
+
+def soak(visits: int, seed: int, *, only: int | None = None, tell: TextIO = sys.stderr) -> Report:
+    """Run so many visits, or one of them alone."""
+    report = Report(seed)
+    application()
+    with tempfile.TemporaryDirectory(prefix="soak-") as work:
+        folder = Path(work)
+        centre = CentreProcess(folder / "backend")
+        try:
+            centre.start()
+            with Roll() as printer:
+                settings = enrolled(folder, centre, printer_port=printer.port)
+                with running(settings, centre, draw_ticket, printer=printer) as rig:
+                    numbers = range(1, visits + 1) if only is None else (only,)
+                    _visits(rig, report, numbers, tell)
+                    _books(rig, report, folder)
+        finally:
+            centre.stop(kill=False)
+    return report
+
+
+def _visits(rig: Rig, report: Report, numbers: range | tuple[int, ...], tell: TextIO) -> None:
+    started_s = time.monotonic()
+    for number in numbers:
+        plan = plan_of(report.seed, number)
+        problems = _visit(rig, plan, f"{number:08x}", report)
+        report.violations += [f"seed {report.seed} visit {number} ({plan.kind.value}): {text}" for text in problems]
+        report.visits += 1
+        if number == WARM_UP_VISITS:
+            report.before = _measured(rig)
+        if number % 100 == 0:
+            rate = report.visits / (time.monotonic() - started_s)
+            print(f"{number} visits, {rate:.2f}/s, {len(report.violations)} violations", file=tell, flush=True)
+    report.took_s = time.monotonic() - started_s
+    if report.before is not None:
+        report.after = _measured(rig)
+
+
+def _visit(rig: Rig, plan: Plan, tag: str, report: Report) -> list[str]:
+    rig.centre.ask("reset", persona=plan.persona, tag=tag)
+    card = watched(plan.persona)
+    walk = Walk(rig, plan, card)
+    problems: list[str] = []
+    try:
+        walk.run()
+        rig.audience.wait(lambda state: not state.running, "the relay's last word")
+        walk.judge_again()
+        rig.mend()
+        rig.ready_for_a_visit()
+        problems += settle(rig, card)
+    except StuckError as stuck:
+        problems.append(str(stuck))
+        rig.remove()
+        rig.mend()
+        rig.ready_for_a_visit()
+    if walk.happened:
+        report.faults[plan.kind.value] += 1
+    if rig.printer is not None:
+        report.tickets += rig.printer.empty_the_tray()
+    return walk.violations + problems
+
+
+def settle(rig: Rig, card: WatchedCard) -> list[str]:
+    """Put the card back with everything in service if there is something to finish; then all must be well."""
+    if card.serial is None:
+        return []
+    truth, books = card.truth(), rig.centre.ask("books", serial=card.serial)
+    problems: list[str] = []
+    if truth.unfinished or not card.holds(books["content"]):
+        again = Walk(rig, Plan(card.persona.name, (Goal.UPDATE,), Kind.NONE), card)
+        again.run()
+        rig.audience.wait(lambda state: not state.running, "the relay's last word")
+        again.judge_again()
+        problems += again.violations
+        rig.ready_for_a_visit()
+        books = rig.centre.ask("books", serial=card.serial)
+    return problems + list(left_behind(rig.audience.state, card, books))
+
+
+def _measured(rig: Rig) -> Size:
+    """After a visit without a fault, so that pools and caches are as warm at each measurement."""
+    rig.centre.ask("reset", persona=PLAIN_VISIT.persona, tag=f"{time.monotonic_ns():015x}")
+    Walk(rig, PLAIN_VISIT, watched(PLAIN_VISIT.persona)).run()
+    rig.ready_for_a_visit()
+    rig.drained()
+    if rig.printer is not None:
+        rig.printer.empty_the_tray()
+    gc.collect()
+    resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    return Size(resident_pages * PAGE_BYTES, threading.active_count(), descriptors)
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+def _books(rig: Rig, report: Report, folder: Path) -> None:
+    """Outbox, journal, the centre's events, growth, residue."""
+    wrong = report.violations.append
+    if not rig.drained():
+        wrong("the outbox does not empty")
+    verdict = rig.in_store(verify)
+    if not verdict.ok:
+        wrong(f"the journal does not verify: {verdict.reason}")
+    recorded: Counter[str] = rig.in_store(_recorded)
+    told = rig.centre.ask("events")
+    applied = Counter(told["facts"])
+    report.events_recorded = recorded.total()
+    report.events_lost = (recorded - applied).total()
+    report.events_doubled = (applied - recorded).total()
+    if report.events_lost or report.events_doubled or told["gaps"]:
+        wrong(f"events: {report.events_lost} lost, {report.events_doubled} doubled, {told['gaps']} gaps")
+    if report.before is not None and report.after is not None:
+        if report.after.memory_bytes > report.before.memory_bytes * (1 + GROWTH_LIMIT):
+            wrong("memory has grown")
+        if report.after.threads > report.before.threads:
+            wrong("threads have grown")
+        if report.after.descriptors > report.before.descriptors:
+            wrong("descriptors have grown")
+    for place in _residue(rig, folder):
+        wrong(f"residue: {place}")
+
+
+def _recorded(tx: Transaction) -> Counter[str]:
+    """The journal's facts that the centre must know, as `books` counts them."""
+    catalogue = shipped_catalogue().events
+    facts: Counter[str] = Counter()
+    for kind, pseudonym, fields in tx.execute("SELECT type, pseudonym, fields FROM journal"):
+        if catalogue[str(kind)].upload:
+            body = json.loads(str(fields))
+            if pseudonym is not None:
+                body["pseudonym"] = pseudonym
+            facts[f"{kind} {json.dumps(body, sort_keys=True)}"] += 1
+    return facts
+
+
+def _residue(rig: Rig, folder: Path) -> list[str]:
+    needles = [needle for name in PERSONAS for needle in _needles(name)]
+    rows = rig.in_store(lambda tx: {table: tx.execute(f"SELECT * FROM {table}") for table in TABLES})  # noqa: S608
+    found = scan_files(folder / "kiosk", needles) + scan_rows(rows, needles)
+    found += [f"backend log: {place}" for place in scan_files(folder / "backend", needles, only=(".log",))]
+    return found + scan_objects([rig.kiosk], needles)
+
+
+def _needles(name: str) -> list[Needle]:
+    """What identifies a persona; codes of four digits would be found by chance among so many numbers."""
+    persona = load(name)
+    chip = persona.card.chip
+    if chip is None:
+        return []
+    found = [Needle(f"{name}: serial", chip.serial)]
+    for person in chip.beneficiaries:
+        found += [Needle(f"{name}: NIR", person.nir), Needle(f"{name}: NIR without key", person.nir[:13])]
+        found += [Needle(f"{name}: name", person.name), Needle(f"{name}: birth date", person.birth_date)]
+    return found
