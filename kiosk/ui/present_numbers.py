@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import support_code, ticket_answers, todo, what
-from kiosk.ui.typography import moment
+from kiosk.ui.typography import until
 from kiosk.ui.views import Box, BoxKind, Button, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import MemberPage
@@ -110,7 +110,7 @@ def code(step: CodePage, state: State, member: Member, now: datetime) -> ViewMod
     return ViewModel(
         page=step.page,
         heading=t.CODE,
-        lead="" if issued is None else t.CODE_UNTIL.format(until=moment(issued.expires_utc_s, now)),
+        lead="" if issued is None else t.CODE_UNTIL.format(until=until(issued.expires_utc_s, now)),
         boxes_title=t.CODE_TITLE,
         boxes=tuple(Box(MASK if step.masked else digit, kind) for digit in digits),
         boxes_text=t.CODE_HIDDEN if step.masked else "",

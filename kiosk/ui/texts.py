@@ -238,7 +238,7 @@ CODE_INTRO_ROWS: Final = (
 CODE_INTRO_MAIN: Final = translate("Afficher mon code")
 CODE: Final = translate("Notez votre code provisoire")
 CODE_TITLE: Final = translate("Le code")
-CODE_UNTIL: Final = translate("Valable jusqu'à {until}. Il sert une seule fois.")
+CODE_UNTIL: Final = translate("Valable jusqu'{until}. Il sert une seule fois.")
 CODE_SECRET: Final = translate("Ne le donnez à personne, même au téléphone.")
 CODE_HIDDEN: Final = translate("Le code est masqué. Touchez « Afficher » pour le revoir.")
 
