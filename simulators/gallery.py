@@ -78,7 +78,7 @@ def states() -> tuple[State, ...]:
         replace(samples.state(Home(), member=replace(samples.MEMBER, standing=None), card=True), world=down),
         samples.state(SerialNumber(), member=short, card=True),
         samples.state(SerialNumber(masked=True), member=replace(short, card=samples.CARD), card=True),
-        samples.state(Problem(Fault(Cause.NOT_ELIGIBLE, "two_ribs"), CardSafety.UPDATED, Home()), member=updated),
+        samples.state(Problem(Fault(Cause.NOT_ELIGIBLE, "two_ribs"), CardSafety.UPDATED), member=updated),
         *(samples.state(CardProblem(Fault(cause)), card=True) for cause in _CARD_CAUSES),
     )
 

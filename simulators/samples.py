@@ -118,7 +118,7 @@ _WITH_MEMBER: tuple[Step, ...] = (
     Wait(Waiting.SAVING, record=1, then=Result(Outcome.UPDATED)),
     Wait(Waiting.CHECKING),
     Wait(Waiting.CODE),
-    Problem(_NETWORK, CardSafety.UNCHANGED, Home()),
+    Problem(_NETWORK, CardSafety.UNCHANGED),
     IdlePrompt(over=Home()),
 )
 

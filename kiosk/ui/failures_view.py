@@ -9,7 +9,7 @@ from kiosk.ui.typography import after, typeset, until
 from kiosk.ui.views import Icon, Picture, Row, Tone
 from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
 from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
-from kiosk.visit.model import Identification, Problem, State
+from kiosk.visit.model import Identification, State
 
 _PICTURES = {
     "card_turn": Picture.CARD_TURN,
@@ -39,7 +39,7 @@ def call_text(state: State) -> str:
 def _fill(text: str, fault: Fault, state: State, now: datetime) -> str:
     standing = state.member.standing if state.member is not None else None
     until_s = standing.outage_until_utc_s if standing is not None else None
-    step = state.step.back if isinstance(state.step, Problem) else state.step
+    step = state.step
     return typeset(
         text.format(
             phone=state.policy.phone,

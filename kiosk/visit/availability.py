@@ -10,23 +10,17 @@ from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
 
 
 class Service(StrEnum):
-    """What a member can come for."""
+    """What a member can come for, and the kiosk may have to refuse (guide and help are always there)."""
 
-    READ = "read"
     UPDATE = "update"
     SERIAL = "serial"
     CODE = "code"
-    GUIDE = "guide"
 
 
 def refusal(service: Service, state: State) -> Fault | None:
     """Why this service is not to be had here and now; None when it is, as far as is known."""
     world, policy, member = state.world, state.policy, state.member
     match service:
-        case Service.GUIDE:
-            return None
-        case Service.READ:
-            return blocking_fault(world, policy)
         case Service.SERIAL:
             return _switched_off(policy, Quarantine.STOP) if policy.show_serial else quarantined("serial off here")
         case Service.UPDATE:

@@ -117,8 +117,8 @@ def on_choice(turn: Turn, choice: Choice) -> None:
             turn.go(SerialNumber())
         case TicketPage(), (Choice.CONTINUE | Choice.NO_TICKET):
             turn.go(Home())
-        case Problem(), (Choice.RETRY | Choice.BACK | Choice.CONTINUE):
-            turn.go(step.back)
+        case Problem(), (Choice.BACK | Choice.CONTINUE):
+            turn.go(Home())
         case _:
             pass  # not offered on this page
 
@@ -133,7 +133,7 @@ def _not_eligible(turn: Turn) -> Problem | None:
     standing = turn.state.member.standing if turn.state.member is not None else None
     if standing is None or standing.eligible:
         return None
-    return Problem(Fault(Cause.NOT_ELIGIBLE, standing.ineligible_reason or ""), card_safety(turn.state), Home())
+    return Problem(Fault(Cause.NOT_ELIGIBLE, standing.ineligible_reason or ""), card_safety(turn.state))
 
 
 def _guide(turn: Turn, step: Guide, choice: Choice) -> None:
@@ -155,17 +155,17 @@ def _update(turn: Turn) -> None:
     member, card_session = turn.member, turn.state.card_session
     if member.standing is None and card_session is not None:
         turn.go(Reading(asking_centre=True, retry=True))
-        turn.ask(AskStanding(turn.state.visit, card_session, member.card))
+        turn.ask(AskStanding(turn.state.visit, member.card))
         return
     fault = refusal(Service.UPDATE, turn.state)
     if fault is not None:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
     elif member.begun:
         check_again(turn)
     elif member.pending:
         preview(turn)
     elif member.unfinished:
-        turn.go(Problem(torn_without_order(), card_safety(turn.state), Home()))
+        turn.go(Problem(torn_without_order(), card_safety(turn.state)))
     else:
         turn.result(Outcome.UP_TO_DATE, None, ended_fields(Outcome.UP_TO_DATE))
 
@@ -197,7 +197,7 @@ def _ask(turn: Turn, question: Question, goal: Goal, back: Preview | Result | No
 
 
 def _no_tries(turn: Turn) -> Problem:
-    return Problem(Fault(Cause.TRIES_EXHAUSTED), card_safety(turn.state), Home())
+    return Problem(Fault(Cause.TRIES_EXHAUSTED), card_safety(turn.state))
 
 
 def on_digit(turn: Turn, digit: int) -> None:
@@ -273,7 +273,7 @@ def reach_goal(turn: Turn, goal: Goal, back: Preview | Result | None) -> None:
 def _serial(turn: Turn) -> None:
     fault = refusal(Service.SERIAL, turn.state)
     if fault is not None:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
     elif turn.member.level < 1:
         _ask(turn, Question.BIRTH_DATE, Goal.SERIAL)
     else:
@@ -287,7 +287,7 @@ def _code(turn: Turn) -> None:
     elif problem is not None:
         turn.go(problem)
     elif fault is not None:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
     elif turn.member.level < 1:
         _ask(turn, Question.BIRTH_DATE, Goal.CODE)
     elif turn.member.level < 2:
@@ -299,7 +299,7 @@ def _code(turn: Turn) -> None:
 def _issue(turn: Turn) -> None:
     proof, fault = turn.member.proof, refusal(Service.CODE, turn.state)
     if fault is not None:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
     elif proof is not None:
         turn.ask(IssueCode(turn.state.visit, turn.member.card, proof))
         turn.go(Wait(Waiting.CODE))

@@ -29,7 +29,6 @@ class AskStanding:
     """Ask the centre about this card → `StandingKnown` | `StandingUnknown`."""
 
     visit: VisitId
-    card_session: CardSession
     card: CardContent = field(repr=False)
 
 

@@ -225,7 +225,6 @@ class Choice(StrEnum):
     NO_TICKET = "no_ticket"
     NEXT = "next"  # guide: next step
     PREVIOUS = "previous"
-    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True)

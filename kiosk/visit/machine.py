@@ -241,7 +241,7 @@ def _read(turn: Turn, event: ev.CardRead) -> None:
         fields = {"generation": event.card.generation.value, "unfinished": event.card.unfinished}
         turn.note(RecordType.CARD_READ, fields)
     turn.go(replace(reading, asking_centre=True, slow=False))
-    turn.ask(AskStanding(turn.state.visit, event.card_session, event.card))
+    turn.ask(AskStanding(turn.state.visit, event.card))
 
 
 _ANOTHER_CARD = frozenset({Cause.CARD_BANK, Cause.CARD_OTHER, Cause.CARD_STAFF, Cause.CARD_VITALE_1})
@@ -292,7 +292,7 @@ def _no_standing(turn: Turn, visit: VisitId, fault: Fault) -> None:
     elif reading.resume:
         turn.card_problem(fault, keep_member=True)
     elif reading.retry:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
     else:
         turn.go(Home())
 
@@ -312,7 +312,7 @@ def _identity(turn: Turn, event: ev.IdentityChecked) -> None:
 def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
     waiting = turn.state.step in (Wait(Waiting.CHECKING), Wait(Waiting.CODE))
     if event.visit == turn.state.visit and waiting:
-        turn.go(Problem(event.fault, card_safety(turn.state), Home()))
+        turn.go(Problem(event.fault, card_safety(turn.state)))
 
 
 # --- printer and store -------------------------------------------------------------------------------------------

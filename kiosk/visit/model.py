@@ -251,12 +251,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something did not work; the visit goes on from `back`."""
+    """Something did not work; the visit goes on from home."""
 
     page: ClassVar[str] = "problem"
     fault: Fault
     safety: CardSafety
-    back: Home | Welcome | CodePage | SerialNumber | Identification
 
 
 @dataclass(frozen=True, slots=True)

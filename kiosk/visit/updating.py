@@ -28,7 +28,7 @@ def start_update(turn: Turn) -> None:
     if card_session is None:
         return
     if fault is not None:
-        turn.go(Problem(fault, card_safety(turn.state), Home()))
+        turn.go(Problem(fault, card_safety(turn.state)))
         return
     pending = member.pending
     turn.learn(replace(member, agreed=pending, awaited_until_s=None, outcome=None, report=None))

@@ -22,7 +22,7 @@ from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.model import Attract, OutOfService, State
-from kiosk.visit.ports import Bitmap, CardSession, PrintState, VisitId
+from kiosk.visit.ports import Bitmap, PrintState, VisitId
 from kiosk.visit.values import TicketContent, TicketKind
 from simulators import samples
 from simulators.printer import PtyPrinter
@@ -144,7 +144,7 @@ def test_effects_asked_while_the_kiosk_stops_do_no_harm(
 
     def late() -> None:
         kiosk._print_ticket(fx.PrintTicket(VisitId(1), TICKET))
-        kiosk.office.ask_standing(fx.AskStanding(VisitId(1), CardSession(1), samples.CARD))
+        kiosk.office.ask_standing(fx.AskStanding(VisitId(1), samples.CARD))
         stop_runner()
 
     monkeypatch.setattr(kiosk.runner, "stop", late)

@@ -117,7 +117,7 @@ def test_the_number_of_the_member_is_never_shown(state: State) -> None:
 @pytest.mark.parametrize("safety", CardSafety)
 def test_a_failure_gives_its_four_answers_and_its_code(cause: Cause, safety: CardSafety) -> None:
     fault = Fault(cause, "two_ribs" if cause is Cause.NOT_ELIGIBLE else "detail for the technician")
-    for page in (CardProblem(fault, safety), Problem(fault, safety, Home())):
+    for page in (CardProblem(fault, safety), Problem(fault, safety)):
         view = _view(samples.state(page, member=samples.MEMBER, card=True))
         assert [row.title for row in view.rows] == [t.ANSWER_SAFE, t.ANSWER_TODO, t.ANSWER_CALL]
         assert all(row.detail for row in view.rows)
@@ -140,7 +140,7 @@ def test_only_what_is_known_of_the_card_is_said() -> None:
 
 
 def test_place_comes_before_the_phone_when_the_site_has_one() -> None:
-    state = samples.state(Problem(Fault(Cause.NETWORK), CardSafety.UNCHANGED, Home()), member=samples.MEMBER)
+    state = samples.state(Problem(Fault(Cause.NETWORK), CardSafety.UNCHANGED), member=samples.MEMBER)
     placed = replace(state, policy=replace(state.policy, help_place="l'accueil"))
     assert "l'accueil, ou 09 72 72 40 60" in _texts(_view(placed))
 

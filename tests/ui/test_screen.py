@@ -235,7 +235,7 @@ def _planted_states() -> list[State]:
     return [
         samples.state(Home(), member=member, card=True),
         samples.state(SerialNumber(), member=member, card=True),
-        samples.state(Problem(Fault(Cause.NETWORK), CardSafety.UNCHANGED, Home()), member=member, card=True),
+        samples.state(Problem(Fault(Cause.NETWORK), CardSafety.UNCHANGED), member=member, card=True),
     ]
 
 
