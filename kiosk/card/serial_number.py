@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -27,16 +26,6 @@ class SerialError(StrEnum):
     ISSUER = "does not begin with 8025000002"
 
 
-class TypedError(StrEnum):
-    """What is wrong with a serial number somebody typed, in the order it is checked (ens-mobile)."""
-
-    NOT_DIGITS = "not digits only"
-    WRONG_LENGTH = "wrong number of digits"
-    A_DATE = "a date"
-    PART_OF_NIR = "part of the NIR"
-    PART_OF_PREFIX = "part of the digits common to all cards"
-
-
 @dataclass(frozen=True, slots=True)
 class SerialNumber:
     """A checked serial number; made by `parse_serial` or `decode_iccsn`. `digits` has 20 or 21 digits."""
@@ -47,11 +36,6 @@ class SerialNumber:
     def complete(self) -> bool:
         """Whether the last printed digit is known."""
         return len(self.digits) == PRINTED_DIGITS
-
-    @property
-    def last11(self) -> str | None:
-        """The 11 digits that account creation asks for; None while the last one is unknown."""
-        return self.digits[len(PREFIX) :] if self.complete else None
 
     @property
     def groups(self) -> tuple[str, str, str]:
@@ -73,31 +57,3 @@ def decode_iccsn(value: bytes) -> SerialNumber | SerialError:
     if len(value) not in (10, 11):
         return SerialError.CHIP_LENGTH
     return parse_serial(value.hex().removesuffix("f"))
-
-
-def check_typed_serial(entry: str, *, with_photo: bool, nir: str) -> TypedError | None:
-    """Tell common mistakes in what somebody typed for the last digits of the printed number.
-
-    `entry`: 11 digits for a card with a photo, 8 to 13 for one without. `nir`: the 13 or 15 characters of the person,
-    empty if unknown. Returns None when nothing is wrong with it.
-    """
-    if not _DIGITS.fullmatch(entry):
-        return TypedError.NOT_DIGITS
-    if len(entry) not in ((11,) if with_photo else range(8, 14)):
-        return TypedError.WRONG_LENGTH
-    if len(entry) == 8 and _is_date(entry):
-        return TypedError.A_DATE
-    if entry in nir:
-        return TypedError.PART_OF_NIR
-    if entry in PREFIX + "5":
-        return TypedError.PART_OF_PREFIX
-    return None
-
-
-def _is_date(entry: str) -> bool:
-    """Whether eight digits read as DDMMYYYY."""
-    try:
-        date(int(entry[4:]), int(entry[2:4]), int(entry[:2]))
-    except ValueError:
-        return False
-    return True

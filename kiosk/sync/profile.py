@@ -73,7 +73,6 @@ KIOSK_ID: Final = re.compile(r"(?!srv\Z)[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 """A kiosk's name, as in its key identifier and its TLS certificate. `srv` is the server's."""
 KIOSK_KEYID: Final = re.compile(_KIOSK_KEYID, re.ASCII)
 SERVER_KEYID: Final = re.compile(rf"srv/{_GENERATION}", re.ASCII)
-NONCE: Final = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]", re.ASCII)
 IDEMPOTENCY_KEY: Final = re.compile(rb"[0-9a-f]{32}")
 CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,6}")
 SIGNATURE: Final = re.compile(rb"sig1=(:([A-Za-z0-9+/]{85}[AQgw]==):)")

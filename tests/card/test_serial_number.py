@@ -1,4 +1,4 @@
-"""Serial number: printed and on-chip forms, groups for display, what people mistype."""
+"""Serial number: printed and on-chip forms, groups for display."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from kiosk.card.serial_number import (
     PREFIX,
     SerialError,
     SerialNumber,
-    TypedError,
-    check_typed_serial,
     decode_iccsn,
     parse_serial,
 )
@@ -25,7 +23,7 @@ def test_twenty_one_digits_printed_and_on_chip(digits: str) -> None:
     serial = parse_serial(digits)
     assert isinstance(serial, SerialNumber)
     assert decode_iccsn(bytes.fromhex(digits + "F")) == serial
-    assert (serial.complete, serial.last11) == (True, digits[10:])
+    assert serial.complete
     assert serial.groups == ("8025000002", digits[10:20], digits[20])
 
 
@@ -33,7 +31,7 @@ def test_twenty_digits_leave_the_last_place_unknown() -> None:
     serial = decode_iccsn(bytes.fromhex(FIXTURES[2][:20]))
     assert serial == parse_serial(FIXTURES[2][:20])
     assert isinstance(serial, SerialNumber)
-    assert (serial.complete, serial.last11) == (False, None)
+    assert not serial.complete
     assert serial.groups == ("8025000002", "0467132263", "")
 
 
@@ -83,31 +81,3 @@ def test_any_bytes_give_a_serial_or_an_error(value: bytes) -> None:
 
 def test_repr_hides_the_number() -> None:
     assert repr(parse_serial(FIXTURES[0])) == "SerialNumber()"
-
-
-@pytest.mark.parametrize(
-    ("entry", "with_photo", "error"),
-    [
-        ("04671322631", True, None),
-        ("0467132263", True, TypedError.WRONG_LENGTH),
-        ("046713226312", True, TypedError.WRONG_LENGTH),
-        ("4671322", False, TypedError.WRONG_LENGTH),
-        ("46713226", False, None),
-        ("0467132263128", False, None),
-        ("04671322631284", False, TypedError.WRONG_LENGTH),
-        ("0467132263I", True, TypedError.NOT_DIGITS),
-        ("", True, TypedError.NOT_DIGITS),
-        ("0467 132263", True, TypedError.NOT_DIGITS),
-        ("17051984", False, TypedError.A_DATE),
-        ("29022000", False, TypedError.A_DATE),
-        ("29022001", False, None),
-        ("17131984", False, None),
-        ("28405999990", True, TypedError.PART_OF_NIR),
-        ("99999002", False, TypedError.PART_OF_NIR),
-        ("80250000025", True, TypedError.PART_OF_PREFIX),
-        ("25000002", False, TypedError.PART_OF_PREFIX),
-        ("80250000026", True, None),
-    ],
-)
-def test_typed_entries(entry: str, with_photo: bool, error: TypedError | None) -> None:
-    assert check_typed_serial(entry, with_photo=with_photo, nir="284059999900279") is error

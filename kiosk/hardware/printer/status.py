@@ -46,14 +46,6 @@ class CauseBit(IntFlag):
     ERROR = 0x40
 
 
-class ErrorBit(IntFlag):
-    """Answer to `10 04 03`."""
-
-    CUTTER = 0x08
-    UNRECOVERABLE = 0x20
-    SELF_RECOVERING = 0x40
-
-
 class PaperBit(IntFlag):
     """Answer to `10 04 04`: either bit of a pair counts."""
 
