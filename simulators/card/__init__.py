@@ -19,8 +19,12 @@ from simulators.card.faults import CardGoneError, CardHangsError, FaultKind, Pla
 from simulators.card.files import FileSystem
 from simulators.card.image import Image, ImageError, open_image
 from simulators.card.keys import KeySet, key_set
+from simulators.card.pin import Pin
+from simulators.card.staff_authority import authority_certificate, staff_key
+from simulators.card.staff_chip import StaffChip
+from simulators.card.staff_content import staff_files
 from simulators.card.vitale_chip import VitaleChip
-from simulators.personas import Persona, load
+from simulators.personas import Persona, StaffIdentity, load
 
 __all__ = [
     "MUTE_ATR",
@@ -31,6 +35,7 @@ __all__ = [
     "KeySet",
     "PlannedFault",
     "SimulatedCard",
+    "authority_certificate",
     "build_card",
     "key_set",
     "open_card",
@@ -62,8 +67,10 @@ def open_card(
     faults: Iterable[PlannedFault] = (),
     challenge_seed: bytes | None = None,
 ) -> SimulatedCard | ImageError:
-    """The card of any persona; an `ImageError` for a file that is not its image. A card without chip has no image."""
+    """The card of any persona; an `ImageError` for a file that is not its image. A card without files has no image."""
     chip, centre = persona.card.chip, persona.centre
+    if persona.card.staff is not None:
+        return _open_staff_card(persona.card.atr, persona.card.staff, image, faults, challenge_seed)
     if chip is None or centre is None:
         return SimulatedCard(persona.card.atr, BareChip(), faults=faults)
     files = file_system(chip, centre.orders)
@@ -88,3 +95,16 @@ def build_card(
         files, image, serial=serial, keys=key_set(serial), challenges=challenges, instructions=INSTRUCTIONS
     )
     return SimulatedCard(atr, chip, image=image, challenges=challenges, faults=faults)
+
+
+def _open_staff_card(
+    atr: bytes, staff: StaffIdentity, image: Path | None, faults: Iterable[PlannedFault], challenge_seed: bytes | None
+) -> SimulatedCard | ImageError:
+    files, counter = staff_files(staff)
+    contents = Image(files) if image is None else open_image(files, image)
+    if isinstance(contents, ImageError):
+        return contents
+    challenges = Challenges(challenge_seed)
+    pin = Pin(staff.pin, contents, counter)
+    chip = StaffChip(files, contents, pin=pin, key=staff_key(staff.identifier), challenges=challenges)
+    return SimulatedCard(atr, chip, image=contents, challenges=challenges, faults=faults)

@@ -1,4 +1,4 @@
-"""What a card needs of its chip, and the chip of a card that is no Vitale 2."""
+"""What a card needs of its chip, and the chip of a card without any file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from kiosk.card.apdu import CommandApdu
 from simulators.card.class_byte import INTERINDUSTRY, ClassByte
 
 INS_SELECT: Final = 0xA4
+SW_OK: Final = 0x9000
+
+
+class RefusedError(Exception):
+    """A command stops with this status word; never leaves the chip."""
+
+    def __init__(self, sw: int) -> None:
+        super().__init__(f"{sw:04X}")
+        self.sw = sw
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Chip(Protocol):
 
 
 class BareChip:
-    """A card that is no Vitale 2: it has no file to select and knows nothing else."""
+    """A card that is neither Vitale 2 nor staff card: it has no file to select and knows nothing else."""
 
     def reset(self) -> None:
         """Nothing to forget."""

@@ -25,12 +25,16 @@ _OPERATIONAL: Final = b"\x05"
 
 @dataclass(frozen=True, slots=True)
 class Ef:
-    """A transparent file. `initial` has the file's size; identifiers are unique on the whole card."""
+    """A transparent file. `initial` has the file's size; identifiers are unique on the whole card.
+
+    `internal`: the chip's own (keys, counters), which no command finds.
+    """
 
     fid: int
-    sfi: int  # short file identifier, 1-30
+    sfi: int  # short file identifier, 1-30; 0 without
     initial: bytes = field(repr=False)
     writable: bool = False
+    internal: bool = False
 
     @property
     def size_bytes(self) -> int:
@@ -51,7 +55,7 @@ class Ef:
 
 @dataclass(frozen=True, slots=True)
 class Df:
-    """A dedicated file (application) with its name (AID) and children."""
+    """A dedicated file (application) with its children and its name (AID), b"" for a nameless MF."""
 
     fid: int
     aid: bytes
@@ -63,17 +67,20 @@ class Df:
             tag,
             build_tlv(_TAG_DESCRIPTOR, _DESCRIPTOR_DF)
             + build_tlv(_TAG_FID, self.fid.to_bytes(2, "big"))
-            + build_tlv(_TAG_DF_NAME, self.aid)
+            + (build_tlv(_TAG_DF_NAME, self.aid) if self.aid else b"")
             + build_tlv(_TAG_LIFE_CYCLE, _OPERATIONAL),
         )
 
     def child(self, fid: int) -> Ef | Df | None:
         """The file with this identifier directly below."""
-        return next((entry for entry in self.children if entry.fid == fid), None)
+        return next((entry for entry in self._findable() if entry.fid == fid), None)
 
     def short(self, sfi: int) -> Ef | None:
         """The elementary file with this short identifier directly below."""
-        return next((entry for entry in self.children if isinstance(entry, Ef) and entry.sfi == sfi), None)
+        return next((entry for entry in self._findable() if isinstance(entry, Ef) and entry.sfi == sfi), None)
+
+    def _findable(self) -> Iterator[Ef | Df]:
+        return (entry for entry in self.children if isinstance(entry, Df) or not entry.internal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,9 @@ class FileSystem:
         if fid == FID_MF:
             return self.mf
         parent = self.parent(current)
-        near = [*current.children, current, *((parent,) if parent else ())]
+        near = [current, *((parent,) if parent else ())]
         near += [entry for entry in (parent.children if parent else ()) if isinstance(entry, Df)]
-        return next((entry for entry in near if entry.fid == fid), None)
+        return current.child(fid) or next((entry for entry in near if entry.fid == fid), None)
 
     def walk(self, path: bytes, start: Df) -> Ef | Df | None:
         """The file at the end of a path of 2-byte identifiers, without the identifier of `start`."""

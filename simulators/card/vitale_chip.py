@@ -24,24 +24,15 @@ from typing import Final
 from kiosk.card import layout
 from kiosk.card.apdu import EXTENDED_NE_MAX, SHORT_LC_MAX, SHORT_NE_MAX, CommandApdu
 from simulators.card.challenges import Challenges
-from simulators.card.chip import Reply
+from simulators.card.chip import SW_OK, RefusedError, Reply
 from simulators.card.class_byte import ClassByte, SecureMessaging
 from simulators.card.files import Df, Ef, FileSystem
 from simulators.card.image import Image
 from simulators.card.keys import KeySet
 from simulators.card.secure_channel import CardChannel, Handshake
 
-SW_OK: Final = 0x9000
 MAX_CHAINED_BYTES: Final = 4096
 _SM_BIT: Final = 0x04
-
-
-class RefusedError(Exception):
-    """A command stops with this status word; never leaves the chip."""
-
-    def __init__(self, sw: int) -> None:
-        super().__init__(f"{sw:04X}")
-        self.sw = sw
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +68,15 @@ class VitaleChip:
         keys: KeySet,
         challenges: Challenges,
         instructions: Mapping[int, Instruction],
+        block_protocol: bool = False,
     ) -> None:
-        """`serial`: 21 digits; `instructions`: what the chip can do, by INS."""
+        """`serial`: 21 digits; `instructions`: what the chip can do, by INS; `block_protocol`: it speaks T=1."""
         self.files = files
         self.image = image
         self.serial = serial.encode("ascii")
         self.keys = keys
         self.challenges = challenges
+        self.block_protocol = block_protocol
         self._instructions = instructions
         self.current_df: Df = files.mf
         self.current_ef: Ef | None = None

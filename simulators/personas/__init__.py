@@ -8,7 +8,7 @@ JSON path and cause; nothing is skipped or defaulted.
 from simulators.personas.errors import PersonaError
 from simulators.personas.loader import load, load_file, load_text, names
 from simulators.personas.together import replaces, together
-from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona
+from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona, StaffIdentity
 
 __all__ = [
     "CardHalf",
@@ -18,6 +18,7 @@ __all__ = [
     "OrderContent",
     "Persona",
     "PersonaError",
+    "StaffIdentity",
     "load",
     "load_file",
     "load_text",

@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kiosk.card.professional import StaffRole
 from kiosk.card.values import Beneficiary, CardKind, Exemption, Organisation, RightsPeriod
 from kiosk.sync import strict_json
 from simulators.personas.errors import PersonaError
 from simulators.personas.meaning import first_meaning_error
 from simulators.personas.schema import first_shape_error
-from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona
+from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Order, OrderContent, Persona, StaffIdentity
 
 MAX_FILE_BYTES = 65_536
 _FOLDER = Path(__file__).parent
@@ -78,7 +79,8 @@ def _persona(document: dict[str, Any]) -> Persona:
     card = document["card"]
     chip = None if card["chip"] is None else _chip(card["chip"])
     centre = None if document["centre"] is None else _centre(document["centre"])
-    half = CardHalf(CardKind(card["kind"]), bytes.fromhex(card["atr"]), chip)
+    staff = None if card.get("staff") is None else _staff(card["staff"])
+    half = CardHalf(CardKind(card["kind"]), bytes.fromhex(card["atr"]), chip, staff)
     return Persona(document["name"], document["title"], half, centre)
 
 
@@ -94,6 +96,10 @@ def _chip(chip: dict[str, Any]) -> ChipIdentity:
         None if last_update is None else _date(last_update, f"{path}.last_update"),
         chip["interrupted_after_bytes"],
     )
+
+
+def _staff(staff: dict[str, Any]) -> StaffIdentity:
+    return StaffIdentity(**{**staff, "role": StaffRole(staff["role"])})
 
 
 def _centre(centre: dict[str, Any]) -> CentreHalf:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
+from kiosk.card import professional
+from kiosk.card.professional import StaffRole
 from kiosk.card.values import CardKind, RightsPeriod
-from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Persona
+from simulators.personas.values import CardHalf, CentreHalf, ChipIdentity, Persona, StaffIdentity
 
 _MAX_ATR_BYTES = 33
 _VITALE_2_ATR = re.compile(rb"\x3b\x75\x13\x00\x00.\x09[\xea\xfa]\x90\x00", re.DOTALL)
@@ -38,6 +40,27 @@ def _card(card: CardHalf) -> Iterator[tuple[str, str]]:
         yield "$.card.atr", "34 bytes mean a mute card, and only there"
     if card.kind is CardKind.VITALE_2 and not _VITALE_2_ATR.fullmatch(card.atr):
         yield "$.card.atr", "not the ATR of a Vitale 2"
+    if (card.staff is not None) != (card.kind is CardKind.PROFESSIONAL):
+        yield "$.card.staff", "a holder belongs to kind professional, and only there"
+    if card.staff is not None:
+        yield from _staff(card.staff, card.atr)
+
+
+def _staff(staff: StaffIdentity, atr: bytes) -> Iterator[tuple[str, str]]:
+    path = "$.card.staff"
+    technician = staff.role is StaffRole.TECHNICIEN
+    if atr != (professional.TECHNICIAN if technician else professional.CPS3_CONTACT):
+        yield "$.card.atr", "not the ATR of a CPS3, or of a technician's card with role TECHNICIEN"
+    if technician != staff.identifier.startswith("T"):
+        yield f"{path}.identifier", "a technician's begins with T, and no other"
+    if "SPECIMEN" not in staff.name:
+        yield f"{path}.name", "an invented family name contains SPECIMEN"
+    if technician != (staff.serial is None):
+        yield f"{path}.serial", "a professional card has a number, a technician's card has none"
+    if staff.serial is not None and not _luhn_digit_fits(staff.serial):
+        yield f"{path}.serial", "the last digit does not fit those before it"
+    if technician and staff.actua is not None:
+        yield f"{path}.actua", "a technician's card has no such file"
 
 
 def _chip(chip: ChipIdentity) -> Iterator[tuple[str, str]]:
@@ -96,3 +119,9 @@ def _nir_key_fits(nir: str) -> bool:
     """Key = 97 - (13 digits mod 97), with 2A counted as 19 and 2B as 18 (domain reference, NIR)."""
     digits = nir[:13].replace("2A", "19").replace("2B", "18")
     return nir[13:] == f"{97 - int(digits) % 97:02d}"
+
+
+def _luhn_digit_fits(digits: str) -> bool:
+    """Every second digit from the right, without the last, counts double; 10 divides the sum of all their digits."""
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(doubled) + sum(int(digit) for digit in digits[-1::-2])) % 10 == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from kiosk.card.professional import StaffRole
 from kiosk.card.values import Beneficiary, CardKind, Organisation, RightsPeriod
 
 
@@ -39,12 +40,30 @@ class ChipIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffIdentity:
+    """Content of a staff card: kind PROFESSIONAL.
+
+    `serial`: 19 digits of a card in ANS's form, None on a technician's card. `identifier`: the holder's, 12 characters
+    at most. `pin`: four digits. `actua`: "good" or "empty" EF_ACTUA, None without that file.
+    """
+
+    role: StaffRole
+    identifier: str = field(repr=False)
+    name: str = field(repr=False)
+    first_name: str = field(repr=False)
+    serial: str | None = field(repr=False)
+    pin: str = field(repr=False)
+    actua: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CardHalf:
-    """The card itself. `chip` is None for every kind but VITALE_2: such a card has an ATR and refuses all else."""
+    """The card itself. `chip` belongs to kind VITALE_2, `staff` to PROFESSIONAL; all others refuse every command."""
 
     kind: CardKind
     atr: bytes
     chip: ChipIdentity | None
+    staff: StaffIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ OTHER = [
     "3B751300004309EA90",
     "3B751300004309EA900000",
     "3BAC00402A001225006480000310009001",  # one byte off a CPS3
+    "3B6A0000544543484E494349454F",  # one byte off a technician's
     "3B00",
     "3F",
     "00",
@@ -50,6 +51,7 @@ CPS = [
     professional.CPS4,
     professional.CPS4_PRE_RELEASE,
     professional.CPS4_T0,
+    professional.TECHNICIAN,
 ]
 
 ROWS = [

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.card.layout import SIM_MAX_PERIODS
+from kiosk.card.professional import StaffRole
 from kiosk.card.values import CardKind, Exemption
 from kiosk.visit.policy import INELIGIBLE_REASONS
 from simulators.personas import Persona, PersonaError, load, load_file, load_text, names
@@ -35,6 +36,7 @@ ISSUE_NAMES = {
     "bank-card",
     "unknown-card",
 }
+STAFF_NAMES = {"pharmacist", "assistant", "technician"}
 OUTDATED: dict[str, Any] = json.loads((FOLDER / "outdated.json").read_text("utf-8"))
 
 
@@ -43,10 +45,10 @@ def _text(document: object) -> bytes:
 
 
 def test_names_are_those_of_the_issue() -> None:
-    assert set(names()) == ISSUE_NAMES
+    assert set(names()) == ISSUE_NAMES | STAFF_NAMES
 
 
-@pytest.mark.parametrize("name", sorted(ISSUE_NAMES))
+@pytest.mark.parametrize("name", sorted(ISSUE_NAMES | STAFF_NAMES))
 def test_built_in_persona_is_the_same_from_a_file(name: str, tmp_path: Path) -> None:
     copied = tmp_path / "copy.json"
     copied.write_bytes((FOLDER / f"{name}.json").read_bytes())
@@ -118,20 +120,28 @@ def test_each_story_is_told() -> None:
         "mute": CardKind.MUTE,
         "bank-card": CardKind.BANK,
         "unknown-card": CardKind.OTHER,
+        **dict.fromkeys(STAFF_NAMES, CardKind.PROFESSIONAL),
+    }
+    roles = {name: staff.role for name in names() if (staff := load(name).card.staff) is not None}
+    assert roles == {
+        "pharmacist": StaffRole.PHARMACIEN_TITULAIRE,
+        "assistant": StaffRole.PREPARATEUR,
+        "technician": StaffRole.TECHNICIEN,
     }
 
 
 def test_schema_knows_the_reasons_and_exemptions_of_the_product() -> None:
     schema = json.loads((FOLDER / "schema.json").read_text("utf-8"))
     assert schema["$defs"]["centre"]["properties"]["ineligible_reason"]["enum"] == [None, *INELIGIBLE_REASONS]
+    assert schema["$defs"]["staff"]["properties"]["role"]["enum"] == list(StaffRole)
     rights = schema["$defs"]["rights"]
     assert rights["items"]["properties"]["exemption"]["enum"] == list(Exemption)
     assert rights["maxItems"] == SIM_MAX_PERIODS
 
 
-def _change(path: str, value: Any) -> dict[str, Any]:
-    """The persona `outdated` with one field changed; `value` ... removes it."""
-    document = copy.deepcopy(OUTDATED)
+def _change(path: str, value: Any, persona: dict[str, Any] = OUTDATED) -> dict[str, Any]:
+    """The persona `outdated`, or another one, with one field changed; `value` ... removes it."""
+    document = copy.deepcopy(persona)
     parts = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
     here: Any = document
     for part in parts[:-1]:
@@ -266,6 +276,50 @@ def test_missing_file_is_an_error_value(tmp_path: Path) -> None:
     error = load_file(tmp_path / "absent.json")
     assert isinstance(error, PersonaError)
     assert str(tmp_path) not in str(error)
+
+
+STAFF = "card.staff"
+BAD_STAFF = [
+    # persona, what is changed, new value, JSON path of the error, words of the cause
+    ("pharmacist", STAFF, None, "$.card.staff", "belongs to kind professional"),
+    ("outdated", STAFF, STAFF, "$.card.staff", "belongs to kind professional"),
+    ("pharmacist", "card.atr", "3b6a0000544543484e494349454e", "$.card.atr", "not the ATR of a CPS3"),
+    ("technician", "card.atr", "3bac00402a001225006480000310009000", "$.card.atr", "not the ATR of a CPS3"),
+    ("pharmacist", f"{STAFF}.role", "MEDECIN", "$.card.staff.role", "one of"),
+    ("pharmacist", f"{STAFF}.pin", "258", "$.card.staff.pin", "form"),
+    ("pharmacist", f"{STAFF}.pin", 2580, "$.card.staff.pin", "string expected"),
+    ("pharmacist", f"{STAFF}.identifier", "899700366240", "$.card.staff.identifier", "form"),
+    ("pharmacist", f"{STAFF}.identifier", "T99990001", "$.card.staff.identifier", "technician's begins with T"),
+    ("technician", f"{STAFF}.identifier", "899999990001", "$.card.staff.identifier", "technician's begins with T"),
+    ("pharmacist", f"{STAFF}.name", "MARCHAND", "$.card.staff.name", "SPECIMEN"),
+    ("pharmacist", f"{STAFF}.serial", None, "$.card.staff.serial", "has a number"),
+    ("technician", f"{STAFF}.serial", "8025000001999900018", "$.card.staff.serial", "has none"),
+    ("pharmacist", f"{STAFF}.serial", "8025000001999900012", "$.card.staff.serial", "last digit"),
+    ("pharmacist", f"{STAFF}.actua", "half", "$.card.staff.actua", "one of"),
+    ("technician", f"{STAFF}.actua", "good", "$.card.staff.actua", "no such file"),
+    ("assistant", f"{STAFF}.pin", ..., "$.card.staff", "missing 'pin'"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "value", "path", "cause"), BAD_STAFF)
+def test_each_deviation_of_a_staff_card_is_one_error(name: str, field: str, value: Any, path: str, cause: str) -> None:
+    document = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    if value == STAFF:
+        value = json.loads((FOLDER / "pharmacist.json").read_text("utf-8"))["card"]["staff"]
+    error = load_text(_text(_change(field, value, document)), "bad.json")
+    assert isinstance(error, PersonaError)
+    assert error.path == path
+    assert cause in error.cause
+
+
+def test_staff_numbers_are_distinct() -> None:
+    staff = [one for name in names() if (one := load(name).card.staff) is not None]
+    assert len({one.identifier for one in staff}) == len(staff) == 3
+    assert len({one.serial for one in staff}) == 3
+    shown = "".join(map(repr, staff))
+    assert not any(
+        secret in shown for one in staff for secret in (one.pin, one.name, one.identifier, one.serial or one.pin)
+    )
 
 
 def test_repr_shows_no_person() -> None:
