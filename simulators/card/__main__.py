@@ -6,17 +6,22 @@ import argparse
 import json
 import signal
 import sys
+import time
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from simulators.card import ImageError, PlannedFault, key_set, open_card
-from simulators.card.faults import FaultPlanError, load_plan
+from simulators.card import ImageError, SimulatedCard, key_set, open_card, open_persona
+from simulators.card.faults import Due, FaultKind
+from simulators.card.plan_file import FaultPlanError, Plan, load_plan
 from simulators.card.vpcd import VpcdCard
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
 _WRONG_USE = 2
 _FAILED = 1
+READER_LOOKS_S: Final = 0.8
+"""vpcd looks for a card every 0.4 s; one that is back sooner was never away."""
 
 
 class _StoppedError(Exception):
@@ -47,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--vpcd", metavar="HOST:PORT", required=True, type=_address, help="e.g. 127.0.0.1:35963")
     serve.add_argument("--image", metavar="FILE", type=Path, help="keep what is written to the card in this file")
     serve.add_argument("--faults", metavar="FILE", type=Path, help="planned faults, JSON")
+    serve.add_argument("--timed", action="store_true", help="take as long as a real card with this ATR would")
     return parser
 
 
@@ -74,13 +80,24 @@ def _keys(persona: Persona) -> int:
 
 
 def _serve(persona: Persona, options: argparse.Namespace) -> int:
-    faults: tuple[PlannedFault, ...] | FaultPlanError = load_plan(options.faults) if options.faults else ()
-    if isinstance(faults, FaultPlanError):
-        return _complain(str(faults), _FAILED)
-    card = open_card(persona, options.image, faults=faults)
+    plan = load_plan(options.faults) if options.faults else Plan()
+    if isinstance(plan, FaultPlanError):
+        return _complain(str(plan), _FAILED)
+    if plan.reader:
+        return _complain(f"{options.faults.name}: $.reader: a card alone cannot stage faults of its reader", _FAILED)
+    card = open_card(persona, options.image)
     if isinstance(card, ImageError):
         return _complain(str(card), _FAILED)
+    if options.timed:
+        card.run_in_real_time()
     host, port = options.vpcd
+    next_ones: SimpleQueue[tuple[float, SimulatedCard]] = SimpleQueue()
+
+    def act(due: Due) -> None:
+        swapped = due.fault.kind is FaultKind.SWAPPED
+        next_ones.put((due.seconds, open_persona(due.fault.persona) if swapped else card))
+
+    card.plan(plan.faults, seed=plan.seed, act=act)
     slot = VpcdCard(card, host, port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
@@ -90,13 +107,21 @@ def _serve(persona: Persona, options: argparse.Namespace) -> int:
             return _complain(f"{host}:{port}: {problem}", _FAILED)
         print(json.dumps({"persona": persona.name, "slot": f"{host}:{port}", "live": True}), flush=True)
         slot.gone.wait()
+        while not next_ones.empty():
+            seconds, following = next_ones.get()
+            time.sleep(max(seconds, READER_LOOKS_S))
+            slot = VpcdCard(following, host, port)
+            problem = slot.insert()
+            if problem is not None:
+                return _complain(f"{host}:{port}: {problem}", _FAILED)
+            slot.gone.wait()
     except _StoppedError:
         return 0
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         slot.remove()
-    return 0 if card.vanished else _complain(f"{host}:{port}: the reader closed the slot", _FAILED)
+    return 0 if slot.card.vanished else _complain(f"{host}:{port}: the reader closed the slot", _FAILED)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -9,13 +9,27 @@ from typing import Final, NoReturn
 
 from kiosk.card.apdu import INS_GET_RESPONSE, SHORT_NE_MAX, ApduError, Case, CommandApdu, parse_command
 from simulators.card.challenges import Challenges
-from simulators.card.chip import Chip, Reply
+from simulators.card.chip import Chip, Reply, speaks_t1
 from simulators.card.class_byte import parse_class
-from simulators.card.faults import CardGoneError, CardHangsError, FaultKind, FaultPlan, PlannedFault
+from simulators.card.faults import (
+    HANDED_KINDS,
+    READER_KINDS,
+    Act,
+    CardGoneError,
+    CardHangsError,
+    Due,
+    FaultKind,
+    FaultPlan,
+    PlannedFault,
+    nobody,
+)
 from simulators.card.image import Image, ImageError
+from simulators.card.timing import Exchange, Timing
 
 MUTE_ATR: Final = b"\x3b" + bytes(33)
 """34 bytes, one too many: what a reader makes of a card that says nothing."""
+
+_GONE_BEFORE: Final = frozenset({FaultKind.REMOVED_BEFORE, FaultKind.FLAKY, FaultKind.SWAPPED})
 
 
 class SimulatedCard:
@@ -35,66 +49,77 @@ class SimulatedCard:
         faults: Iterable[PlannedFault] = (),
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`wait`: how a planned delay passes its seconds."""
+        """`wait`: how planned delays, and real time, pass their seconds."""
         self._atr = atr
+        self._block_protocol = speaks_t1(atr)
         self._chip = chip
         self._image = image
         self._challenges = challenges
         self._wait = wait
+        self._timing: Timing | None = None
         self._powered = False
+        self._warm = False
         self._pending = Reply(0)
         self.vanished = False
+        self.note: Callable[[Exchange], None] | None = None  # told the lengths of each exchange that has an answer
         self.plan(faults)
 
-    def plan(self, faults: Iterable[PlannedFault]) -> None:
-        """Replace the planned faults; all counts start again."""
-        self._plan = FaultPlan.of(faults)
+    def plan(self, faults: Iterable[PlannedFault], *, seed: int = 0, act: Act = nobody) -> None:
+        """Replace the planned faults; all counts start again. `act`: the hand for those that need one.
+
+        Raises ValueError when something is planned for the reader and there is no hand.
+        """
+        self._plan = FaultPlan.of(faults, seed)
+        self._act = act
+        if act is nobody and any(fault.kind in READER_KINDS for fault in self._plan.faults):
+            raise ValueError("a fault of the reader is planned, and nobody is there to stage it")
         if self._image is not None:
-            self._image.before_write = self._plan.at_write
+            self._image.at_page = self._plan.at_page
+
+    def run_in_real_time(self) -> None:
+        """From now on take as long as a real card with this ATR would; a card without a proper ATR has no time."""
+        timing = Timing.of(self._atr)
+        self._timing = timing if isinstance(timing, Timing) else None
 
     @property
     def atr(self) -> bytes:
-        """What the card answers to a reset; 34 bytes for a mute card."""
-        return MUTE_ATR if self._plan.mute else self._atr
+        """What the card answers to a reset of the kind it had last; 34 bytes for a mute card."""
+        if self._plan.mute:
+            return MUTE_ATR
+        return (self._warm and self._plan.warm_atr) or self._atr
 
     def power_on(self, cold: bool = True) -> bytes:  # one of two resets of the standard
-        """Cold or warm reset: both forget the same here, and give the same ATR."""
-        del cold
+        """Cold or warm reset: both forget the same, and give the same ATR unless planned otherwise."""
+        self._warm = not cold
         self.vanished = False
         self._forget()
         self._powered = len(self.atr) < len(MUTE_ATR)
+        if self._timing is not None:
+            self._wait(self._timing.power_up_s)
         return self.atr
 
     def power_off(self) -> None:
         """Contacts without power."""
         self._forget()
-        self._powered = False
+        self._powered = self._warm = False
 
     def transmit(self, apdu: bytes) -> bytes:
-        """One command, one answer of at least two bytes; b"" from a card that is mute or has no power.
+        """One command, one answer of at least two bytes (fewer only as planned); b"" from a card without power or ATR.
 
         Raises `CardGoneError` and `CardHangsError` where they are planned, and nothing else for any bytes.
         """
         if not self._powered:
             return b""
-        fault = self._plan.at_apdu(apdu)
-        match fault and fault.kind:
-            case FaultKind.REMOVED_BEFORE:
-                self._vanish()
-            case FaultKind.HANG:
-                self._powered = False
-                raise CardHangsError
-            case FaultKind.WRONG_SW if fault is not None:
-                return fault.sw.to_bytes(2, "big")
-            case FaultKind.DELAY if fault is not None:
-                self._wait(fault.delay_ms / 1000)
+        due = self._plan.at_apdu(apdu)
+        self._before(due)
+        pages_before = self._pages_written
+        wrong = next((one.fault for one in due if one.fault.kind is FaultKind.WRONG_SW), None)
         try:
-            answer = self._answer(apdu)
+            answer = self._answer(apdu) if wrong is None else wrong.sw.to_bytes(2, "big")
         except CardGoneError:
             self._vanish()
-        if fault is not None and fault.kind is FaultKind.REMOVED_AFTER:
-            self._vanish()
-        return answer
+        self._take_time(Exchange(len(apdu), len(answer), self._pages_written - pages_before))
+        return self._after(due, answer)
 
     def image_bytes(self) -> bytes:
         """Everything on the card that can change, and the rest of its files; b"" for a card without files."""
@@ -111,9 +136,44 @@ class SimulatedCard:
             self._challenges.rewind()
         return self._image.restore(image) if self._image is not None else None
 
-    def _vanish(self) -> NoReturn:
+    def _before(self, due: tuple[Due, ...]) -> None:
+        """Delays first, whatever the order of the plan: of two faults at one APDU both can be seen."""
+        for one in due:
+            if one.fault.kind is FaultKind.DELAY:
+                self._wait(one.seconds)
+        for one in due:
+            if one.fault.kind in _GONE_BEFORE:
+                self._vanish(one)
+            if one.fault.kind is FaultKind.HANG:
+                self._powered = False
+                raise CardHangsError
+
+    def _after(self, due: tuple[Due, ...], answer: bytes) -> bytes:
+        for one in due:
+            if one.fault.kind in READER_KINDS:
+                self._act(one)
+        for one in due:
+            if one.fault.kind is FaultKind.REMOVED_AFTER:
+                self._vanish(one)
+            if one.fault.kind is FaultKind.TRUNCATED:
+                answer = answer[: one.fault.keep_bytes]
+        return answer
+
+    @property
+    def _pages_written(self) -> int:
+        return self._image.pages_written if self._image is not None else 0
+
+    def _take_time(self, exchange: Exchange) -> None:
+        if self.note is not None:
+            self.note(exchange)
+        if self._timing is not None:
+            self._wait(self._timing.exchange_s(exchange))
+
+    def _vanish(self, due: Due | None = None) -> NoReturn:
         self.power_off()
         self.vanished = True
+        if due is not None and due.fault.kind in HANDED_KINDS:
+            self._act(due)
         raise CardGoneError
 
     def _forget(self) -> None:
@@ -142,14 +202,18 @@ class SimulatedCard:
         return sw.to_bytes(2, "big")
 
     def _deliver(self, command: CommandApdu | None, reply: Reply) -> bytes:
-        """Case 2 answers go out at once; under T=0 all others wait for GET RESPONSE (61xx)."""
+        """Case 2 answers go out at once; under T=0 all others wait for GET RESPONSE (61xx).
+
+        Under T=1 as many bytes as Le allows go out at once, and 61xx announces the rest.
+        """
         self._pending = Reply(0)
-        if not reply.data:
-            return reply.sw.to_bytes(2, "big")
-        if command is not None and command.case is Case.RESPONSE_ONLY and len(reply.data) <= command.ne:
+        at_once = command is not None and (self._block_protocol or command.case is Case.RESPONSE_ONLY)
+        ne = command.ne if command is not None and at_once else 0
+        if len(reply.data) <= ne or not reply.data:
             return reply.data + reply.sw.to_bytes(2, "big")
-        self._pending = reply
-        return self._more()
+        sent = ne if self._block_protocol else 0
+        self._pending = Reply(reply.sw, reply.data[sent:])
+        return reply.data[:sent] + self._more()
 
     def _get_response(self, command: CommandApdu | None) -> bytes:
         """The next chunk of a pending answer; without Le as with Le 00. A refused GET RESPONSE leaves it pending."""

@@ -1,23 +1,17 @@
 """Planned faults of a simulated card, as data: "at the n-th APDU", or "at the n-th APDU with this INS".
 
-Plan file: `{"faults": [{"kind": "removed_before", "at": 3}, {"kind": "wrong_sw", "at": 1, "ins": "d6", "sw": "6f00"},
-{"kind": "delay", "at": 2, "delay_ms": 500}, {"kind": "torn_write", "at": 4}, {"kind": "mute"}]}`. Counts start at 1 and
-go on over re-insertions of the same card object; each fault happens once, `mute` always.
+Counts start at 1 and go on over re-insertions of the same card object; each fault happens once, `mute` and `warm_atr`
+always. Every draw of chance (jitter, how long a flaky contact is away) comes from the plan's seed and is made when an
+APDU is counted: the same plan and the same APDUs give the same faults, whatever reader the card is in.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import random
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Final
-
-MAX_PLAN_BYTES: Final = 16_384
-MAX_FAULTS: Final = 64
-MAX_COUNT: Final = 1_000_000
-MAX_DELAY_MS: Final = 600_000
+from typing import Final
 
 
 class FaultKind(StrEnum):
@@ -25,11 +19,34 @@ class FaultKind(StrEnum):
 
     REMOVED_BEFORE = "removed_before"  # the card is gone before the APDU reaches it
     REMOVED_AFTER = "removed_after"  # the APDU is executed, the answer never leaves
+    REMOVED_IN_WRITE = "removed_in_write"  # gone after `byte` bytes of the n-th write command were programmed
+    TORN_WRITE = "torn_write"  # gone after `byte` bytes of the n-th write of an EEPROM page were programmed
     WRONG_SW = "wrong_sw"  # this status word instead of executing
+    TRUNCATED = "truncated"  # executed; only the first `keep_bytes` of the answer leave
     HANG = "hang"  # no answer until the power goes
-    DELAY = "delay"  # executed and answered late
-    TORN_WRITE = "torn_write"  # gone before the n-th write of an EEPROM page
-    MUTE = "mute"  # no ATR at any power-up
+    DELAY = "delay"  # executed and answered late, `times` APDUs in a row
+    MUTE = "mute"  # no ATR at any power-up: also a card put in upside down
+    WARM_ATR = "warm_atr"  # another ATR after a warm reset
+    FLAKY = "flaky"  # vanishes `times` times within `for_ms` and comes back by itself
+    SWAPPED = "swapped"  # another card is in the slot before the reader looks again
+
+    UNPLUGGED = "unplugged"  # the reader, while it has the answer; plugged in again after `for_ms`
+    SERVICE_KILLED = "service_killed"  # while it has the answer; started again after `for_ms`
+    RESET_BY_OTHER = "reset_by_other"  # another program resets the card after this APDU
+
+
+READER_KINDS: Final = frozenset({FaultKind.UNPLUGGED, FaultKind.SERVICE_KILLED, FaultKind.RESET_BY_OTHER})
+"""What happens to the reader, not to the card. It happens during an APDU all the same: the card counts those."""
+
+HANDED_KINDS: Final = READER_KINDS | {FaultKind.FLAKY, FaultKind.SWAPPED}
+"""What somebody at the reader has to do, or to bring to its end."""
+
+
+class Rest(StrEnum):
+    """What a torn page holds behind its last programmed byte."""
+
+    ERASED = "erased"  # a chip erases the whole page first: all FF
+    OLD = "old"
 
 
 class CardGoneError(Exception):
@@ -42,140 +59,139 @@ class CardHangsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlannedFault:
-    """One fault. `at`: which APDU (or page write) from 1; `ins`: count only APDUs with this INS."""
+    """One fault. `at`: which APDU (write, page write) from 1; `ins`: count only APDUs with this INS.
+
+    The other fields belong to the kinds that name them; `persona`: the card a `swapped` one is replaced by.
+    """
 
     kind: FaultKind
     at: int = 1
     ins: int | None = None
     sw: int = 0x6F00
     delay_ms: int = 0
+    jitter_ms: int = 0
+    times: int = 1
+    byte: int = 0
+    rest: Rest = Rest.ERASED
+    keep_bytes: int = 1
+    atr: bytes = b""
+    for_ms: int = 0
+    persona: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FaultPlanError:
-    """Why a plan is refused: file, JSON path, cause."""
+class Due:
+    """A fault whose moment is now. `seconds`: of the delay, or until what was taken away is back."""
 
-    file: str
-    path: str
-    cause: str
+    fault: PlannedFault
+    seconds: float = 0.0
 
-    def __str__(self) -> str:
-        return f"{self.file}: {self.path}: {self.cause}"
+
+@dataclass(frozen=True, slots=True)
+class Tear:
+    """How an EEPROM page write ends: so many of its bytes are programmed, and behind them the rest."""
+
+    programmed_bytes: int
+    rest: Rest
+
+
+Act = Callable[[Due], None]
+"""Called in the card's thread, in the middle of an APDU, for each of `HANDED_KINDS`."""
+
+
+def nobody(due: Due) -> None:
+    """`Act` without a hand at the reader: a card that vanished stays away."""
+    del due
+
+
+@dataclass(slots=True)
+class _Contact:
+    """A flaky contact: what is left of it, and at which APDU since the last vanishing the next one comes."""
+
+    left: int
+    next_at: int
+    since: int = 0
 
 
 @dataclass(slots=True)
 class FaultPlan:
-    """Counts what happens to the card and says which fault is due."""
+    """Counts what happens to the card and says which faults are due."""
 
-    faults: list[PlannedFault]
+    faults: tuple[PlannedFault, ...]
+    _chance: random.Random
+    _contacts: dict[int, _Contact]
     _apdus: int = 0
     _writes: int = 0
+    _pages: int = 0
     _by_ins: dict[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, faults: Iterable[PlannedFault]) -> FaultPlan:
+    def of(cls, faults: Iterable[PlannedFault], seed: int = 0) -> FaultPlan:
         """A plan at its beginning."""
-        return cls(list(faults))
+        planned = tuple(faults)
+        contacts = {
+            index: _Contact(fault.times, fault.at)
+            for index, fault in enumerate(planned)
+            if fault.kind is FaultKind.FLAKY
+        }
+        return cls(planned, random.Random(seed), contacts)  # noqa: S311  # repeatable on purpose
 
     @property
     def mute(self) -> bool:
         """No ATR."""
         return any(fault.kind is FaultKind.MUTE for fault in self.faults)
 
-    def at_apdu(self, apdu: bytes) -> PlannedFault | None:
-        """Count one APDU; the fault due at it."""
+    @property
+    def warm_atr(self) -> bytes:
+        """The ATR after a warm reset; b"" if it is that after a cold one."""
+        return next((fault.atr for fault in self.faults if fault.kind is FaultKind.WARM_ATR), b"")
+
+    def at_apdu(self, apdu: bytes) -> tuple[Due, ...]:
+        """Count one APDU; the faults due at it, in the order of the plan."""
         self._apdus += 1
         ins = apdu[1] if len(apdu) > 1 else -1
         self._by_ins[ins] = self._by_ins.get(ins, 0) + 1
+        found = ((index, fault, self._is_due(index, fault, ins)) for index, fault in enumerate(self.faults))
+        return tuple(Due(fault, self._seconds(fault)) for _, fault, due in found if due)
+
+    def at_page(self, done_bytes: int, length_bytes: int) -> Tear | None:
+        """Count one page write of a command that has written `done_bytes` before; how it ends, if not well."""
+        self._pages += 1
+        self._writes += done_bytes == 0
         for fault in self.faults:
-            if fault.kind in (FaultKind.MUTE, FaultKind.TORN_WRITE):
-                continue
-            count = self._apdus if fault.ins is None else self._by_ins[ins] if fault.ins == ins else 0
-            if count == fault.at:
-                return fault
+            if fault.kind is FaultKind.TORN_WRITE and fault.at == self._pages:
+                return Tear(min(fault.byte, length_bytes), fault.rest)
+            here = done_bytes <= fault.byte < done_bytes + length_bytes
+            if fault.kind is FaultKind.REMOVED_IN_WRITE and fault.at == self._writes and here:
+                return Tear(fault.byte - done_bytes, fault.rest)
         return None
 
-    def at_write(self) -> None:
-        """Count one page write; raises `CardGoneError` at a planned tear."""
-        self._writes += 1
-        if any(fault.kind is FaultKind.TORN_WRITE and fault.at == self._writes for fault in self.faults):
-            raise CardGoneError
+    def _is_due(self, index: int, fault: PlannedFault, ins: int) -> bool:
+        if fault.kind in _NOT_AT_AN_APDU:
+            return False
+        if index in self._contacts:
+            return self._breaks(self._contacts[index], fault)
+        count = self._apdus if fault.ins is None else self._by_ins[ins] if fault.ins == ins else 0
+        return fault.at <= count < fault.at + fault.times
+
+    def _breaks(self, contact: _Contact, fault: PlannedFault) -> bool:
+        contact.since += 1
+        if not contact.left or contact.since != contact.next_at:
+            return False
+        contact.left -= 1
+        contact.since, contact.next_at = 0, self._chance.randint(1, fault.at)
+        return True
+
+    def _seconds(self, fault: PlannedFault) -> float:
+        match fault.kind:
+            case FaultKind.DELAY:
+                return (fault.delay_ms + self._chance.uniform(0, fault.jitter_ms)) / 1000
+            case FaultKind.FLAKY:
+                return fault.for_ms / fault.times * self._chance.uniform(0.25, 0.75) / 1000
+            case _:
+                return fault.for_ms / 1000
 
 
-def load_plan(path: Path) -> tuple[PlannedFault, ...] | FaultPlanError:
-    """The plan in a JSON file of at most 16 KiB."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_PLAN_BYTES + 1)
-    except OSError as error:
-        return FaultPlanError(path.name, "$", error.strerror or "not readable")
-    return parse_plan(raw, path.name)
-
-
-def parse_plan(raw: bytes, file: str) -> tuple[PlannedFault, ...] | FaultPlanError:
-    """The plan in JSON text; the first thing wrong with it otherwise."""
-    if len(raw) > MAX_PLAN_BYTES:
-        return FaultPlanError(file, "$", f"more than {MAX_PLAN_BYTES} bytes")
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        return FaultPlanError(file, "$", "not JSON")
-    if not isinstance(document, dict) or list(document) != ["faults"] or not isinstance(document["faults"], list):
-        return FaultPlanError(file, "$", "an object with one list 'faults' expected")
-    if len(document["faults"]) > MAX_FAULTS:
-        return FaultPlanError(file, "$.faults", f"at most {MAX_FAULTS} entries expected")
-    faults: list[PlannedFault] = []
-    for index, entry in enumerate(document["faults"]):
-        fault = _fault(entry)
-        if not isinstance(fault, PlannedFault):
-            name, cause = fault
-            return FaultPlanError(file, f"$.faults[{index}]{name}", cause)
-        faults.append(fault)
-    return tuple(faults)
-
-
-def _fault(entry: Any) -> PlannedFault | tuple[str, str]:
-    """The fault, or where in it (`.at`) and why it is wrong."""
-    if not isinstance(entry, dict):
-        return "", "an object expected"
-    kinds = [kind.value for kind in FaultKind]
-    if entry.get("kind") not in kinds:
-        return ".kind", f"one of {', '.join(kinds)} expected"
-    kind = FaultKind(entry["kind"])
-    for name in entry:
-        if name not in _FIELDS[kind]:
-            return f".{name}", f"not a field of {kind}"
-    for name, required in _FIELDS[kind].items():
-        if required and name not in entry:
-            return f".{name}", "missing"
-    numbers = {"at": MAX_COUNT, "delay_ms": MAX_DELAY_MS}
-    for name, maximum in numbers.items():
-        value = entry.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
-            return f".{name}", f"a whole number from 1 to {maximum} expected"
-    values: dict[str, int] = {name: entry[name] for name in numbers if name in entry}
-    for name, digits in (("ins", 2), ("sw", 4)):
-        if name in entry:
-            number = _hex(entry[name], digits)
-            if number is None:
-                return f".{name}", f"{digits} hexadecimal digits expected"
-            values[name] = number
-    return PlannedFault(kind, **values)
-
-
-def _hex(value: Any, digits: int) -> int | None:
-    if not isinstance(value, str) or len(value) != digits or not set(value) <= set("0123456789abcdefABCDEF"):
-        return None
-    return int(value, 16)
-
-
-_AT_APDU: Final = {"kind": True, "at": True, "ins": False}
-_FIELDS: Final[dict[FaultKind, dict[str, bool]]] = {
-    FaultKind.REMOVED_BEFORE: _AT_APDU,
-    FaultKind.REMOVED_AFTER: _AT_APDU,
-    FaultKind.WRONG_SW: {**_AT_APDU, "sw": True},
-    FaultKind.HANG: _AT_APDU,
-    FaultKind.DELAY: {**_AT_APDU, "delay_ms": True},
-    FaultKind.TORN_WRITE: {"kind": True, "at": True},
-    FaultKind.MUTE: {"kind": True},
-}
+_NOT_AT_AN_APDU: Final = frozenset(
+    {FaultKind.MUTE, FaultKind.WARM_ATR, FaultKind.TORN_WRITE, FaultKind.REMOVED_IN_WRITE}
+)

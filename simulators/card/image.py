@@ -1,7 +1,10 @@
 """The card's EEPROM: every file's content in one image, in memory or in one file that survives.
 
 Layout: one 64-byte header (magic, digest of what identifies the card), then each EF in whole pages of 64 bytes. A page
-is the unit of writing, as on a chip; with a file behind it, a page is on disk before `write_page` returns.
+is the unit of writing, as on a chip: erased whole, then programmed. A write that ends in the middle leaves the pages
+before it programmed, and of its own page as much as was. Transaction flag and PIN counter are written by way of a
+backup page, as chips do for what must not tear: they are old until they are new. With a file behind it, a page is on
+disk before the answer leaves.
 """
 
 from __future__ import annotations
@@ -14,10 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kiosk.card.layout import EEPROM_PAGE_BYTES
+from kiosk.card.layout import EEPROM_PAGE_BYTES, SIM_STATE
+from simulators.card.faults import CardGoneError, Rest, Tear
 from simulators.card.files import Ef, FileSystem
 
 _MAGIC: Final = b"FICTION VITALE 1"
+ERASED: Final = b"\xff"
+BACKED_UP_FIDS: Final = frozenset({SIM_STATE[1], 0x0011})
+"""Files of one page that a tear leaves entirely old: the transaction flag's, and the counter of a PIN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,11 @@ class ImageError:
 
 
 class Image:
-    """Contents of all EFs. `before_write` runs before each page write (planned tearing); it may raise."""
+    """Contents of all EFs.
+
+    `at_page` is asked before each page write how it ends, with the bytes that its command has written already and
+    those it writes to this page: None for well. `pages_written` counts.
+    """
 
     def __init__(self, files: FileSystem, path: Path | None = None) -> None:
         """A fresh image, in memory only: `open_image` ties one to a file."""
@@ -43,7 +54,8 @@ class Image:
             self._starts[ef.fid] = len(pages)
             pages += ef.initial + bytes(-ef.size_bytes % EEPROM_PAGE_BYTES)
         self._pages = pages
-        self.before_write: Callable[[], None] = lambda: None
+        self.at_page: Callable[[int, int], Tear | None] = lambda _done, _length: None
+        self.pages_written = 0
 
     def read(self, ef: Ef, offset: int, length: int) -> bytes:
         """Bytes of a file, within its size."""
@@ -51,13 +63,20 @@ class Image:
         return bytes(self._pages[start + offset : start + min(offset + length, ef.size_bytes)])
 
     def write(self, ef: Ef, offset: int, data: bytes) -> None:
-        """Write within a file's size: atomic page by page, not as a whole. Raises `OSError` if the disk refuses."""
-        position = self._starts[ef.fid] + offset
-        while data:
-            room = EEPROM_PAGE_BYTES - position % EEPROM_PAGE_BYTES
-            self.before_write()
-            self._store(position, data[:room])
-            position, data = position + len(data[:room]), data[room:]
+        """Write within a file's size, page by page. Raises `OSError` if the disk refuses, `CardGoneError` at a tear."""
+        start = self._starts[ef.fid]
+        done = 0
+        while done < len(data):
+            position = start + offset + done
+            part = data[done : done + EEPROM_PAGE_BYTES - position % EEPROM_PAGE_BYTES]
+            tear = self.at_page(done, len(part))
+            self.pages_written += 1
+            if tear is not None:
+                if ef.fid not in BACKED_UP_FIDS:
+                    self._tear(position, part, tear)
+                raise CardGoneError
+            self._store(position, part)
+            done += len(part)
 
     def to_bytes(self) -> bytes:
         """The whole image, header included."""
@@ -81,6 +100,15 @@ class Image:
             return ImageError(name, "the image of another card")
         self._pages[:] = image
         return None
+
+    def _tear(self, position: int, part: bytes, tear: Tear) -> None:
+        """The whole page is erased before it is programmed: bytes that the command does not name may be lost, too."""
+        within = position % EEPROM_PAGE_BYTES
+        page = position - within
+        old = bytes(self._pages[page : page + EEPROM_PAGE_BYTES])
+        programmed = old[:within] + part[: tear.programmed_bytes]
+        behind = old[len(programmed) :] if tear.rest is Rest.OLD else ERASED * (EEPROM_PAGE_BYTES - len(programmed))
+        self._store(page, programmed + behind)
 
     def _store(self, position: int, data: bytes) -> None:
         if self._path is not None:

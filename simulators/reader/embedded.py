@@ -28,9 +28,11 @@ SHARING_VIOLATION: Final = 0x8010000B
 NO_SMARTCARD: Final = 0x8010000C
 PROTO_MISMATCH: Final = 0x8010000F
 COMM_ERROR: Final = 0x80100013
+READER_UNAVAILABLE: Final = 0x80100017
 NO_SERVICE: Final = 0x8010001D
 NO_READERS: Final = 0x8010002E
 UNPOWERED_CARD: Final = 0x80100067
+RESET_CARD: Final = 0x80100068
 REMOVED_CARD: Final = 0x80100069
 
 
@@ -69,23 +71,31 @@ class EmbeddedScard:
             reader = self._readers.get(reader_name) or self._unplugged[reader_name]
             if reader.chip is not None:
                 raise ValueError(f"there is a card in {reader_name}")
-            reader.chip = chip
-            reader.power_on()
-            reader.counter += 1
+            reader.fill(chip)
             self._changed.notify_all()
 
     def remove(self, reader_name: str) -> None:
         """Pull the card out, at any moment, from any thread (from the card's own code, too); nothing if empty."""
         with self._changed:
             reader = self._readers.get(reader_name) or self._unplugged[reader_name]
-            chip, reader.chip = reader.chip, None
-            if chip is None:
-                return
-            reader.counter += 1
-            reader.powered = False
-            if not reader.exchanging:
-                chip.power_off()
+            reader.empty()
             self._changed.notify_all()
+
+    def swap(self, reader_name: str, chip: Chip) -> None:
+        """Another card in its place, faster than any wait can see the slot empty; otherwise as `remove`."""
+        with self._changed:
+            reader = self._readers.get(reader_name) or self._unplugged[reader_name]
+            reader.empty()
+            reader.fill(chip)
+            self._changed.notify_all()
+
+    def reset_by_other(self, reader_name: str) -> None:
+        """Another program resets the card, when the command that is under way has ended."""
+        with self._changed:
+            reader = self._readers[reader_name]
+            reader.reset_wanted = True
+            if not reader.exchanging:
+                reader.reset()
 
     def unplug(self, reader_name: str) -> None:
         """Pull the reader's cable; a card stays in it, without power."""
@@ -230,6 +240,7 @@ class EmbeddedScard:
             number = next(self._numbers)
             self._handles[number] = _Handle(context, slot, slot.counter)
             slot.handle = number
+            slot.handle_reset = False
             self._changed.notify_all()
             return SUCCESS, (number, int(chosen))
 
@@ -246,18 +257,21 @@ class EmbeddedScard:
             chip = reader.chip
             if chip is None or reader.counter != handle.counter:
                 return REMOVED_CARD, b""
+            if reader.handle_reset:
+                return RESET_CARD, b""
 
             def gone() -> bool:
                 return reader.counter != handle.counter or self._service != service
 
             self._changed.wait_for(lambda: not reader.hanging or gone())
             reader.exchanging = True
+            insertion = reader.insertion
         answer = b""
         try:
             if not gone():
                 answer = chip.transmit(command)
         except CardGoneError:
-            self.remove(reader.name)
+            self._card_left(reader.name, insertion)
         except CardHangsError:
             with self._changed:
                 self._changed.wait_for(gone)
@@ -267,8 +281,12 @@ class EmbeddedScard:
                 current = self._readers.get(reader.name)
                 if gone() and (current is None or current.chip is not chip):
                     chip.power_off()
+                if reader.reset_wanted:
+                    reader.reset()
         if self._service != service:
             return COMM_ERROR, b""
+        if current is not reader:
+            return READER_UNAVAILABLE, b""
         return SUCCESS, b"" if gone() else answer
 
     def disconnect(self, card: int, disposition: Disposition) -> tuple[int, None]:
@@ -282,6 +300,13 @@ class EmbeddedScard:
 
     def access_denied(self) -> bool:
         return False
+
+    def _card_left(self, reader_name: str, insertion: int) -> None:
+        """It left by itself, unless a hand was faster and it is in again."""
+        with self._changed:
+            reader = self._readers.get(reader_name) or self._unplugged[reader_name]
+            if reader.insertion == insertion:
+                self.remove(reader_name)
 
     def _refusal(self, context: int) -> int:
         """SUCCESS, or why this context cannot be used."""

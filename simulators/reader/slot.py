@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from kiosk.card.atr import ATR_MAX_BYTES, AtrError, parse_atr
 from kiosk.hardware.pcsc.api import CardProtocol, Disposition, ReaderSnapshot, ReaderState
@@ -25,6 +26,9 @@ class Chip(Protocol):
         ...
 
 
+_insertions: Final = itertools.count(1)
+
+
 @dataclass(slots=True, eq=False)
 class Slot:
     """Guarded by the service's lock. `counter` also tells one insertion from another."""
@@ -32,6 +36,7 @@ class Slot:
     name: str
     chip: Chip | None = None
     atr: bytes = b""
+    insertion: int = 0  # of the card, whatever becomes of reader and service meanwhile
     counter: int = 0
     powered: bool = False
     handle: int | None = None
@@ -39,6 +44,8 @@ class Slot:
     held: bool = False  # by another program, EXCLUSIVE
     locked: bool = False  # by another program's transaction: connecting waits
     hanging: bool = False  # the driver does not come back from a command
+    reset_wanted: bool = False  # by another program
+    handle_reset: bool = False  # the connection has to hear of that reset
 
     @property
     def mute(self) -> bool:
@@ -81,6 +88,29 @@ class Slot:
             self.chip.power_off()
         self.powered = False
 
+    def fill(self, chip: Chip) -> None:
+        """A card is put in."""
+        self.chip, self.insertion = chip, next(_insertions)
+        self.power_on()
+        self.counter += 1
+
+    def empty(self) -> None:
+        """The card is pulled out; in the middle of a command it loses its power when that ends."""
+        chip, self.chip = self.chip, None
+        if chip is None:
+            return
+        self.counter += 1
+        self.powered = False
+        if not self.exchanging:
+            chip.power_off()
+
+    def reset(self) -> None:
+        """The warm reset that another program wanted; nothing without a card under power."""
+        self.reset_wanted = False
+        if self.chip is not None and self.powered:
+            self.atr = self.chip.power_on(False)
+            self.handle_reset = self.handle is not None
+
     def end(self, disposition: Disposition) -> None:
         """What a disconnection does to the card."""
         if self.chip is None or not self.powered:
@@ -100,6 +130,6 @@ class Slot:
 
     def fresh(self) -> Slot:
         """The same slot as a service sees it for the first time."""
-        slot = Slot(self.name, self.chip)
+        slot = Slot(self.name, self.chip, insertion=self.insertion)
         slot.power_on()
         return slot

@@ -1,20 +1,16 @@
-"""Planned faults: what each does to the card, and what a bad plan is told."""
+"""Planned faults: what each does to the card, alone and with others."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-from pathlib import Path
-from typing import Any
+import itertools
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from simulators.card import CardGoneError, CardHangsError, FaultKind, PlannedFault, SimulatedCard, open_persona
 from simulators.card.card import MUTE_ATR
 from simulators.card.chip import BareChip
-from simulators.card.faults import MAX_PLAN_BYTES, FaultPlanError, load_plan, parse_plan
+from simulators.card.faults import HANDED_KINDS, READER_KINDS, Due, FaultPlan
 from simulators.card.scp03 import Answer
 from tests.simulators.card.driver import SELECT_VITALE, Driver, outdated
 
@@ -117,73 +113,148 @@ def test_ins_counts_only_that_instruction() -> None:
     assert driver.raw("00B0940001") == "C39000"
 
 
-GOOD: list[dict[str, Any]] = [
-    {"kind": "removed_before", "at": 3},
-    {"kind": "removed_after", "at": 1, "ins": "d6"},
-    {"kind": "wrong_sw", "at": 1, "ins": "D6", "sw": "6f00"},
-    {"kind": "hang", "at": 7},
-    {"kind": "delay", "at": 2, "delay_ms": 500},
-    {"kind": "torn_write", "at": 4},
-    {"kind": "mute"},
-]
+@pytest.mark.parametrize(("keep_bytes", "answer"), [(1, "c3"), (2, "c31f"), (3, "c31f80"), (99, "c31f809000")])
+def test_truncated_answer_of_a_command_that_was_executed(keep_bytes: int, answer: str) -> None:
+    card = _planned(PlannedFault(FaultKind.TRUNCATED, at=2, keep_bytes=keep_bytes))
+    assert card.transmit(SELECT_VITALE) == b"\x90\x00"
+    assert card.transmit(bytes.fromhex("00B0940003")).hex() == answer
+    assert card.transmit(bytes.fromhex("00B0000101")).hex() == "1f9000"  # the file was selected by it
 
 
-def test_plan_file(tmp_path: Path) -> None:
-    path = tmp_path / "plan.json"
-    path.write_text(json.dumps({"faults": GOOD}))
-    plan = load_plan(path)
-    assert isinstance(plan, tuple)
-    assert {fault.kind for fault in plan} == set(FaultKind)
-    assert plan[2] == PlannedFault(FaultKind.WRONG_SW, 1, 0xD6, 0x6F00)
-    assert plan[4].delay_ms == 500
+def test_jitter_and_repetition_come_from_the_seed() -> None:
+    def waits(seed: int) -> list[float]:
+        waited: list[float] = []
+        card = SimulatedCard(b"\x3b\x00", BareChip(), wait=waited.append)
+        card.plan([PlannedFault(FaultKind.DELAY, at=2, delay_ms=100, jitter_ms=50, times=3)], seed=seed)
+        card.power_on()
+        assert [card.transmit(READ) for _ in range(6)] == [b"\x6d\x00"] * 6
+        return waited
+
+    assert len(waits(1)) == 3
+    assert all(0.1 <= waited_s <= 0.15 for waited_s in waits(1))
+    assert len(set(waits(1))) == 3
+    assert waits(1) == waits(1) != waits(2)
 
 
-BAD: list[tuple[Any, str, str]] = [
-    ([], "$", "one list 'faults'"),
-    ({}, "$", "one list 'faults'"),
-    ({"faults": {}}, "$", "one list 'faults'"),
-    ({"faults": [], "more": 1}, "$", "one list 'faults'"),
-    ({"faults": [GOOD[0]] * 65}, "$.faults", "at most 64"),
-    ({"faults": [1]}, "$.faults[0]", "object expected"),
-    ({"faults": [GOOD[0], {"kind": "melt"}]}, "$.faults[1].kind", "one of removed_before"),
-    ({"faults": [{"kind": ["mute"]}]}, "$.faults[0].kind", "one of removed_before"),
-    ({"faults": [{"kind": "hang"}]}, "$.faults[0].at", "missing"),
-    ({"faults": [{"kind": "hang", "at": 0}]}, "$.faults[0].at", "from 1 to"),
-    ({"faults": [{"kind": "hang", "at": True}]}, "$.faults[0].at", "from 1 to"),
-    ({"faults": [{"kind": "hang", "at": 1, "sw": "6f00"}]}, "$.faults[0].sw", "not a field of hang"),
-    ({"faults": [{"kind": "mute", "at": 1}]}, "$.faults[0].at", "not a field of mute"),
-    ({"faults": [{"kind": "wrong_sw", "at": 1}]}, "$.faults[0].sw", "missing"),
-    ({"faults": [{"kind": "wrong_sw", "at": 1, "sw": "6f0"}]}, "$.faults[0].sw", "4 hexadecimal"),
-    ({"faults": [{"kind": "hang", "at": 1, "ins": 0xD6}]}, "$.faults[0].ins", "2 hexadecimal"),
-    ({"faults": [{"kind": "delay", "at": 1, "delay_ms": 600_001}]}, "$.faults[0].delay_ms", "from 1 to 600000"),
-]
+def test_warm_atr_until_the_power_goes() -> None:
+    card = _planned(PlannedFault(FaultKind.WARM_ATR, atr=b"\x3b\x00"))
+    cold = card.atr
+    assert card.power_on(cold=False) == card.atr == b"\x3b\x00"
+    assert card.transmit(SELECT_VITALE) == b"\x90\x00"
+    assert card.power_on() == card.atr == cold
+    card.power_on(cold=False)
+    card.power_off()
+    assert card.atr == cold
 
 
-@pytest.mark.parametrize(("document", "path", "cause"), BAD)
-def test_bad_plan(document: Any, path: str, cause: str) -> None:
-    error = parse_plan(json.dumps(document).encode(), "plan.json")
-    assert isinstance(error, FaultPlanError)
-    assert (error.file, error.path) == ("plan.json", path)
-    assert cause in str(error)
+def _vanishings(seed: int) -> tuple[list[int], list[float]]:
+    """APDUs answered before each vanishing of a flaky contact, and the seconds of each."""
+    away: list[Due] = []
+    card = open_persona("outdated")
+    card.plan([PlannedFault(FaultKind.FLAKY, at=5, times=4, for_ms=800)], seed=seed, act=away.append)
+    answered = [0]
+    for _ in range(40):
+        card.power_on()
+        try:
+            card.transmit(READ)
+            answered[-1] += 1
+        except CardGoneError:
+            assert card.vanished
+            answered.append(0)
+    return answered, [due.seconds for due in away]
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff", b"[" * 10_000, b" " * (MAX_PLAN_BYTES + 1)])
-def test_plan_that_is_no_json(raw: bytes) -> None:
-    assert isinstance(parse_plan(raw, "plan.json"), FaultPlanError)
+def test_flaky_contact_vanishes_so_often_in_so_long_and_as_the_seed_says() -> None:
+    answered, away_s = _vanishings(3)
+    assert len(away_s) == 4
+    assert answered[0] == 4
+    assert all(count < 5 for count in answered[:4])
+    assert sum(answered) == 36
+    assert 0 < sum(away_s) <= 0.8
+    assert _vanishings(3) == (answered, away_s) != _vanishings(4)
 
 
-def test_missing_plan(tmp_path: Path) -> None:
-    error = load_plan(tmp_path / "absent.json")
-    assert isinstance(error, FaultPlanError)
-    assert str(tmp_path) not in str(error)
+def test_what_needs_a_hand_is_told_to_it_in_the_middle_of_the_apdu() -> None:
+    for kind in HANDED_KINDS:
+        told: list[tuple[FaultKind, bool]] = []
+        card = open_persona("outdated")
+        card.plan(
+            [PlannedFault(kind, at=1, persona="torn")],
+            act=lambda due, card=card, told=told: told.append((due.fault.kind, card.vanished)),  # type: ignore[misc]  # defaults bind the loop
+        )
+        card.power_on()
+        with contextlib.suppress(CardGoneError):
+            assert card.transmit(SELECT_VITALE) == b"\x90\x00"
+        assert told == [(kind, kind not in READER_KINDS)]
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
-ENTRIES = st.dictionaries(st.sampled_from(["kind", "at", "ins", "sw", "delay_ms", "x"]), VALUES)
+@pytest.mark.parametrize("kind", sorted(READER_KINDS))
+def test_a_fault_of_the_reader_without_a_hand_is_a_mistake(kind: FaultKind) -> None:
+    with pytest.raises(ValueError, match="nobody is there"):
+        open_persona("outdated", faults=[PlannedFault(kind)])
 
 
-@settings(max_examples=100, deadline=None)
-@given(entry=ENTRIES, kind=st.sampled_from(FaultKind))
-def test_any_entry_is_a_fault_or_one_error(entry: dict[str, Any], kind: FaultKind) -> None:
-    for candidate in (entry, {**entry, "kind": kind}):
-        assert isinstance(parse_plan(json.dumps({"faults": [candidate]}).encode(), "any"), tuple | FaultPlanError)
+PAIRED = sorted(set(FaultKind) - {FaultKind.MUTE, FaultKind.WARM_ATR})
+
+
+def _outcome(*kinds: FaultKind) -> tuple[list[str], list[str], list[str], str]:
+    """Of one write and a read after it: what came of each, waits, what the hand was told, image."""
+    driver = outdated()
+    host = driver.session()
+    told: list[str] = []
+    waited: list[str] = []
+    card = driver.card
+    card._wait = lambda seconds: waited.append(f"{seconds:g}")
+    faults = [PlannedFault(kind, at=1, sw=0x6F00, delay_ms=10, for_ms=40, byte=0, persona="torn") for kind in kinds]
+    card.plan(faults, act=lambda due: told.append(due.fault.kind))
+    results = []
+    for apdu in (host.wrap(0xD6, 0x93, 0, b"\x01" * 64)[:-1], READ):
+        try:
+            results.append(card.transmit(apdu).hex()[-4:])
+        except (CardGoneError, CardHangsError) as error:
+            results.append(type(error).__name__)
+    return results, waited, told, card.digest()
+
+
+ALONE = {kind: _outcome(kind) for kind in PAIRED}
+STOPS = {FaultKind.REMOVED_BEFORE, FaultKind.FLAKY, FaultKind.SWAPPED, FaultKind.HANG}
+IN_WRITE = {FaultKind.REMOVED_IN_WRITE, FaultKind.TORN_WRITE}
+
+
+@pytest.mark.parametrize(("first", "second"), [*itertools.combinations(PAIRED, 2)])
+def test_two_faults_at_one_apdu(first: FaultKind, second: FaultKind) -> None:
+    """Delays show always; what stops the command leaves nothing for the other; the rest adds up."""
+    for kinds in ((first, second), (second, first)):
+        results, waited, told, image = _outcome(*kinds)
+        assert waited == (["0.01"] if FaultKind.DELAY in kinds else [])
+        stopped = next((kind for kind in kinds if kind in STOPS), None)
+        torn = FaultKind.WRONG_SW not in kinds and bool(IN_WRITE & set(kinds))
+        if stopped is not None:
+            assert results == ALONE[stopped][0]
+            assert told == ALONE[stopped][2]
+            assert image == ALONE[FaultKind.REMOVED_BEFORE][3]
+        elif torn:
+            assert results == ALONE[FaultKind.TORN_WRITE][0]
+            assert told == []
+            assert image == ALONE[FaultKind.TORN_WRITE][3]
+        else:
+            assert set(told) == {kind for kind in kinds if kind in READER_KINDS}
+            removed = FaultKind.REMOVED_AFTER in kinds
+            assert results[0] == ("CardGoneError" if removed else _seen(kinds))
+            executed = FaultKind.WRONG_SW not in kinds
+            assert image == ALONE[FaultKind.REMOVED_AFTER if executed else FaultKind.WRONG_SW][3]
+
+
+def _seen(kinds: tuple[FaultKind, ...]) -> str:
+    """What leaves the card: a wrong status word may be cut short as well."""
+    if set(kinds) == {FaultKind.WRONG_SW, FaultKind.TRUNCATED}:
+        return "6f"
+    changed = (kind for kind in kinds if kind in (FaultKind.TRUNCATED, FaultKind.WRONG_SW))
+    return ALONE[next(changed, kinds[0])][0][0]
+
+
+def test_counting_is_the_same_whatever_is_due() -> None:
+    plan = FaultPlan.of([PlannedFault(FaultKind.HANG, at=2), PlannedFault(FaultKind.WRONG_SW, at=2)])
+    assert plan.at_apdu(READ) == ()
+    assert [due.fault.kind for due in plan.at_apdu(READ)] == [FaultKind.HANG, FaultKind.WRONG_SW]
+    assert plan.at_apdu(READ) == ()
