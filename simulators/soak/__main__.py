@@ -1,4 +1,4 @@
-"""Command line of the soak: `python -m simulators.soak [--visits N] [--seed S] [--only VISIT]`."""
+"""Command line: the soak (`[--visits N] [--seed S] [--only VISIT]`), and `drill [--every N] [--only CASE]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-from simulators.soak.run import soak
+from simulators.soak.drill import DrillReport, drill
+from simulators.soak.run import Report, soak
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,9 +16,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--visits", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, metavar="VISIT", help="this visit alone, as it was")
+    drilling = parser.add_subparsers(dest="command").add_parser("drill", help="the card-tear drill")
+    drilling.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th case")
+    drilling.add_argument("--only", type=int, metavar="CASE", help="this case alone")
     options = parser.parse_args(arguments)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    report = soak(options.visits, options.seed, only=options.only)
+    report: Report | DrillReport
+    if options.command == "drill":
+        report = drill(every=options.every, only=options.only)
+    else:
+        report = soak(options.visits, options.seed, only=options.only)
     report.print(sys.stdout)
     return 1 if report.violations else 0
 

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -114,7 +115,7 @@ async def _serve(data: DataDir, database: Callable[[], Database]) -> None:
     def answer() -> None:
         for line in sys.stdin:
             request = json.loads(line)
-            result = database().run(lambda connection, request=request: perform(connection, request))
+            result = database().run(partial(perform, request=request))
             print(json.dumps(result), flush=True)
 
     def on_ready(ready: Ready) -> None:

@@ -17,8 +17,8 @@ def untrue(state: State, truth: Truth) -> Iterator[str]:
     step = state.step
     if isinstance(step, Attract | OutOfService) and step.notice is not None:
         yield from _notice(step.notice, truth)
-    if isinstance(step, Attract):
-        return
+    if isinstance(step, Attract) or (isinstance(step, OutOfService) and not step.card_in_slot):
+        return  # no card is spoken of
     yield from _safety(card_safety(state), truth)
     if isinstance(step, Result):
         yield from _outcome(step.outcome, truth)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 import tempfile
@@ -14,19 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from kiosk.journal.catalogue import shipped_catalogue
-from kiosk.journal.journal import verify
-from kiosk.store.transaction import Transaction
 from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
 from simulators.personas import load
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows
 from simulators.soak.audience import StuckError
-from simulators.soak.card import WatchedCard, watched
+from simulators.soak.card import watched
 from simulators.soak.centre import CentreProcess
-from simulators.soak.judge import left_behind
+from simulators.soak.ledger import compared
 from simulators.soak.plan import PERSONAS, Goal, Kind, Plan, plan_of
 from simulators.soak.rig import Rig, Roll, enrolled, running
+from simulators.soak.settle import settle
 from simulators.soak.walk import Walk
 
 WARM_UP_VISITS = 100
@@ -139,23 +136,6 @@ def _visit(rig: Rig, plan: Plan, tag: str, report: Report) -> list[str]:
     return walk.violations + problems
 
 
-def settle(rig: Rig, card: WatchedCard) -> list[str]:
-    """Put the card back with everything in service if there is something to finish; then all must be well."""
-    if card.serial is None:
-        return []
-    truth, books = card.truth(), rig.centre.ask("books", serial=card.serial)
-    problems: list[str] = []
-    if truth.unfinished or not card.holds(books["content"]):
-        again = Walk(rig, Plan(card.persona.name, (Goal.UPDATE,), Kind.NONE), card)
-        again.run()
-        rig.audience.wait(lambda state: not state.running, "the relay's last word")
-        again.judge_again()
-        problems += again.violations
-        rig.ready_for_a_visit()
-        books = rig.centre.ask("books", serial=card.serial)
-    return problems + list(left_behind(rig.audience.state, card, books))
-
-
 def _measured(rig: Rig) -> Size:
     """After a visit without a fault, so that pools and caches are as warm at each measurement."""
     rig.centre.ask("reset", persona=PLAIN_VISIT.persona, tag=f"{time.monotonic_ns():015x}")
@@ -176,19 +156,9 @@ def _measured(rig: Rig) -> Size:
 def _books(rig: Rig, report: Report, folder: Path) -> None:
     """Outbox, journal, the centre's events, growth, residue."""
     wrong = report.violations.append
-    if not rig.drained():
-        wrong("the outbox does not empty")
-    verdict = rig.in_store(verify)
-    if not verdict.ok:
-        wrong(f"the journal does not verify: {verdict.reason}")
-    recorded: Counter[str] = rig.in_store(_recorded)
-    told = rig.centre.ask("events")
-    applied = Counter(told["facts"])
-    report.events_recorded = recorded.total()
-    report.events_lost = (recorded - applied).total()
-    report.events_doubled = (applied - recorded).total()
-    if report.events_lost or report.events_doubled or told["gaps"]:
-        wrong(f"events: {report.events_lost} lost, {report.events_doubled} doubled, {told['gaps']} gaps")
+    ledger = compared(rig)
+    report.violations += ledger.violations
+    report.events_recorded, report.events_lost, report.events_doubled = ledger.recorded, ledger.lost, ledger.doubled
     if report.before is not None and report.after is not None:
         if report.after.memory_bytes > report.before.memory_bytes * (1 + GROWTH_LIMIT):
             wrong("memory has grown")
@@ -198,19 +168,6 @@ def _books(rig: Rig, report: Report, folder: Path) -> None:
             wrong("descriptors have grown")
     for place in _residue(rig, folder):
         wrong(f"residue: {place}")
-
-
-def _recorded(tx: Transaction) -> Counter[str]:
-    """The journal's facts that the centre must know, as `books` counts them."""
-    catalogue = shipped_catalogue().events
-    facts: Counter[str] = Counter()
-    for kind, pseudonym, fields in tx.execute("SELECT type, pseudonym, fields FROM journal"):
-        if catalogue[str(kind)].upload:
-            body = json.loads(str(fields))
-            if pseudonym is not None:
-                body["pseudonym"] = pseudonym
-            facts[f"{kind} {json.dumps(body, sort_keys=True)}"] += 1
-    return facts
 
 
 def _residue(rig: Rig, folder: Path) -> list[str]:

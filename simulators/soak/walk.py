@@ -39,7 +39,7 @@ from simulators.printer.engine import PrinterFault
 from simulators.soak import network
 from simulators.soak.card import Point, Side, WatchedCard, watched
 from simulators.soak.judge import untrue
-from simulators.soak.plan import AT_PAGE, Goal, Kind, Plan
+from simulators.soak.plan import AT_PAGE, Kind, Plan
 from simulators.soak.rig import Rig
 
 MAX_TURNS = 80
@@ -258,6 +258,7 @@ class Walk:
         self._returns += 1
         if step.other_card:
             self._rig.remove()
+            self._current = self._own  # what is said from now on is about the card that is awaited
         elif not self._plan.comes_back or self._returns > MAX_RETURNS:
             self._rig.let_pass(state.policy.interrupted_s + 1)
         elif self._plan.another_first and self._returns == 1:
