@@ -171,6 +171,7 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
     match step:
         case OutOfService():
             turn.go(replace(step, card_in_slot=False, notice=notice))
+            _settle(turn)  # what closed the kiosk may be over
         case Updating() if safety is CardSafety.UNFINISHED:
             await_card(turn)
         case Interrupted() | Reading() | CardProblem() if member is not None and member.awaited_until_s is not None:

@@ -255,6 +255,12 @@ def test_a_card_put_in_while_reading_the_guide_of_a_closed_kiosk_is_asked_back()
     assert not any(isinstance(effect, ReadCard) for effect in visit.asked)
 
 
+def test_a_kiosk_that_recovers_under_a_card_opens_when_the_card_leaves() -> None:
+    visit = Visit().tell(ev.RecordFailed(0, Fault(Cause.STORE_FAILED))).insert().tell(ev.StoreReady())
+    assert visit.page == "outOfService"
+    assert visit.remove().page == "attract"
+
+
 def test_a_store_that_never_opened_is_said_at_once() -> None:
     visit = Visit().tell(ev.RecordFailed(0, Fault(Cause.STORE_FAILED)))
     assert (visit.page, visit.shown.fault.cause) == ("outOfService", Cause.STORE_FAILED)
