@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simulators.card.card import MUTE_ATR, SimulatedCard
 from simulators.card.challenges import Challenges
-from simulators.card.chip import BareChip
+from simulators.card.chip import BareChip, speaks_t1
 from simulators.card.commands import INSTRUCTIONS
 from simulators.card.content import file_system
 from simulators.card.faults import CardGoneError, CardHangsError, FaultKind, PlannedFault
@@ -23,6 +23,7 @@ from simulators.card.pin import Pin
 from simulators.card.staff_authority import authority_certificate, staff_key
 from simulators.card.staff_chip import StaffChip
 from simulators.card.staff_content import staff_files
+from simulators.card.stored_keys import StoredKeys
 from simulators.card.vitale_chip import VitaleChip
 from simulators.personas import Persona, StaffIdentity, load
 
@@ -91,8 +92,15 @@ def build_card(
 ) -> SimulatedCard:
     """A Vitale 2 from its parts."""
     challenges = Challenges(challenge_seed)
+    keys = StoredKeys(key_set(serial), files, image)
     chip = VitaleChip(
-        files, image, serial=serial, keys=key_set(serial), challenges=challenges, instructions=INSTRUCTIONS
+        files,
+        image,
+        serial=serial,
+        keys=keys,
+        challenges=challenges,
+        instructions=INSTRUCTIONS,
+        block_protocol=speaks_t1(atr),
     )
     return SimulatedCard(atr, chip, image=image, challenges=challenges, faults=faults)
 

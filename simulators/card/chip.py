@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from kiosk.card.apdu import CommandApdu
+from kiosk.card.atr import Atr, parse_atr
 from simulators.card.class_byte import INTERINDUSTRY, ClassByte
 
 INS_SELECT: Final = 0xA4
@@ -26,6 +27,12 @@ class Reply:
 
     sw: int
     data: bytes = field(default=b"", repr=False)
+
+
+def speaks_t1(atr: bytes) -> bool:
+    """Whether a card with this ATR speaks T=1; cards here offer one protocol, as some services choose the last."""
+    parsed = parse_atr(atr)
+    return isinstance(parsed, Atr) and 1 in parsed.protocols
 
 
 class Chip(Protocol):

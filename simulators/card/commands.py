@@ -1,7 +1,8 @@
 """The commands of the simulated Vitale 2 (ISO/IEC 7816-4 §11, SCP03): one row each in `INSTRUCTIONS`.
 
 Each handler sees a plain command whose parameters and lengths are right, and does the last two checks of the order:
-security status, then data and files.
+security status, then data and files. What a Vitale has not is 6D00: VERIFY and CHANGE REFERENCE DATA, since there is no
+PIN, and MANAGE CHANNEL, since there is one channel (CLA of any other: 6881).
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from simulators.card import file_commands, scp03
 from simulators.card.chip import INS_SELECT, SW_OK, RefusedError, Reply
 from simulators.card.class_byte import INTERINDUSTRY, PROPRIETARY
 from simulators.card.secure_channel import LEVELS, Handshake
+from simulators.card.stored_keys import MAX_KVN
 from simulators.card.vitale_chip import Instruction, VitaleChip
 
 INS_UPDATE_BINARY: Final = 0xD6
+INS_PUT_KEY: Final = 0xD8
+_THREE_KEYS_FROM_THE_FIRST: Final = 0x81
 
 
 def _update_binary(chip: VitaleChip, command: CommandApdu, protected: bool) -> Reply:
@@ -59,6 +63,17 @@ def _external_authenticate(chip: VitaleChip, command: CommandApdu, _protected: b
         raise RefusedError(channel)
     chip.channel = channel
     return Reply(SW_OK)
+
+
+def _put_key(chip: VitaleChip, command: CommandApdu, _protected: bool) -> Reply:
+    """Replace the one key set; the session under the old keys goes on. P1 00 would add a second: no room."""
+    if chip.channel is None or chip.channel.level != scp03.LEVEL_FULL:
+        raise RefusedError(0x6982)
+    if command.p1 == 0:
+        raise RefusedError(0x6A84)
+    if command.p1 != chip.keys.kvn:
+        raise RefusedError(0x6A88)
+    return Reply(SW_OK, chip.stored_keys.put(command.data))
 
 
 _ISO: Final = frozenset({INTERINDUSTRY})
@@ -108,5 +123,12 @@ INSTRUCTIONS: Final[Mapping[int, Instruction]] = {
         lengths=lambda command: len(command.data) == scp03.CRYPTOGRAM_BYTES + scp03.MAC_BYTES,
         run=_external_authenticate,
         opens_session=True,
+    ),
+    INS_PUT_KEY: Instruction(
+        plain=_NEITHER,
+        protected=_GLOBAL_PLATFORM,
+        parameters=lambda p1, p2: p1 <= MAX_KVN and p2 == _THREE_KEYS_FROM_THE_FIRST,
+        lengths=lambda command: bool(command.data),
+        run=_put_key,
     ),
 }

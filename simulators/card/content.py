@@ -9,6 +9,7 @@ from kiosk.card import layout
 from kiosk.card.tlv import build_tlv
 from kiosk.card.values import Beneficiary, Exemption, Organisation, RightsPeriod
 from simulators.card.files import FID_MF, Df, Ef, FileSystem
+from simulators.card.stored_keys import key_file
 from simulators.personas import ChipIdentity, Order
 
 FID_VITALE: Final = 0x3F10  # ours
@@ -39,6 +40,7 @@ def file_system(chip: ChipIdentity, orders: tuple[Order, ...]) -> FileSystem:
         FID_VITALE,
         layout.AID_VITALE,
         (
+            key_file(),
             Ef(layout.EF_POINTERS, _SFI_POINTERS, _pointers()),
             _sim(layout.SIM_BENEFICIARIES, _beneficiaries(chip)),
             _sim(layout.SIM_ORGANISATION, organisation),

@@ -2,8 +2,8 @@
 
 Layout: one 64-byte header (magic, digest of what identifies the card), then each EF in whole pages of 64 bytes. A page
 is the unit of writing, as on a chip: erased whole, then programmed. A write that ends in the middle leaves the pages
-before it programmed, and of its own page as much as was. Transaction flag and PIN counter are written by way of a
-backup page, as chips do for what must not tear: they are old until they are new. With a file behind it, a page is on
+before it programmed, and of its own page as much as was. Transaction flag, PIN counter and keys are written by way of
+a backup page, as chips do for what must not tear: they are old until they are new. With a file behind it, a page is on
 disk before the answer leaves.
 """
 
@@ -23,8 +23,6 @@ from simulators.card.files import Ef, FileSystem
 
 _MAGIC: Final = b"FICTION VITALE 1"
 ERASED: Final = b"\xff"
-BACKED_UP_FIDS: Final = frozenset({SIM_STATE[1], 0x0011})
-"""Files of one page that a tear leaves entirely old: the transaction flag's, and the counter of a PIN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Image:
             tear = self.at_page(done, len(part))
             self.pages_written += 1
             if tear is not None:
-                if ef.fid not in BACKED_UP_FIDS:
+                if not _is_backed_up(ef):
                     self._tear(position, part, tear)
                 raise CardGoneError
             self._store(position, part)
@@ -151,6 +149,11 @@ def replace_file(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _is_backed_up(ef: Ef) -> bool:
+    """Files of one page that a tear leaves entirely old: the transaction flag's, and the chip's own (counter, keys)."""
+    return ef.internal or ef.fid == SIM_STATE[1]
 
 
 def _header(files: FileSystem) -> bytes:

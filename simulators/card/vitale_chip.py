@@ -30,6 +30,7 @@ from simulators.card.files import Df, Ef, FileSystem
 from simulators.card.image import Image
 from simulators.card.keys import KeySet
 from simulators.card.secure_channel import CardChannel, Handshake
+from simulators.card.stored_keys import StoredKeys
 
 MAX_CHAINED_BYTES: Final = 4096
 _SM_BIT: Final = 0x04
@@ -65,7 +66,7 @@ class VitaleChip:
         image: Image,
         *,
         serial: str,
-        keys: KeySet,
+        keys: StoredKeys,
         challenges: Challenges,
         instructions: Mapping[int, Instruction],
         block_protocol: bool = False,
@@ -74,7 +75,7 @@ class VitaleChip:
         self.files = files
         self.image = image
         self.serial = serial.encode("ascii")
-        self.keys = keys
+        self.stored_keys = keys
         self.challenges = challenges
         self.block_protocol = block_protocol
         self._instructions = instructions
@@ -111,6 +112,11 @@ class VitaleChip:
         """Neither session nor handshake."""
         self.channel = None
         self.handshake = None
+
+    @property
+    def keys(self) -> KeySet:
+        """What the next session is opened with."""
+        return self.stored_keys.get()
 
     @property
     def in_vitale(self) -> bool:

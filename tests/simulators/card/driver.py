@@ -56,7 +56,7 @@ def outdated() -> Driver:
     return Driver(card)
 
 
-def card_with_large_file(size_bytes: int = 4096) -> SimulatedCard:
+def card_with_large_file(size_bytes: int = 4096, atr: bytes = ATR) -> SimulatedCard:
     """Persona `outdated` with one more writable file, to move more bytes than a Vitale's files hold."""
     persona = load("outdated")
     assert persona.card.chip is not None
@@ -66,4 +66,4 @@ def card_with_large_file(size_bytes: int = 4096) -> SimulatedCard:
     large = Ef(0x2015, TEST_SFI, bytes(size_bytes), writable=True)
     grown = Df(vitale.fid, vitale.aid, (*vitale.children, large))
     files = FileSystem(Df(tree.mf.fid, tree.mf.aid, (directory, serial, grown)))
-    return build_card(ATR, files, Image(files), SERIAL)
+    return build_card(atr, files, Image(files), SERIAL)

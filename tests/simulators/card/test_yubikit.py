@@ -3,14 +3,21 @@ status word of EXTERNAL AUTHENTICATE, so each test sends a protected command aft
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from yubikit.core import TRANSPORT, Version
 from yubikit.core.smartcard import ApduError, ApduFormat, SmartCardConnection, SmartCardProtocol
 from yubikit.core.smartcard.scp import KeyRef, Scp03KeyParams, ScpKid, StaticKeys
+from yubikit.securitydomain import SecurityDomainSession
 
 from kiosk.card.layout import AID_VITALE
-from simulators.card import SimulatedCard, key_set
-from tests.simulators.card.driver import SERIAL, TEST_SFI, card_with_large_file
+from simulators.card import CardGoneError, FaultKind, PlannedFault, SimulatedCard, key_set, open_persona
+from simulators.card.scp03 import Answer
+from simulators.card.stored_keys import check_value
+from tests.simulators.card.driver import SERIAL, TEST_SFI, Driver, card_with_large_file
 
 
 class Wire(SmartCardConnection):
@@ -40,10 +47,10 @@ class Wire(SmartCardConnection):
 
 
 def _connect(
-    keys: StaticKeys | None = None, *, extended: bool = False, kvn: int = 0x30
+    keys: StaticKeys | None = None, *, extended: bool = False, kvn: int = 0x30, card: SimulatedCard | None = None
 ) -> tuple[Wire, SmartCardProtocol]:
     ours = key_set(SERIAL)
-    wire = Wire(card_with_large_file())
+    wire = Wire(card or card_with_large_file())
     protocol = SmartCardProtocol(wire)
     protocol.select(AID_VITALE)
     if extended:
@@ -159,3 +166,127 @@ def test_reset_ends_the_session() -> None:
     with pytest.raises(ApduError) as refused:
         _write(protocol, b"\x01")
     assert refused.value.sw == 0x6985
+
+
+# -- PUT KEY ----------------------------------------------------------------------------------------------------------
+
+NEW_KEY_BYTES = (b"NOUVELLE CLE ENC", b"NOUVELLE CLE MAC", b"NOUVELLE CLE DEK")
+NEW_KEYS = StaticKeys(*NEW_KEY_BYTES)
+
+
+def _security_domain(protocol: SmartCardProtocol) -> SecurityDomainSession:
+    """Its own beginning selects another application; ours keeps the session that is open."""
+    session = SecurityDomainSession.__new__(SecurityDomainSession)
+    session.protocol = protocol
+    return session
+
+
+def _put(protocol: SmartCardProtocol, kvn: int, replace_kvn: int) -> None:
+    _security_domain(protocol).put_key(KeyRef(ScpKid.SCP03, kvn), NEW_KEYS, replace_kvn)
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("kvn", [0x01, 0x30, 0x7F])
+def test_put_key_replaces_the_set_for_the_next_session_and_survives(extended: bool, kvn: int, tmp_path: Path) -> None:
+    path = tmp_path / "card.img"
+    wire, protocol = _connect(extended=extended, card=open_persona("outdated", path))
+    _put(protocol, kvn, 0x30)
+    assert path.read_bytes() == wire.card.image_bytes()
+    assert len(protocol.send_apdu(0x00, 0xB0, 0x94, 0)) == 64  # the session under the old keys goes on
+    for card in (wire.card, open_persona("outdated", path)):
+        _, again = _connect(NEW_KEYS, kvn=kvn, card=card)
+        assert len(again.send_apdu(0x00, 0xB0, 0x94, 0)) == 64
+        with pytest.raises(ValueError, match="Incorrect SCP parameters"):
+            _connect(kvn=0, card=card)
+
+
+def test_put_key_twice_uses_the_new_dek() -> None:
+    wire, protocol = _connect()
+    _put(protocol, 0x31, 0x30)
+    _, protocol = _connect(NEW_KEYS, kvn=0x31, card=wire.card)
+    _put(protocol, 0x32, 0x31)
+    _connect(NEW_KEYS, kvn=0x32, card=wire.card)
+
+
+def _data(kvn: int = 0x31) -> bytearray:
+    """Data of PUT KEY, written apart from both sides."""
+    data = bytes([kvn])
+    for key in NEW_KEY_BYTES:
+        encryptor = Cipher(AES(key_set(SERIAL).dek), modes.CBC(bytes(16))).encryptor()
+        data += b"\x88\x10" + encryptor.update(key) + b"\x03" + check_value(key)
+    return bytearray(data)
+
+
+def _spoiled(position: int) -> bytes:
+    data = _data()
+    data[position] ^= 0x01
+    return bytes(data)
+
+
+BAD_KEYS = [
+    # status word, P1, P2, data
+    (0x6A86, 0xFF, 0x81, b""),
+    (0x6A86, 0x30, 0x01, b""),
+    (0x6700, 0x30, 0x81, b""),
+    (0x6A84, 0x00, 0x81, b"?"),
+    (0x6A88, 0x31, 0x81, b"?"),
+    (0x6A80, 0x30, 0x81, b"?"),
+    (0x6A80, 0x30, 0x81, bytes(_data(0x00))),
+    (0x6A80, 0x30, 0x81, bytes(_data(0x80))),
+    (0x6A80, 0x30, 0x81, bytes(_data()) + b"\x00"),
+    (0x6A80, 0x30, 0x81, _spoiled(1)),
+    (0x6A80, 0x30, 0x81, _spoiled(24)),
+    (0x6A80, 0x30, 0x81, _spoiled(19)),
+    (0x9485, 0x30, 0x81, _spoiled(3)),
+    (0x9485, 0x30, 0x81, _spoiled(20)),
+    (0x9485, 0x30, 0x81, _spoiled(66)),
+]
+
+
+@pytest.mark.parametrize(
+    ("sw", "p1", "p2", "data"), BAD_KEYS, ids=[f"{row[0]:04X}-{n}" for n, row in enumerate(BAD_KEYS)]
+)
+def test_put_key_refused_changes_nothing(sw: int, p1: int, p2: int, data: bytes) -> None:
+    wire, protocol = _connect()
+    before = wire.card.digest()
+    with pytest.raises(ApduError) as refused:
+        protocol.send_apdu(0x80, 0xD8, p1, p2, data)
+    assert refused.value.sw == sw
+    assert wire.card.digest() == before
+    assert protocol.send_apdu(0x80, 0xD8, 0x30, 0x81, bytes(_data()))[:1] == b"\x31"
+
+
+def test_put_key_needs_a_session() -> None:
+    wire, _ = _connect()
+    assert Driver(wire.card).raw("80D8308100") == "6987"
+    assert Driver(wire.card).raw("00D8308100") == "6D00"
+    wire.card.power_on()
+    assert Driver(wire.card).raw("84D8308100") == "6985"
+
+
+def test_put_key_torn_leaves_the_old_set(tmp_path: Path) -> None:
+    path = tmp_path / "card.img"
+    card = open_persona("outdated", path, faults=[PlannedFault(FaultKind.TORN_WRITE, at=1)])
+    _, protocol = _connect(card=card)
+    with pytest.raises(CardGoneError):
+        _put(protocol, 0x31, 0x30)
+    _connect(card=open_persona("outdated", path))
+
+
+def test_put_key_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "card.img"
+    wire, protocol = _connect(card=open_persona("outdated", path))
+    path.unlink()
+    with pytest.raises(ApduError) as refused:
+        _put(protocol, 0x31, 0x30)
+    assert refused.value.sw == 0x6581
+    _connect(card=wire.card)
+
+
+def test_the_keys_file_is_found_by_no_command() -> None:
+    driver = Driver(card_with_large_file())
+    driver.card.power_on()
+    host = driver.session()
+    for select in ("00A4000C020010", "00A4020C020010", "00A4080C043F100010", "00A4090C020010"):
+        assert driver.raw(select) == "6A82"
+    assert host.unwrap(driver.send(host.wrap(0xD6, 0x80 | 30, 0, b"\x00"))) == Answer(b"", 0x6A82)
