@@ -21,6 +21,7 @@ from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.pseudonym import daily_key, pseudonym
+from kiosk.journal.unended import Unended, unended
 from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
@@ -98,7 +99,7 @@ class Kiosk:
             self.post(ev.RecordFailed(0, store_failed(f"{self.store.field}: {self.store.reason}")))
         if self._watch is not None:
             self._watch.start()
-        self._note("kiosk_started", {})
+        self._note_start()
         if self.background is not None:
             self.background.start()
         else:
@@ -109,6 +110,19 @@ class Kiosk:
             detail = "readers.patient is not set"
             self.post(ev.ReaderFailed(ReaderRole.PATIENT, fault_of_reader(PcscProblem.NO_READER, detail)))
         self.hub.start()
+
+    def _note_start(self) -> None:
+        """Before anything new: what the last run began and never ended (a power cut, a kill) gets its honest end."""
+        if self.facts is None or isinstance(self.store, StoreError):
+            return
+        self.store.submit(unended).add_done_callback(self._note_ends)
+
+    def _note_ends(self, found: Future[list[Unended]]) -> None:
+        if self.facts is None:
+            return
+        for end in () if found.exception() is not None else found.result():
+            self.facts.commit(end.event, end.fields, end.pseudonym)
+        self._note("kiosk_started", {})  # last: should power go in between, the ends are still found open
 
     def stop(self) -> None:
         """End every dialogue and thread: what makes events, then the visit, the store last."""

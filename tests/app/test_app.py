@@ -165,3 +165,24 @@ def test_a_store_that_stops_writing_never_keeps_the_kiosk_from_stopping(
     kiosk.stop()
     assert isinstance(kiosk.store, Store)
     assert not kiosk.store._thread.is_alive()
+
+
+def test_what_a_killed_run_began_gets_its_honest_end_at_the_next_start(tmp_path: Path, watcher: Watcher) -> None:
+    name = "a" * 32
+    killed = kiosk_at(tmp_path, watcher)
+    assert killed.facts is not None
+    assert isinstance(killed.store, Store)
+    killed.facts.commit("update_started", {"updates": 1}, name).result()
+    killed.facts.commit("ticket_queued", {"kind": "code", "duplicate": False}, name).result()
+    killed.store.close()  # nothing else is said: the process died
+    again = kiosk_at(tmp_path, watcher)
+    again.start()
+    watcher.wait(lambda state: isinstance(state.step, Attract))
+    again.stop()
+    last = kiosk_at(tmp_path, watcher)
+    assert isinstance(last.store, Store)
+    rows = last.store.submit(lambda tx: tx.execute("SELECT type, pseudonym, fields FROM journal ORDER BY seq")).result()
+    last.store.close()
+    ends = [(kind, pseudonym) for kind, pseudonym, _ in rows if str(kind).endswith("_ended")]
+    assert ends == [("update_ended", name), ("ticket_ended", name)]
+    assert [kind for kind, *_ in rows].count("kiosk_started") == 1

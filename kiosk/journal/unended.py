@@ -1,0 +1,46 @@
+"""What an earlier run of the program began and never ended: the journal does not stay silent about a power cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kiosk.journal.catalogue import FieldValue
+from kiosk.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Unended:
+    """The entry that says how something ended of which nobody knows the end."""
+
+    event: str
+    fields: Mapping[str, FieldValue]
+    pseudonym: str | None
+
+
+_ENDS: Mapping[str, tuple[str, Mapping[str, FieldValue]]] = {
+    "update_started": ("update_ended", {"outcome": "uncertain", "packages": 0, "apdus": 0, "wrote": True}),
+    "ticket_queued": ("ticket_ended", {"state": "unknown"}),
+}
+"""Beginning → its end, and what is true of an end that nobody saw: perhaps written, perhaps printed."""
+
+
+def unended(tx: Transaction) -> list[Unended]:
+    """Ends still to be written for the last run of the program. To be asked before `kiosk_started` is noted again.
+
+    An end closes the oldest open beginning of its kind; an end without a beginning (a declined update) is none.
+    """
+    ((began_seq,),) = tx.execute("SELECT coalesce(max(seq), 0) FROM journal WHERE type = 'kiosk_started'")
+    found = []
+    for begin, (end, fields) in _ENDS.items():
+        rows = tx.execute(
+            "SELECT type, pseudonym FROM journal WHERE type IN (?, ?) AND seq > ? ORDER BY seq", (begin, end, began_seq)
+        )
+        still_open: list[str | None] = []
+        for kind, name in rows:
+            if kind == begin:
+                still_open.append(None if name is None else str(name))
+            elif still_open:
+                still_open.pop(0)
+        found += [Unended(end, fields, name) for name in still_open]
+    return found
