@@ -73,6 +73,9 @@ OTHER_CARDS = {
     "vitale1": (CardKind.VITALE_1, Cause.CARD_VITALE_1),
     "bank-card": (CardKind.BANK, Cause.CARD_BANK),
     "unknown-card": (CardKind.OTHER, Cause.CARD_OTHER),
+    "pharmacist": (CardKind.PROFESSIONAL, Cause.CARD_STAFF),
+    "assistant": (CardKind.PROFESSIONAL, Cause.CARD_STAFF),
+    "technician": (CardKind.PROFESSIONAL, Cause.CARD_STAFF),
 }
 
 

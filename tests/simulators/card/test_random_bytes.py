@@ -9,7 +9,6 @@ import pytest
 
 from kiosk.card.apdu import SHORT_NE_MAX
 from kiosk.hardware.pcsc.api import CardProtocol
-from kiosk.hardware.pcsc.connection import ANY_PROTOCOL
 from simulators.card import SimulatedCard, open_card, open_persona
 from simulators.card.pin import MAX_TRIES
 from simulators.personas import load
@@ -17,6 +16,7 @@ from tests.hardware.pcsc.hands import Hands, hands, private_pcscd
 from tests.simulators.card.driver import Driver
 from tests.simulators.card.random_apdus import random_apdus
 from tests.simulators.card.test_block_protocol import ATR_T1
+from tests.simulators.reader.test_raw_contract import Client
 
 __all__ = ["hands", "private_pcscd"]
 
@@ -83,17 +83,16 @@ def _judge(name: str, card: SimulatedCard, untouched: bytes) -> None:
 @pytest.mark.parametrize("name", ["outdated", "pharmacist"])
 def test_a_thousand_apdus_through_a_reader_get_the_answers_of_a_twin(hands: Hands, name: str) -> None:
     """At least two bytes each: one alone is a control frame of the virtual reader."""
-    hands.insert(0, open_persona(name, challenge_seed=b"twin"))
     twin = open_persona(name, challenge_seed=b"twin")
     twin.power_on()
-    result, context = hands.scard.establish_context()
-    assert result == 0
+    client = Client(hands)
     try:
-        result, (card, protocol) = hands.scard.connect_exclusive(context, hands.readers[0], ANY_PROTOCOL)
-        assert (result & 0xFFFFFFFF, protocol) == (0, CardProtocol.T0)
+        empty = client.state()
+        hands.insert(0, open_persona(name, challenge_seed=b"twin"))
+        client.wait(empty, present=True)
+        result, (card, protocol) = client.connect()
+        assert (result, protocol) == (0, CardProtocol.T0)
         for apdu in random_apdus(SEED, THROUGH_A_READER, min_bytes=2):
-            answered = hands.scard.transmit(card, CardProtocol.T0, apdu)
-            assert answered == (0, twin.transmit(apdu)), apdu.hex()
+            assert hands.scard.transmit(card, CardProtocol.T0, apdu) == (0, twin.transmit(apdu)), apdu.hex()
     finally:
-        hands.scard.release_context(context)
-        hands.remove(0)
+        hands.scard.release_context(client.context)
