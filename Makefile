@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SHELL := /bin/sh
 
-.PHONY: demo test lint bench setup lock clean
+.PHONY: demo test lint bench soak setup lock clean
 
 demo: setup
 	@$(PYTHON) -m simulators demo
@@ -21,6 +21,11 @@ lint: setup
 
 bench: setup
 	@$(PYTHON) -m bench
+
+# VISITS=n and SEED=n change the soak; the drill is always the whole matrix.
+soak: setup
+	@$(PYTHON) -m simulators.soak --visits $(or $(VISITS),2000) --seed $(or $(SEED),1)
+	@$(PYTHON) -m simulators.soak drill
 
 setup:
 	@python3 tools/setup.py

@@ -37,7 +37,10 @@ class Cut:
 
 
 class Network:
-    """`before_exchange(number)` runs on the member's thread before each exchange that a member waits for."""
+    """`before_exchange(number)` runs on the member's thread before each exchange that a member waits for.
+
+    centre_gone: its process was stopped. has_cut: whether the staged cut has met an exchange.
+    """
 
     def __init__(self, clock: JumpingClock) -> None:
         self._clock = clock
@@ -45,12 +48,13 @@ class Network:
         self._cut: Cut | None = None
         self._since = 0
         self.centre_gone = False
+        self.has_cut = False
         self.before_exchange: Callable[[int], None] = lambda _number: None
 
     def cut(self, cut: Cut) -> None:
         """Stage a cut; the numbers begin again."""
         with self._lock:
-            self._cut, self._since = cut, 0
+            self._cut, self._since, self.has_cut = cut, 0, False
 
     def count_from_here(self) -> None:
         """The next exchange of the member's is number 1."""
@@ -87,6 +91,7 @@ class Network:
             if isinstance(answer, WireFailure) and self.centre_gone:
                 self._clock.pass_s(deadline_s + MARGIN_S)
             return answer
+        self.has_cut = True
         if cut.side is Side.AFTER and number == cut.at:
             send()
         if cut.lasting:

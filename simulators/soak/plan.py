@@ -23,8 +23,9 @@ PERSONAS: Mapping[str, int] = {
     "mute": 1,
 }
 """Who comes, and how often among all."""
-LAST_APDU = 24
-LAST_WRITE = 14
+LAST_APDU = 18
+LAST_READING_APDU = 30
+LAST_WRITE = 12
 LAST_PAGE = 7
 LAST_EXCHANGE = 7
 WRONG_SW = (0x6F00, 0x6581, 0x6982, 0x6985, 0x6988, 0x6A82, 0x6700)
@@ -91,6 +92,19 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.STOPPED: 3,
 }
 PRINTER_KINDS = frozenset({Kind.PAPER_OUT, Kind.PRINTER_SILENT, Kind.PRINTER_UNPLUGGED})
+ON_THE_WIRE = frozenset({Kind.ANSWER_LOST, Kind.REQUEST_LOST, Kind.NETWORK_CUT})
+IN_AN_UPDATE = frozenset(
+    {
+        Kind.PULLED_BEFORE,
+        Kind.PULLED_AFTER,
+        Kind.TORN_WRITE,
+        Kind.WRONG_SW,
+        Kind.READER_UNPLUGGED,
+        Kind.SERVICE_DOWN,
+    }
+)
+"""What needs an update to happen in."""
+WITH_ORDERS = tuple(PERSONAS)[:5]
 AT_PAGE = frozenset(
     {
         Kind.PULLED_AT_PAGE,
@@ -131,27 +145,21 @@ def plan_of(seed: int, visit: int) -> Plan:
     """The plan of this visit: the same whatever came before."""
     draw = random.Random(f"{seed}:{visit}")  # noqa: S311  a drawing that must be repeatable
     kind = draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    persona = draw.choices(list(PERSONAS), list(PERSONAS.values()))[0]
-    goals = [Goal.UPDATE] * (draw.random() < 0.85)
-    goals += [
-        goal for goal, share in ((Goal.SERIAL, 0.25), (Goal.CODE, 0.3), (Goal.GUIDE, 0.1)) if draw.random() < share
-    ]
+    updates = kind in IN_AN_UPDATE
+    names = WITH_ORDERS if updates else tuple(PERSONAS)
+    goals = [Goal.UPDATE] * (draw.random() < 0.85 or updates)
+    goals += [goal for goal, share in _OTHER_GOALS if draw.random() < share]
     if kind in PRINTER_KINDS and not {Goal.SERIAL, Goal.CODE} & set(goals):
         goals.append(Goal.SERIAL)
-    last = {Kind.TORN_WRITE: LAST_WRITE, Kind.PULLED_READING: LAST_APDU}.get(kind, LAST_APDU)
-    if kind in AT_PAGE:
-        last = LAST_PAGE
-    elif kind in (Kind.ANSWER_LOST, Kind.REQUEST_LOST, Kind.NETWORK_CUT, Kind.BACKEND_STOPPED, Kind.BACKEND_KILLED):
-        last = LAST_EXCHANGE
     return Plan(
-        persona=persona,
+        persona=draw.choices(names, [PERSONAS[name] for name in names])[0],
         goals=tuple(goals),
         kind=kind,
-        at=draw.randint(1, last),
+        at=draw.randint(1, _last(kind)),
         byte=draw.randint(0, EEPROM_PAGE_BYTES),
         sw=draw.choice(WRONG_SW),
         after_send=draw.random() < 0.5,
-        accepts=draw.random() < 0.9,
+        accepts=draw.random() < 0.9 or updates,
         tickets=kind in PRINTER_KINDS or draw.random() < 0.25,
         comes_back=draw.random() < 0.8,
         another_first=draw.random() < 0.15,
@@ -159,3 +167,18 @@ def plan_of(seed: int, visit: int) -> Plan:
         leaves_silently=draw.random() < 0.7,
         other=draw.choice(("up-to-date", "two-ribs", "bank-card")),
     )
+
+
+_OTHER_GOALS = ((Goal.SERIAL, 0.25), (Goal.CODE, 0.3), (Goal.GUIDE, 0.1))
+
+
+def _last(kind: Kind) -> int:
+    match kind:
+        case Kind.TORN_WRITE:
+            return LAST_WRITE
+        case Kind.PULLED_READING:
+            return LAST_READING_APDU
+        case Kind.ANSWER_LOST | Kind.REQUEST_LOST | Kind.NETWORK_CUT | Kind.BACKEND_STOPPED | Kind.BACKEND_KILLED:
+            return LAST_EXCHANGE
+        case _:
+            return LAST_PAGE if kind in AT_PAGE else LAST_APDU

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -57,6 +58,17 @@ class Report:
     events_recorded: int = 0
     events_lost: int = 0
     events_doubled: int = 0
+
+    def growth(self) -> Iterator[str]:
+        """What the process holds more of than after the warm-up."""
+        if self.before is None or self.after is None:
+            return
+        if self.after.memory_bytes > self.before.memory_bytes * (1 + GROWTH_LIMIT):
+            yield "memory has grown"
+        if self.after.threads > self.before.threads:
+            yield "threads have grown"
+        if self.after.descriptors > self.before.descriptors:
+            yield "descriptors have grown"
 
     def print(self, out: TextIO) -> None:
         """For people."""
@@ -155,19 +167,11 @@ def _measured(rig: Rig) -> Size:
 
 def _books(rig: Rig, report: Report, folder: Path) -> None:
     """Outbox, journal, the centre's events, growth, residue."""
-    wrong = report.violations.append
     ledger = compared(rig)
     report.violations += ledger.violations
     report.events_recorded, report.events_lost, report.events_doubled = ledger.recorded, ledger.lost, ledger.doubled
-    if report.before is not None and report.after is not None:
-        if report.after.memory_bytes > report.before.memory_bytes * (1 + GROWTH_LIMIT):
-            wrong("memory has grown")
-        if report.after.threads > report.before.threads:
-            wrong("threads have grown")
-        if report.after.descriptors > report.before.descriptors:
-            wrong("descriptors have grown")
-    for place in _residue(rig, folder):
-        wrong(f"residue: {place}")
+    report.violations += report.growth()
+    report.violations += [f"residue: {place}" for place in _residue(rig, folder)]
 
 
 def _residue(rig: Rig, folder: Path) -> list[str]:

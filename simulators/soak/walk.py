@@ -39,7 +39,7 @@ from simulators.printer.engine import PrinterFault
 from simulators.soak import network
 from simulators.soak.card import Point, Side, WatchedCard, watched
 from simulators.soak.judge import untrue
-from simulators.soak.plan import AT_PAGE, Kind, Plan
+from simulators.soak.plan import AT_PAGE, ON_THE_WIRE, Kind, Plan
 from simulators.soak.rig import Rig
 
 MAX_TURNS = 80
@@ -85,6 +85,8 @@ class Walk:
             self._act(state)
         else:
             self.violations.append(f"the visit does not end, still on {self._rig.audience.state.step.page}")
+        if self._plan.kind in ON_THE_WIRE:
+            self.happened = self._rig.network.has_cut
         for card in filter(None, (self._own, self._other)):
             self.violations += card.violations
             card.violations.clear()
@@ -107,25 +109,21 @@ class Walk:
         card.wrong_sw = lambda _number: None
         match plan.kind:
             case Kind.PULLED_READING:
-                self.happened = True
                 kind = FaultKind.REMOVED_AFTER if plan.after_send else FaultKind.REMOVED_BEFORE
                 card.plan(PlannedFault(kind, at=plan.at))
+                self._when(Side.BEFORE)
             case Kind.ANSWER_LOST | Kind.REQUEST_LOST | Kind.NETWORK_CUT:
                 lost = plan.kind is Kind.ANSWER_LOST or (plan.kind is Kind.NETWORK_CUT and plan.after_send)
                 side = network.Side.AFTER if lost else network.Side.BEFORE
-                self.happened = True
                 rig.network.cut(network.Cut(side, plan.at, lasting=plan.kind is Kind.NETWORK_CUT))
             case Kind.BACKEND_STOPPED | Kind.BACKEND_KILLED:
                 rig.network.count_from_here()
                 rig.network.before_exchange = self._end_backend
             case Kind.PAPER_OUT if rig.printer is not None:
-                self.happened = True
                 rig.printer.fault(PrinterFault.PAPER_OUT)
             case Kind.PRINTER_SILENT if rig.printer is not None:
-                self.happened = True
                 rig.printer.fault(PrinterFault.SILENT)
             case Kind.PRINTER_UNPLUGGED if rig.printer is not None:
-                self.happened = True
                 rig.printer.unplug()
             case _:
                 pass
@@ -139,24 +137,33 @@ class Walk:
         """What is staged at the moment the member agrees."""
         plan, rig, card = self._plan, self._rig, self._own
         self._arm()
-        if plan.kind in _CARD_FAULTS:
-            self.happened = True
-            card.plan(PlannedFault(_CARD_FAULTS[plan.kind], at=plan.at, byte=plan.byte))
-        elif plan.kind is Kind.WRONG_SW:
-            self.happened = True
-            card.count_from_here()
-            card.wrong_sw = lambda number: plan.sw if number == plan.at else None
-        elif plan.kind in (Kind.READER_UNPLUGGED, Kind.SERVICE_DOWN):
-            side = Side.AFTER if plan.after_send else Side.BEFORE
-            strike = rig.unplug_reader if plan.kind is Kind.READER_UNPLUGGED else rig.end_service
+        side = Side.AFTER if plan.after_send else Side.BEFORE
+        match plan.kind:
+            case Kind.PULLED_BEFORE | Kind.PULLED_AFTER | Kind.TORN_WRITE:
+                card.plan(PlannedFault(_CARD_FAULTS[plan.kind], at=plan.at, byte=plan.byte))
+                self._when(Side.WRITE if plan.kind is Kind.TORN_WRITE else Side.BEFORE)
+            case Kind.WRONG_SW:
+                card.count_from_here()
+                card.wrong_sw = lambda number: plan.sw if number == plan.at else None
+                self._when(Side.BEFORE)
+            case Kind.READER_UNPLUGGED:
+                card.count_from_here()
+                self._when(side, rig.unplug_reader)
+            case Kind.SERVICE_DOWN:
+                card.count_from_here()
+                self._when(side, rig.end_service)
+            case _:
+                pass
 
-            def at(point: Point) -> None:
-                if point == Point(side, plan.at):
-                    self.happened = True
-                    strike()
+    def _when(self, side: Side, strike: Callable[[], None] = lambda: None) -> None:
+        """Note, at the planned point on the card, that it was reached, and do what is to be done there."""
 
-            card.count_from_here()
-            card.at = at
+        def at(point: Point) -> None:
+            if point == Point(side, self._plan.at):
+                self.happened = True
+                strike()
+
+        self._own.at = at
 
     def _happens_here(self, state: State) -> bool:
         """Something planned for this page happens instead of what the member wanted."""
@@ -219,6 +226,7 @@ class Walk:
                 self._identify(step)
             case TicketPage():
                 self._tickets = False
+                self.happened = self.happened or step.state is not PrintState.PRINTED
                 self._rig.choose(ev.Choice.CONTINUE)
             case _:
                 self._press(step)
