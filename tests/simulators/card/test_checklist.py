@@ -439,16 +439,20 @@ def test_lower_levels_open_but_do_not_write(level: int) -> None:
     header = bytes([0x84, 0x82, level, 0x00])
     chain = scp03.command_chain(session.s_mac, scp03.EMPTY_CHAIN, header, cryptogram, extended=False)
     assert driver.send(header + b"\x10" + cryptogram + chain[:8]) == b"\x90\x00"
-    header = bytes.fromhex("84D69404")
-    data = b"\x01"
-    if level & scp03.LEVEL_C_ENC:
-        data = scp03.crypt(session.s_enc, 1, scp03.pad(data), response=False, encrypt=True)
-    chain = scp03.command_chain(session.s_mac, chain, header, data, extended=False)
-    assert driver.send(header + bytes([len(data) + 8]) + data + chain[:8]) == b"\x69\x82"
-    header = bytes.fromhex("84B09404")
-    chain = scp03.command_chain(session.s_mac, chain, header, b"", extended=False)
-    read = driver.send(header + b"\x08" + chain[:8])
-    assert read[-2:] == b"\x90\x00"  # the refusal above was not the end of the session
+    counter = 0
+
+    def protected(header: str, data: bytes) -> bytes:
+        nonlocal chain, counter
+        counter += 1
+        if data and level & scp03.LEVEL_C_ENC:
+            data = scp03.crypt(session.s_enc, counter, scp03.pad(data), response=False, encrypt=True)
+        chain = scp03.command_chain(session.s_mac, chain, bytes.fromhex(header), data, extended=False)
+        return driver.send(bytes.fromhex(header) + bytes([len(data) + 8]) + data + chain[:8])
+
+    assert protected("84D69404", b"\x01") == b"\x69\x82"
+    assert protected("84D83081", b"\x01") == b"\x69\x82"
+    read = protected("84B09404", b"")
+    assert read[-2:] == b"\x90\x00"  # the refusals above were not the end of the session
     assert (len(read) - 2 > 60) is not (level & scp03.LEVEL_R_MAC) or len(read) - 2 == 60 + 8
 
 
