@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from kiosk.facts import Facts, StoreWatch, fault_of
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.faults import fault_of as fault_of_reader
 from kiosk.hardware.pcsc.hub import ReaderHub
+from kiosk.hardware.pcsc.service import ServiceManager
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.pseudonym import daily_key, pseudonym
@@ -48,7 +49,8 @@ class Surroundings:
     """What a kiosk is handed from outside.
 
     scard: the PC/SC functions. publish: takes each new state (from the runner's thread; returns at once). draw: a
-    ticket as a picture for paper this many dots wide. trace: takes one redacted line an APDU.
+    ticket as a picture for paper this many dots wide. trace: takes one redacted line an APDU. service: restarts the
+    PC/SC service when a driver hangs in it.
     """
 
     scard: Scard
@@ -56,6 +58,7 @@ class Surroundings:
     draw: Callable[[TicketContent, int], Bitmap]
     clock: Clock
     trace: Callable[[str], None] | None = None
+    service: ServiceManager | None = None
 
 
 _UPLOAD_NOW = frozenset({RecordType.UPDATE_ENDED, RecordType.VISIT_ENDED})
@@ -80,6 +83,8 @@ class Kiosk:
             self.post,
             around.clock,
             trace=around.trace,
+            service=around.service,
+            tell_contacts=lambda role, counts: self._note("reader_contacts", {"role": role.value, **asdict(counts)}),
         )
         self.printer = self._printer()
         identity = load_identity(settings.kiosk.state_dir / IDENTITY)

@@ -117,9 +117,10 @@ def _kiosk(settings: Settings, screen: Screen) -> Kiosk:
     from kiosk.app import Kiosk, Surroundings  # noqa: PLC0415  as late as this: see `run`
     from kiosk.clock import SystemClock  # noqa: PLC0415
     from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.hardware.pcsc.service import Systemd  # noqa: PLC0415
     from kiosk.ui.ticket import draw_ticket  # noqa: PLC0415
 
-    return Kiosk(settings, Surroundings(PyscardScard(), screen.show, draw_ticket, SystemClock()))
+    return Kiosk(settings, Surroundings(PyscardScard(), screen.show, draw_ticket, SystemClock(), service=Systemd()))
 
 
 def diagnose(settings: Settings, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ voids the session of its role; no `CardRemoved` follows, because nobody knows wh
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,10 +21,12 @@ from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.bounded import within
 from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace, card_in_use
+from kiosk.hardware.pcsc.contacts import ContactCounter, Contacts
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.monitor import Monitor, MonitorEvent, ReadersChanged, ServiceLost, SlotEmptied, SlotFilled
 from kiosk.hardware.pcsc.reading import read_card
 from kiosk.hardware.pcsc.roles import BindingError, ReaderIdentity, find_reader, parse_bindings
+from kiosk.hardware.pcsc.service import RestartRule, ServiceManager
 from kiosk.hardware.pcsc.worker import BusyCall, CardWorker, Dialogue, Job
 from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
 from kiosk.visit.failures import Cause, Fault
@@ -34,6 +37,10 @@ CLASSIFY_S: Final = 0.5
 """How long the watchdog asks the service who holds a card: it may be the service that hangs."""
 _UNREADABLE: Final = frozenset({CardKind.MUTE, CardKind.BANK, CardKind.PROFESSIONAL, CardKind.VITALE_1})
 _session_numbers = itertools.count(1)
+_log = logging.getLogger(__name__)
+
+TellContacts = Callable[[ReaderRole, Contacts], object]
+"""Receives a role's counts when its contact has proved to be flaky, and at the end if there is anything to tell."""
 
 
 @dataclass(slots=True)
@@ -49,7 +56,10 @@ class _Slot:
     card: SlotFilled | None = None
     card_hung: bool = False  # this card made a call go over its limit: the reader waits for it to leave
     stale: set[CardWorker] = field(default_factory=set)  # abandoned threads that have not ended yet
+    stuck_since_s: float | None = None  # the first of them was given up in a driver that hung
     session: CardSession | None = None
+    commanded: bool = False  # the visit sent this session commands of its own: it may be in the middle of an update
+    contacts: ContactCounter = field(default_factory=ContactCounter)
     kind: CardKind = CardKind.OTHER
     last: tuple[CardSession, LinkError] | None = None  # the session before, and why it ended
 
@@ -66,8 +76,13 @@ class ReaderHub:
         *,
         deadlines: Deadlines | None = None,
         trace: Trace | None = None,
+        service: ServiceManager | None = None,
+        tell_contacts: TellContacts | None = None,
     ) -> None:
-        """`bindings`: reader name per role as in the settings, checked there with `parse_bindings`; ValueError here."""
+        """`bindings`: reader name per role as in the settings, checked there with `parse_bindings`; ValueError here.
+
+        `service`: restarted when a driver never lets go. `tell_contacts`: must not block.
+        """
         parsed = parse_bindings(bindings)
         if isinstance(parsed, BindingError):
             raise ValueError(str(parsed))
@@ -76,6 +91,9 @@ class ReaderHub:
         self._clock = clock
         self._deadlines = deadlines or Deadlines()
         self._trace = trace
+        self._service = service
+        self._tell_contacts = tell_contacts
+        self._restart_rule = RestartRule(self._deadlines.stuck_s)
         self._identities = parsed
         self._lock = threading.RLock()
         self._slots: dict[ReaderRole, _Slot] = {}
@@ -104,6 +122,14 @@ class ReaderHub:
         self._watch_ends.set()
         if self._watchdog.ident is not None:  # a hub that was never started has nothing to wait for
             self._watchdog.join()
+        for role, counts in self.contacts().items():
+            if self._tell_contacts is not None and counts != Contacts():
+                self._tell_contacts(role, counts)
+
+    def contacts(self) -> Mapping[ReaderRole, Contacts]:
+        """How good the contacts were since the start, by role."""
+        with self._lock:
+            return {role: slot.contacts.counts for role, slot in self._slots.items()}
 
     # --- what the visit asks --------------------------------------------------------------------------------------
 
@@ -122,6 +148,8 @@ class ReaderHub:
         if isinstance(found, LinkError):
             return CardAnswers(fault=_link_fault(found))
         slot, reader = found
+        with self._lock:
+            slot.commanded |= slot.session == card_session
         responses: list[bytes] = []
 
         def work(dialogue: Dialogue) -> LinkError | None:
@@ -139,6 +167,7 @@ class ReaderHub:
         settled: SimpleQueue[LinkError | None] = SimpleQueue()
         slot.worker.submit(Job(work, settled.put))
         error = settled.get()
+        self._count_silence(slot, error)
         # An abandoned thread adds nothing after it was settled: all it gets to hear is that it is late.
         return CardAnswers(tuple(responses), None if error is None else _link_fault(error))
 
@@ -159,6 +188,7 @@ class ReaderHub:
             return read_card(lambda command: dialogue.exchange(card_session, reader, command), kind)
 
         def settled(outcome: CardContent | Fault | LinkError) -> None:
+            self._count_silence(slot, outcome)
             done(_link_fault(outcome) if isinstance(outcome, LinkError) else outcome)
 
         slot.worker.submit(Job(work, settled))
@@ -168,6 +198,7 @@ class ReaderHub:
         """End the dialogue and switch the card off, after what is under way. A new one begins with `read` only."""
         found = self._find(card_session)
         if not isinstance(found, LinkError):
+            found[0].commanded = False
             found[0].worker.submit(Job(Dialogue.end, _nothing))
 
     def _find(self, card_session: CardSession) -> tuple[_Slot, str] | LinkError:
@@ -194,6 +225,7 @@ class ReaderHub:
                     for slot in self._slots.values():
                         if slot.reader == event.reader:
                             slot.card = event
+                            self._count_card(slot, event)
                             self._admit(slot)
                 case SlotEmptied(reader):
                     for slot in self._slots.values():
@@ -218,6 +250,7 @@ class ReaderHub:
 
     def _lose_reader(self, slot: _Slot, error: LinkError) -> None:
         slot.reader = slot.card = None
+        slot.contacts.lost()
         slot.card_hung = False
         self._fail(slot, error)
         slot.worker.submit(Job(Dialogue.leave, _nothing))  # its context may be dead as well
@@ -225,6 +258,7 @@ class ReaderHub:
     def _card_left(self, slot: _Slot) -> None:
         session = slot.session
         slot.card = None
+        slot.contacts.emptied(self._clock.monotonic_s())
         slot.card_hung = False
         self._void(slot, LinkError(PcscProblem.CARD_REMOVED, "the card has left", command_sent=False))
         if session is not None:
@@ -261,8 +295,19 @@ class ReaderHub:
         if slot.session is not None:
             slot.last = (slot.session, error)
             slot.session = None
+            slot.commanded = False
             gone = error.problem is PcscProblem.CARD_REMOVED
             slot.worker.submit(Job(Dialogue.forget if gone else Dialogue.end, _nothing))
+
+    def _count_card(self, slot: _Slot, card: SlotFilled) -> None:
+        flaky = slot.contacts.filled(card.atr, mute=card.mute, now_s=self._clock.monotonic_s())
+        if flaky and self._tell_contacts is not None:
+            self._tell_contacts(slot.role, slot.contacts.counts)
+
+    def _count_silence(self, slot: _Slot, outcome: object) -> None:
+        if isinstance(outcome, LinkError) and outcome.problem is PcscProblem.CARD_SILENT:
+            with self._lock:
+                slot.contacts.silent()
 
     # --- limits ---------------------------------------------------------------------------------------------------
 
@@ -272,6 +317,8 @@ class ReaderHub:
             busy = slot.worker.overdue()
             if busy is not None:
                 self._expire(slot, busy)
+        if self._service is not None and self._restart_due():
+            threading.Thread(target=self._restart, args=(self._service,), name="pcsc-restart", daemon=True).start()
 
     def _expire(self, slot: _Slot, busy: BusyCall) -> None:
         """A foreign transaction blocks our connect; anything else that blocks is the reader's doing."""
@@ -283,9 +330,30 @@ class ReaderHub:
             if not worker.abandon(busy, problem):
                 return
             slot.stale.add(worker)
+            if problem is PcscProblem.READER_HUNG and slot.stuck_since_s is None:
+                slot.stuck_since_s = self._clock.monotonic_s()
             slot.worker = self._new_worker(slot.role)
             slot.card_hung = slot.card is not None and not blocked
             self._fail(slot, LinkError(problem, f"{busy.call} over its limit on {slot.reader}", command_sent=False))
+
+    def _restart_due(self) -> bool:
+        """A driver keeps a thread, and no card of another role is being commanded: that would tear its update."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            return any(
+                self._restart_rule.due(slot.stuck_since_s, now_s)
+                for slot in self._slots.values()
+                if slot.stuck_since_s is not None
+                and not any(other.commanded for other in self._slots.values() if other is not slot)
+            )
+
+    @staticmethod
+    def _restart(service: ServiceManager) -> None:
+        problem = service.restart()
+        if problem is None:
+            _log.warning("the PC/SC service was restarted: a reader's driver hung")
+        else:
+            _log.error("the PC/SC service could not be restarted: %s", problem.reason)
 
     def _in_use(self, reader: str) -> bool:
         return within(CLASSIFY_S, lambda: card_in_use(self._scard, reader)) is True
@@ -295,6 +363,8 @@ class ReaderHub:
             slot = self._slots[role]
             if worker in slot.stale:
                 slot.stale.discard(worker)
+                if not slot.stale:
+                    slot.stuck_since_s = None
                 self._recover(slot)
             elif worker is slot.worker and not self._stopped:  # a bug ended it
                 slot.worker = self._new_worker(role)
