@@ -6,32 +6,27 @@ left behind; the card is an image in a file, which survives a kill. Afterwards c
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sys
 import tempfile
-import threading
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from kiosk.settings import Settings
-from kiosk.visit.ports import Bitmap
-from kiosk.visit.values import TicketContent
 from simulators.card import FaultKind, PlannedFault
 from simulators.soak import network
 from simulators.soak.card import Content, Point, Side, WatchedCard, watched
 from simulators.soak.centre import CentreProcess
+from simulators.soak.forked import End, Work, forked
 from simulators.soak.ledger import compared
 from simulators.soak.plan import Goal, Kind, Plan
-from simulators.soak.rig import Rig, enrolled, running
+from simulators.soak.rig import Rig, enrolled
 from simulators.soak.settle import settle
 from simulators.soak.walk import Walk
 
@@ -114,13 +109,15 @@ def drill(*, every: int = 1, only: int | None = None, tell: TextIO = sys.stderr)
             report.points = {persona: stage.measure(persona) for persona in PERSONAS}
             cases = list(matrix(report.points))
             report.size = len(cases)
-            for case in cases[::every] if only is None else [cases[only - 1]]:
+            for case in cases[::every] if only is None else cases[only - 1 : only]:
                 problems = stage.perform(case)
                 report.violations += [f"{case}: {problem}" for problem in problems]
                 report.blows[case.blow.value] += 1
                 report.run += 1
                 if report.run % 50 == 0:
                     print(f"{report.run} cases, {len(report.violations)} violations", file=tell, flush=True)
+            if not report.run:
+                report.violations.append(f"there is no case {only}")
             report.violations += stage.forked(_ledger).violations
         finally:
             centre.stop(kill=False)
@@ -129,22 +126,6 @@ def drill(*, every: int = 1, only: int | None = None, tell: TextIO = sys.stderr)
 
 
 # --- one case ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _End:
-    """How a forked kiosk ended. `killed`: by itself, as planned. `said`: its last words."""
-
-    killed: bool
-    said: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def violations(self) -> list[str]:
-        """What it found."""
-        return ["the kiosk's process died"] if self.killed else list(self.said.get("violations", []))
-
-
-Work = Callable[[Rig], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -189,82 +170,12 @@ class _Stage:
             found.append("changed by an update that had not begun")
         return found + self.forked(lambda rig: {"violations": settle(rig, watched(case.persona, image))}).violations
 
-    def forked(self, work: Work) -> _End:
-        """Run a kiosk in a child process and serve what it asks of the centre until it has ended."""
-        ours, theirs = socket.socketpair()
-        child = os.fork()
-        if child == 0:
-            ours.close()
-            _child(self.settings, theirs, work)
-        theirs.close()
-        said: dict[str, Any] = {}
-        with ours, ours.makefile("rw", encoding="utf-8") as line:
-            for text in line:
-                request = json.loads(text)
-                if request["call"] == "end":
-                    said = request
-                    break
-                line.write(json.dumps(self._serve(request)) + "\n")
-                line.flush()
-        _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        return _End(killed, said)
-
-    def _serve(self, request: dict[str, Any]) -> dict[str, Any]:
-        match request["call"]:
-            case "stop":
-                self.centre.stop(kill=request["kill"])
-            case "start":
-                self.centre.start()
-            case _:
-                return self.centre.ask(request["do"], **request["values"])
-        return {}
+    def forked(self, work: Work) -> End:
+        """Run a kiosk on the state that the last one left."""
+        return forked(self.settings, self.centre, work)
 
 
-# --- in the child ------------------------------------------------------------------------------------------------
-
-
-class _Remote:
-    """The centre, asked through the parent: see `Centre`."""
-
-    def __init__(self, line: TextIO) -> None:
-        self._line, self._lock = line, threading.Lock()
-
-    def stop(self, *, kill: bool) -> None:
-        """See `Centre`."""
-        self._call({"call": "stop", "kill": kill})
-
-    def start(self) -> None:
-        """See `Centre`."""
-        self._call({"call": "start"})
-
-    def ask(self, do: str, **values: Any) -> dict[str, Any]:
-        """See `Centre`."""
-        return self._call({"call": "ask", "do": do, "values": values})
-
-    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            self._line.write(json.dumps(request) + "\n")
-            self._line.flush()
-            return dict(json.loads(self._line.readline()))
-
-
-def _child(settings: Settings, connection: socket.socket, work: Work) -> NoReturn:
-    """The forked kiosk's whole life; ends without the parent's clean-up."""
-    said: dict[str, Any]
-    with connection, connection.makefile("rw", encoding="utf-8") as line:
-        try:
-            with running(settings, _Remote(line), _no_ticket) as rig:
-                said = work(rig)
-        except Exception:  # noqa: BLE001  # becomes a violation of this case
-            said = {"violations": [traceback.format_exc()]}
-        line.write(json.dumps({"call": "end", **said}) + "\n")
-        line.flush()
-    os._exit(0)
-
-
-def _no_ticket(_ticket: TicketContent, _width_dots: int) -> Bitmap:
-    raise AssertionError("a kiosk without a printer draws no ticket")
+# --- in the forked kiosk -----------------------------------------------------------------------------------------
 
 
 def _plan(persona: str) -> Plan:

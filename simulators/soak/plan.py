@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kiosk.card.layout import EEPROM_PAGE_BYTES
+from simulators.personas import load
 
 PERSONAS: Mapping[str, int] = {
     "outdated": 8,
@@ -104,7 +105,7 @@ IN_AN_UPDATE = frozenset(
     }
 )
 """What needs an update to happen in."""
-WITH_ORDERS = tuple(PERSONAS)[:5]
+WITH_ORDERS = tuple(name for name in PERSONAS if (centre := load(name).centre) is not None and centre.orders)
 AT_PAGE = frozenset(
     {
         Kind.PULLED_AT_PAGE,

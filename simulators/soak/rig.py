@@ -110,6 +110,11 @@ class Rig:
 
     # --- books ---
 
+    @property
+    def tickets(self) -> int:
+        """How many lie in the tray."""
+        return 0 if self.printer is None else len(self.printer.tickets)
+
     def in_store(self, work: Callable[[Transaction], Any]) -> Any:
         """Read the kiosk's database through its own thread."""
         if not isinstance(self.kiosk.store, Store):

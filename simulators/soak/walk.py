@@ -65,6 +65,7 @@ class Walk:
         self._turn = 0
         self._returns = 0
         self._tickets = plan.tickets
+        self._printed = 0
         self.violations: list[str] = []
         self.happened = plan.kind is Kind.NONE
 
@@ -225,8 +226,7 @@ class Walk:
             case Identification():
                 self._identify(step)
             case TicketPage():
-                self._tickets = False
-                self.happened = self.happened or step.state is not PrintState.PRINTED
+                self._ticket_ended(step)
                 self._rig.choose(ev.Choice.CONTINUE)
             case _:
                 self._press(step)
@@ -243,6 +243,7 @@ class Walk:
             case Preview():
                 self._rig.choose(ev.Choice.DECLINE)
             case SerialNumber() | CodePage() if self._tickets:
+                self._printed = self._rig.tickets
                 self._rig.choose(ev.Choice.PRINT)
             case SerialNumber() | CodePage() | Problem() | Help():
                 self._rig.choose(ev.Choice.BACK)
@@ -273,6 +274,13 @@ class Walk:
             self._put_in(self._another())
         else:
             self._put_in(self._own)
+
+    def _ticket_ended(self, step: TicketPage) -> None:
+        self._tickets = False
+        if step.state is not PrintState.PRINTED:
+            self.happened = True
+        elif self._rig.tickets == self._printed:
+            self.violations.append("told printed, and no ticket came out")
 
     def _idle(self, state: State) -> None:
         if self._plan.comes_back:
