@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Final, Protocol
 
-from kiosk.hardware.pcsc.api import ReaderState, Scard
+from kiosk.hardware.pcsc.api import ReaderSnapshot, ReaderState, Scard
 from simulators.card import SimulatedCard
 from simulators.card.faults import READER_KINDS, FaultKind
 from simulators.card.vpcd import VpcdCard
@@ -188,9 +188,18 @@ class PcscdHands:
         states = [(VPCD_READERS[slot], int(ReaderState.UNAWARE)) for slot in slots]
         while True:
             result, snapshots = self.scard.get_status_change(context, EMPTY_WITHIN_MS, states)
-            if result != 0 or not any(snapshot.present for snapshot in snapshots):
+            if result != 0 or all(_seen_empty(snapshot) for snapshot in snapshots):
                 break
             states = [(snapshot.reader, snapshot.known_state) for snapshot in snapshots]
         self.scard.release_context(context)
         if result != 0 and self._up:
             raise RuntimeError(f"the service does not see the slots empty: {result & 0xFFFFFFFF:#010x}")
+
+
+def _seen_empty(snapshot: ReaderSnapshot) -> bool:
+    """Whether pcscd has looked and found no card: an even counter, as each arrival and each departure moves it by one.
+
+    A disconnection that fails as the card has left shows the slot empty before that look; a card that is back by then
+    would stay unseen for ever (measured).
+    """
+    return not snapshot.present and snapshot.counter % 2 == 0

@@ -90,7 +90,7 @@ class Stagehand:
             self._ending.wait(seconds)
             try:
                 bring_back()
-            except (RuntimeError, ValueError, OSError) as problem:
+            except (RuntimeError, LookupError, ValueError, OSError) as problem:
                 self._problem = self._problem or problem
 
 

@@ -12,11 +12,10 @@ from typing import Protocol, cast
 
 import pytest
 
-from kiosk.hardware.pcsc.api import PyscardScard, ReaderState, Scard
-from simulators.card import SimulatedCard
-from simulators.card.vpcd import VpcdCard
-from simulators.reader.embedded import READERS, EmbeddedScard
-from simulators.reader.private_pcscd import SOCKET_VARIABLE, VPCD_PORT, VPCD_READERS, PrivatePcscd
+from kiosk.hardware.pcsc.api import PyscardScard, Scard
+from simulators.reader import hands as hands_at_reader
+from simulators.reader.embedded import READERS
+from simulators.reader.private_pcscd import SOCKET_VARIABLE, VPCD_READERS, PrivatePcscd
 
 _FOREIGN_PROGRAM = """
 import sys
@@ -34,68 +33,37 @@ scard.SCardReleaseContext(context)
 """
 
 
-class Hands(Protocol):
+class Hands(hands_at_reader.Hands, Protocol):
     """What a test does to the reader from outside."""
 
-    scard: Scard
-    readers: tuple[str, str]
-
-    def insert(self, slot: int, card: SimulatedCard) -> None: ...
-    def remove(self, slot: int) -> None: ...
+    @property
+    def scard(self) -> Scard: ...
+    @property
+    def readers(self) -> tuple[str, str]: ...
     def held_by_other(self, slot: int) -> AbstractContextManager[None]: ...
     def in_foreign_transaction(self, slot: int) -> AbstractContextManager[None]: ...
-    def kill_service(self) -> None: ...
-    def start_service(self) -> None: ...
     def tidy(self) -> None: ...
 
 
-class EmbeddedHands:
+class EmbeddedHands(hands_at_reader.EmbeddedHands):
     """The in-process reader."""
 
-    def __init__(self) -> None:
-        self.scard = self._reader = EmbeddedScard()
-        self.readers = READERS
-
-    def insert(self, slot: int, card: SimulatedCard) -> None:
-        self._reader.insert(READERS[slot], card)
-
-    def remove(self, slot: int) -> None:
-        self._reader.remove(READERS[slot])
-
     def held_by_other(self, slot: int) -> AbstractContextManager[None]:
-        return self._reader.held_by_other(READERS[slot])
+        return self.scard.held_by_other(READERS[slot])
 
     def in_foreign_transaction(self, slot: int) -> AbstractContextManager[None]:
-        return self._reader.in_foreign_transaction(READERS[slot])
-
-    def kill_service(self) -> None:
-        self._reader.service_down()
-
-    def start_service(self) -> None:
-        self._reader.service_up()
+        return self.scard.in_foreign_transaction(READERS[slot])
 
     def tidy(self) -> None:
         """Nothing outlives the object."""
 
 
-class PcscdHands:
+class PcscdHands(hands_at_reader.PcscdHands):
     """A real pcscd. Cards connect to vpcd; "another program" is another process."""
 
     def __init__(self, daemon: PrivatePcscd) -> None:
+        super().__init__(daemon, PyscardScard())
         self._daemon = daemon
-        self.scard = PyscardScard()
-        self.readers = VPCD_READERS
-        self._cards: dict[int, VpcdCard] = {}
-
-    def insert(self, slot: int, card: SimulatedCard) -> None:
-        self._cards[slot] = VpcdCard(
-            card, "127.0.0.1", VPCD_PORT + slot, connect=lambda *_: self._daemon.vpcd_socket(slot)
-        )
-        problem = self._cards[slot].insert()
-        assert problem is None, problem
-
-    def remove(self, slot: int) -> None:
-        self._cards.pop(slot).remove()
 
     @contextmanager
     def held_by_other(self, slot: int) -> Iterator[None]:
@@ -113,31 +81,6 @@ class PcscdHands:
             assert program.stdout is not None
             assert program.stdout.readline() == "0\n"
             yield  # leaving the block closes its stdin, which ends it
-
-    def kill_service(self) -> None:
-        """vpcd dies with it, and so does every card's connection; the hand keeps the cards in."""
-        self._daemon.kill()
-
-    def start_service(self) -> None:
-        self._daemon.start()
-        for slot, inserted in list(self._cards.items()):
-            self.insert(slot, inserted.card)
-
-    def tidy(self) -> None:
-        """Take the cards out and wait until the service has seen it: the next test begins with empty slots."""
-        for slot in list(self._cards):
-            self.remove(slot)
-        result, context = self.scard.establish_context()
-        if result != 0:  # a failed test left the service down; pyscard raises SystemError on context 0
-            self._daemon.start()
-            return
-        states = [(name, int(ReaderState.UNAWARE)) for name in VPCD_READERS]
-        while True:
-            result, snapshots = self.scard.get_status_change(context, 1000, states)
-            if result == 0 and not any(snapshot.present for snapshot in snapshots):
-                break
-            states = [(snapshot.reader, snapshot.known_state) for snapshot in snapshots]
-        self.scard.release_context(context)
 
 
 @functools.cache

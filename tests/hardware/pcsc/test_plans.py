@@ -1,0 +1,212 @@
+"""One fault plan, two readers: the kiosk's traces, what it is told and what is on the card afterwards are the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from kiosk.card.values import CardContent
+from kiosk.hardware.pcsc.connection import Deadlines
+from kiosk.hardware.pcsc.hub import ReaderHub
+from kiosk.visit.events import CardInserted
+from kiosk.visit.failures import Fault
+from kiosk.visit.ports import CardSession, ReaderRole
+from simulators.card import key_set, open_persona
+from simulators.card.plan_file import Plan, parse_plan
+from simulators.card.scp03 import HostSession
+from simulators.reader.plan import Stagehand, unstageable
+from simulators.reader.private_pcscd import PrivatePcscd
+from tests.hardware.pcsc.hands import EmbeddedHands, Hands, PcscdHands
+from tests.hardware.pcsc.support import LIMIT_S, RealClock, Recorder, exchange
+from tests.simulators.card.driver import SELECT_VITALE
+
+LIMITS = Deadlines(connect_s=5.0, apdu_s=2.0, watch_every_s=0.05)
+WRITES = [(0x94, 4, b"\x01"), (0x93, 0, b"\xc2" * 224), (0x94, 4, b"\x00")]
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class Played:
+    """`outcomes`: of each card put in, or come back. `trace`: redacted, without times and names of readers."""
+
+    outcomes: list[str]
+    trace: list[str]
+    digest: str
+
+
+def plan_of(document: dict[str, Any]) -> Plan:
+    plan = parse_plan(json.dumps(document).encode(), "plan.json")
+    assert isinstance(plan, Plan)
+    return plan
+
+
+@contextmanager
+def hub_on(hands: Hands, events: Recorder, trace: Callable[[str], None]) -> Iterator[ReaderHub]:
+    hub = ReaderHub(
+        hands.scard, {ReaderRole.PATIENT: hands.readers[0]}, events, RealClock(), deadlines=LIMITS, trace=trace
+    )
+    hub.start()
+    yield hub
+    hub.stop()
+
+
+def play(hands: Hands, document: dict[str, Any], insertions: int) -> Played:
+    """Read and update the card each time that it is in."""
+    events, trace = Recorder(), list[str]()
+    card = open_persona("outdated", challenge_seed=b"plan")
+    outcomes = []
+    with hub_on(hands, events, trace.append) as hub:
+        with Stagehand(hands, 0) as stagehand:
+            stagehand.insert(card, plan_of(document))
+            for number in range(1, insertions + 1):
+                outcomes.append(dialogue(hub, events.wait_event(CardInserted, number).card_session))
+        hands.remove(0)
+    return Played(outcomes, [redacted(line) for line in trace], card.digest())
+
+
+def dialogue(hub: ReaderHub, session: CardSession) -> str:
+    """What became of it: the first cause or status word that ended it."""
+    answers: SimpleQueue[CardContent | Fault] = SimpleQueue()
+    hub.read(session, answers.put)
+    content = answers.get(timeout=LIMIT_S)
+    if isinstance(content, Fault):
+        return content.cause.name
+    host = HostSession(key_set(content.iccsn), host_challenge=bytes(8))
+    for command in commands(host):
+        answer = exchange(hub, session, command())
+        if isinstance(answer, Fault):
+            return answer.cause.name
+        if answer[-2:] != b"\x90\x00":
+            return f"SW {answer[-2:].hex()}"
+        if len(answer) == 31:
+            host_command = host.external_authenticate(answer[:-2])
+            if not isinstance(host_command, bytes):
+                return str(host_command)
+            assert exchange(hub, session, host_command) == b"\x90\x00"
+    return DONE
+
+
+def commands(host: HostSession) -> Iterator[Callable[[], bytes]]:
+    yield lambda: SELECT_VITALE
+    yield host.initialize_update
+    for write in WRITES:
+        yield lambda write=write: host.wrap(0xD6, *write)  # type: ignore[misc]  # a default binds the loop
+
+
+def redacted(line: str) -> str:
+    """Header, lengths, status word or problem."""
+    return re.sub(r" (\(.*\)|in) .*| \(.*", "", line)
+
+
+def at(kind: str, number: int, **values: Any) -> dict[str, Any]:
+    return {"kind": kind, "at": number, **values}
+
+
+CARD_PLANS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "nothing": ([], [DONE]),
+    "mute": ([{"kind": "mute"}], ["CARD_MUTE"]),
+    "late": ([at("delay", 3, delay_ms=20, jitter_ms=20, times=4)], [DONE]),
+    "removed before": ([at("removed_before", 4)], ["CARD_REMOVED"]),
+    "removed after the flag's write": ([at("removed_after", 1, ins="d6")], ["CARD_REMOVED"]),
+    "removed at byte 70 of a write": ([at("removed_in_write", 2, byte=70)], ["CARD_REMOVED"]),
+    "torn page": ([at("torn_write", 3, byte=10, rest="old")], ["CARD_REMOVED"]),
+    "wrong status word in the reading": ([at("wrong_sw", 11, sw="6f00")], ["CARD_MALFORMED"]),
+    "wrong status word in the update": ([at("wrong_sw", 2, ins="d6", sw="6985")], ["SW 6985"]),
+    "truncated": ([at("truncated", 8, keep_bytes=40)], ["CARD_MALFORMED"]),
+    "one byte": ([at("truncated", 8, keep_bytes=1)], ["CARD_REMOVED"]),
+    "hung": ([at("hang", 8)], ["READER_HUNG"]),
+    "flaky": ([at("flaky", 6, times=2, for_ms=100)], ["CARD_REMOVED", "CARD_REMOVED", DONE]),
+    "swapped": ([at("swapped", 9, persona="corsican")], ["CARD_REMOVED", DONE]),
+}
+
+
+def document(name: str) -> tuple[dict[str, Any], list[str]]:
+    if name == "service killed":
+        return {"seed": 5, "reader": [at("service_killed", 12, for_ms=50)]}, ["SERVICE_LOST", DONE]
+    faults, outcomes = CARD_PLANS[name]
+    return {"seed": 5, "faults": faults}, outcomes
+
+
+@pytest.mark.pcscd
+@pytest.mark.parametrize("name", [*CARD_PLANS, "service killed"])
+def test_a_plan_runs_the_same_on_both_readers(name: str, private_pcscd: Callable[[], PrivatePcscd]) -> None:
+    plan, outcomes = document(name)
+    embedded = play(EmbeddedHands(), plan, len(outcomes))
+    hands = PcscdHands(private_pcscd())
+    through_pcscd = play(hands, plan, len(outcomes))
+    hands.tidy()
+    assert embedded.outcomes == outcomes
+    assert embedded == through_pcscd
+
+
+READER_PLANS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "unplugged": ([at("unplugged", 12, for_ms=10)], ["READER_LOST", DONE]),
+    "unplugged twice": (
+        [at("unplugged", 3, for_ms=10), at("unplugged", 30, for_ms=10)],
+        ["READER_LOST", "READER_LOST", DONE],
+    ),
+    "unplugged, then the service killed": (
+        [at("unplugged", 3, for_ms=10), at("service_killed", 9, for_ms=10)],
+        ["READER_LOST", "SERVICE_LOST", DONE],
+    ),
+    "reset by another program": ([at("reset_by_other", 12)], ["CARD_RESET"]),
+    "reset by another program in the update": ([at("reset_by_other", 1, ins="d6")], ["CARD_RESET"]),
+}
+
+
+@pytest.mark.parametrize("name", READER_PLANS)
+def test_what_a_virtual_reader_cannot_stage_runs_on_the_embedded_one(name: str) -> None:
+    reader, outcomes = READER_PLANS[name]
+    played = play(EmbeddedHands(), {"reader": reader}, len(outcomes))
+    assert played.outcomes == outcomes
+
+
+def test_pairs_of_card_and_reader_faults() -> None:
+    faults = [at("delay", 2, delay_ms=1), at("removed_after", 4)]
+    for kind in ("unplugged", "service_killed", "reset_by_other"):
+        values = {} if kind == "reset_by_other" else {"for_ms": 10}
+        for number in (2, 3, 4):
+            hands = EmbeddedHands()
+            play(hands, {"faults": faults, "reader": [at(kind, number, **values)]}, 1)
+            assert hands.scard.list_readers(hands.scard.establish_context()[1])[0] == 0
+
+
+def test_the_same_seed_plays_the_same_and_another_does_not() -> None:
+    def vanishings(seed: int) -> list[str]:
+        plan = {"seed": seed, "faults": [at("flaky", 9, times=5, for_ms=50)]}
+        return play(EmbeddedHands(), plan, 6).trace
+
+    first = vanishings(1)
+    assert vanishings(1) == first
+    assert vanishings(2) != first
+
+
+def test_a_plan_for_a_reader_that_cannot_stage_it_is_refused_with_its_path() -> None:
+    plan = plan_of({"reader": [at("service_killed", 1, for_ms=1), at("unplugged", 1, for_ms=1)]})
+    assert unstageable(plan, EmbeddedHands()) is None
+    error = unstageable(plan, NoCable(), "plan.json")
+    assert str(error) == "plan.json: $.reader[1].kind: this reader cannot stage unplugged"
+    with Stagehand(NoCable(), 0) as stagehand, pytest.raises(ValueError, match=re.escape("$.reader[1].kind")):
+        stagehand.insert(open_persona("outdated"), plan)
+
+
+class NoCable(EmbeddedHands):
+    can = PcscdHands.can
+
+
+def test_what_a_hand_could_not_do_is_told_at_the_end() -> None:
+    hands = EmbeddedHands()
+    stagehand = Stagehand(hands, 0)
+    card = open_persona("outdated")
+    stagehand.insert(card, plan_of({"reader": [at("unplugged", 1, for_ms=60_000)]}))
+    card.transmit(SELECT_VITALE)
+    hands.replug(0)  # somebody else was faster
+    with pytest.raises(KeyError):
+        stagehand.close()
