@@ -15,9 +15,14 @@ from kiosk.card.layout import AID_VITALE
 from kiosk.card.transport import TransportError, complete_t0, complete_t1
 from kiosk.card.values import CardContent
 from kiosk.card.vitale2 import read_vitale2
+from kiosk.hardware.pcsc.api import CardProtocol
 from simulators.card import SimulatedCard, key_set, open_card
 from simulators.personas import load
+from tests.hardware.pcsc.hands import Hands, hands, private_pcscd
 from tests.simulators.card.driver import SELECT_VITALE, SERIAL, TEST_SFI, Driver, card_with_large_file, outdated
+from tests.simulators.reader.test_raw_contract import Client
+
+__all__ = ["hands", "private_pcscd"]
 
 ATR_T1 = bytes.fromhex("3bf5130000014309ea9000d7")
 """Ours: the historical bytes of a Vitale 2, T=1 only, and therefore TCK."""
@@ -73,6 +78,21 @@ def test_without_le_all_waits() -> None:
     assert driver.raw("00A404000B" + AID_VITALE.hex())[:2] == "61"
     driver.raw(SELECT)
     assert driver.raw("8050300008" + "00" * 8) == "611D"
+
+
+def test_both_readers_choose_t1_and_pass_answers_at_once(hands: Hands) -> None:
+    client = Client(hands)
+    try:
+        empty = client.state()
+        hands.insert(0, _driver().card)
+        client.wait(empty, present=True)
+        result, (card, protocol) = client.connect()
+        assert (result, protocol) == (0, CardProtocol.T1)
+        fci = _driver().raw("00A404000B" + AID_VITALE.hex() + "00")
+        select = bytes.fromhex("00A404000B" + AID_VITALE.hex() + "00")
+        assert hands.scard.transmit(card, CardProtocol.T1, select) == (0, bytes.fromhex(fci))
+    finally:
+        hands.scard.release_context(client.context)
 
 
 class Wire(SmartCardConnection):

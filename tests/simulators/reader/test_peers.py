@@ -65,6 +65,18 @@ def test_opensc_tool_reads_the_atr_and_selects(insert: Insert) -> None:
     assert b"CARTE FICTIVE" in content
 
 
+def test_opensc_tool_verifies_the_pin_of_a_professional_card_and_has_a_challenge_signed(insert: Insert) -> None:
+    daemon = insert(open_persona("pharmacist"))
+    commands = ["00A4000C023F00", "00A4020C02D003", "00B000000C"]
+    commands += ["0020000104" + b"0000".hex(), "00200001", "0020000104" + b"2580".hex()]
+    commands += ["002241A403840101", "0088000010" + "5A" * 16 + "00"]
+    sent = [argument for command in commands for argument in ("-s", command)]
+    out = run(daemon, "opensc-tool", "-c", "default", "-r", READER, *sent)
+    words = re.findall(r"Received \(SW1=0x(..), SW2=0x(..)\)", out)
+    assert ["".join(word) for word in words] == ["9000", "9000", "9000", "63C2", "63C2", "9000", "9000", "9000"]
+    assert "5A 0A 80 25 00 00 01" in out
+
+
 def test_scriptor_sees_raw_t0(insert: Insert) -> None:
     daemon = insert(open_persona("outdated"))
     script = "\n".join(
