@@ -1,11 +1,9 @@
-"""Staff cards: what they hold, their PIN and its counter, the signature that proves them, order of checks."""
+"""Staff cards: what they hold, the signature that proves them, order of checks. The PIN: `test_staff_pin`."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -16,54 +14,19 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.x509.oid import NameOID
 
 from kiosk.card import professional
-from kiosk.card.apdu import CommandApdu, ResponseApdu, parse_command
 from kiosk.card.atr import classify
-from kiosk.card.professional import Actua, PinStatus, StaffSerial, parse_actua, parse_serial, read_pin_status
+from kiosk.card.professional import Actua, StaffSerial, parse_actua, parse_serial
 from kiosk.card.read_error import CardReadError
-from kiosk.card.transport import TransportError, complete_t0
 from kiosk.card.values import CardKind
-from simulators.card import (
-    CardGoneError,
-    FaultKind,
-    PlannedFault,
-    SimulatedCard,
-    authority_certificate,
-    open_card,
-    open_persona,
-)
-from simulators.card.files import FID_MF, Df, FileSystem
-from simulators.card.image import Image
-from simulators.card.pin import Pin, counter_file
+from simulators.card import SimulatedCard, authority_certificate, open_card, open_persona
 from simulators.card.staff_authority import staff_certificate, staff_key
 from simulators.personas import load
 from tests.simulators.card.driver import Driver
+from tests.simulators.card.staff import ASK, RIGHT, SET_KEY, SIGN, STAFF, WRONG, read, staff_driver
 
-STAFF = ["assistant", "pharmacist", "technician"]
-ASK, RIGHT, WRONG = "00200001", "0020000104" + b"2580".hex(), "0020000104" + b"2581".hex()
-SET_KEY, SIGN = "002241A403840101", "0088000020" + "5A" * 32
 SELECT_PKCS15 = "00A4040C0D" + professional.AID_PKCS15_CONTACT.hex()
-AUTHORITY_DIGEST = "9f89e4ec572aa63d3a70480f03f208dd4ffa5d0af47c878a2d1272b76309cf22"
 SELECT_OURS = "00A4040C0B" + professional.AID_TECHNICIAN.hex()
-
-
-def _driver(name: str = "pharmacist", image: Path | None = None) -> Driver:
-    card = open_persona(name, image)
-    card.power_on()
-    return Driver(card)
-
-
-def _exchange(card: SimulatedCard, apdu: bytes) -> ResponseApdu | TransportError:
-    """The product's own T=0."""
-    command = parse_command(apdu)
-    assert isinstance(command, CommandApdu)
-    return complete_t0(card.transmit, command)
-
-
-def _read(driver: Driver, *apdus: str) -> ResponseApdu:
-    """The answer to the last one."""
-    answer = [_exchange(driver.card, bytes.fromhex(apdu)) for apdu in apdus][-1]
-    assert isinstance(answer, ResponseApdu)
-    return answer
+AUTHORITY_DIGEST = "9f89e4ec572aa63d3a70480f03f208dd4ffa5d0af47c878a2d1272b76309cf22"
 
 
 # -- what they hold ---------------------------------------------------------------------------------------------------
@@ -79,13 +42,13 @@ def test_serial_file(name: str) -> None:
     staff = load(name).card.staff
     assert staff is not None
     assert staff.serial is not None
-    answer = _read(_driver(name), "00A4000C023F00", "00A4020C02D003", "00B0000000")
+    answer = read(staff_driver(name), "00A4000C023F00", "00A4020C02D003", "00B0000000")
     assert parse_serial(answer.data) == StaffSerial(staff.serial)
 
 
 def test_actua_is_good_absent_or_empty() -> None:
-    assert isinstance(parse_actua(_read(_driver("pharmacist"), "00A4020C02D010", "00B0000000").data), Actua)
-    assert _read(_driver("assistant"), "00A4020C02D010").sw == 0x6A82
+    assert isinstance(parse_actua(read(staff_driver("pharmacist"), "00A4020C02D010", "00B0000000").data), Actua)
+    assert read(staff_driver("assistant"), "00A4020C02D010").sw == 0x6A82
 
 
 def test_empty_actua() -> None:
@@ -94,27 +57,27 @@ def test_empty_actua() -> None:
     card = open_card(replace(persona, card=replace(persona.card, staff=replace(persona.card.staff, actua="empty"))))
     assert isinstance(card, SimulatedCard)
     card.power_on()
-    error = parse_actua(_read(Driver(card), "00A4020C02D010", "00B0000000").data)
+    error = parse_actua(read(Driver(card), "00A4020C02D010", "00B0000000").data)
     assert error == CardReadError("EF_ACTUA", "empty: an update of this card was not finished")
 
 
 def test_a_technicians_card_is_not_in_the_form_of_ans() -> None:
-    driver = _driver("technician")
+    driver = staff_driver("technician")
     assert [driver.raw(apdu) for apdu in ("00A4020C02D003", "00A4020C02D010", SELECT_PKCS15)] == ["6A82"] * 3
     assert driver.raw(SELECT_OURS) == "9000"
 
 
 @pytest.mark.parametrize("name", STAFF)
 def test_every_card_says_that_it_is_fiction(name: str) -> None:
-    assert b"CARTE FICTIVE" in _read(_driver(name), "00A4020C022F00", "00B0000000").data
+    assert b"CARTE FICTIVE" in read(staff_driver(name), "00A4020C022F00", "00B0000000").data
 
 
 def _certificate(driver: Driver) -> x509.Certificate:
     """As a reader takes it: selected by name of the application, in blocks until a short one."""
     select = SELECT_OURS if driver.card.atr == professional.TECHNICIAN else SELECT_PKCS15
-    _read(driver, select, "00A4020C02C001")
+    read(driver, select, "00A4020C02C001")
     content = b""
-    while len(block := _read(driver, f"00B0{len(content):04X}00").data) == 256:
+    while len(block := read(driver, f"00B0{len(content):04X}00").data) == 256:
         content += block
     return x509.load_der_x509_certificate(content + block)
 
@@ -123,7 +86,7 @@ def _certificate(driver: Driver) -> x509.Certificate:
 def test_certificate_is_issued_by_our_test_authority_and_names_the_role(name: str) -> None:
     staff = load(name).card.staff
     assert staff is not None
-    certificate = _certificate(_driver(name))
+    certificate = _certificate(staff_driver(name))
     certificate.verify_directly_issued_by(authority_certificate())
     assert authority_certificate().extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
@@ -143,128 +106,17 @@ def test_keys_and_certificates_are_the_same_everywhere_and_differ_between_cards(
     assert digest == AUTHORITY_DIGEST
 
 
-# -- PIN --------------------------------------------------------------------------------------------------------------
-
-
-def test_wrong_pins_count_down_and_block_and_a_question_costs_nothing() -> None:
-    driver = _driver()
-    assert [driver.raw(ASK) for _ in range(5)] == ["63C3"] * 5
-    assert driver.raw(WRONG) == "63C2"
-    assert driver.raw(ASK) == "63C2"
-    assert driver.raw(WRONG) == "63C1"
-    assert driver.raw(WRONG) == "63C0"
-    assert driver.raw(ASK) == "6983"
-    assert driver.raw(RIGHT) == "6983"
-    assert driver.raw(SIGN) == "6983"
-
-
-def test_the_right_pin_gives_all_tries_back_and_a_wrong_one_ends_its_effect() -> None:
-    driver = _driver()
-    driver.raw(WRONG)
-    driver.raw(WRONG)
-    assert driver.raw(RIGHT) == "9000"
-    assert driver.raw(ASK) == "9000"
-    assert driver.raw(ASK + "00") == "9000"
-    assert driver.raw(WRONG) == "63C2"
-    assert driver.raw(ASK) == "63C2"
-
-
-@pytest.mark.parametrize("name", STAFF)
-@pytest.mark.parametrize("wrong", range(4))
-def test_the_product_reads_the_tries_left(name: str, wrong: int) -> None:
-    driver = _driver(name)
-    for _ in range(wrong):
-        driver.raw("0020000104" + b"0000".hex())
-    for _ in range(2):
-        assert read_pin_status(driver.card.atr, lambda apdu: _exchange(driver.card, apdu)) == PinStatus(3 - wrong)
-
-
-@pytest.mark.parametrize("cold", [True, False])
-def test_a_reset_forgets_the_verification_not_the_counter(cold: bool) -> None:  # parametrised
-    driver = _driver()
-    driver.raw(RIGHT)
-    driver.card.power_on(cold=cold)
-    assert driver.raw(ASK) == "63C3"
-    driver.raw(WRONG)
-    driver.card.power_on(cold=cold)
-    assert driver.raw(ASK) == "63C2"
-
-
-def test_the_counter_is_in_the_image_before_the_answer_leaves(tmp_path: Path) -> None:
-    path = tmp_path / "card.img"
-    driver = _driver(image=path)
-    for answer in ("63C2", "63C1"):
-        assert driver.raw(WRONG) == answer
-        assert path.read_bytes() == driver.card.image_bytes()
-        assert _driver(image=path).raw(ASK) == answer
-    driver.raw(RIGHT)
-    assert _driver(image=path).raw(ASK) == "63C3"
-    assert b"2580" not in path.read_bytes()
-
-
-@pytest.mark.parametrize(("pin", "tries_after"), [(WRONG, ["63C3", "63C2"]), (RIGHT, ["63C3", "63C2"])])
-@pytest.mark.parametrize("write", [1, 2])
-def test_a_card_pulled_during_verify_never_gives_a_try_for_nothing(
-    pin: str, tries_after: list[str], write: int, tmp_path: Path
-) -> None:
-    """Torn before the first write nothing was compared; before the second (the right PIN's) the try is lost."""
-    path = tmp_path / "card.img"
-    card = open_persona("pharmacist", path, faults=[PlannedFault(FaultKind.TORN_WRITE, at=write)])
-    card.power_on()
-    if pin == WRONG and write == 2:
-        assert Driver(card).raw(pin) == "63C2"  # a wrong PIN writes once
-    else:
-        with pytest.raises(CardGoneError):
-            card.transmit(bytes.fromhex(pin))
-    assert _driver(image=path).raw(ASK) == tries_after[write - 1]
-
-
-def test_a_try_that_cannot_be_written_is_not_made(tmp_path: Path) -> None:
-    path = tmp_path / "card.img"
-    driver = _driver(image=path)
-    path.unlink()
-    assert driver.raw(RIGHT) == "6581"
-    assert driver.raw(ASK) == "63C3"
-    assert driver.raw(SIGN) == "6982"
-
-
-def test_another_persons_image_is_refused(tmp_path: Path) -> None:
-    _driver("pharmacist", tmp_path / "card.img")
-    with pytest.raises(ValueError, match=r"an image of this card|another card"):
-        open_persona("assistant", tmp_path / "card.img")
-
-
-def test_the_pin_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    driver = _driver()
-    driver.raw(RIGHT)
-    driver.raw(WRONG)
-    counter = counter_file(1)
-    files = FileSystem(Df(FID_MF, b"", (counter,)))
-    assert repr(Pin("2580", Image(files), counter)) == "Pin()"
-    assert caplog.text == ""
-    assert b"2580" not in driver.card.image_bytes()
-
-
-def test_the_counters_file_is_found_by_no_command() -> None:
-    driver = _driver()
-    for select in ("00A4000C020011", "00A4020C020011", "00A4080C020011", "00A4090C020011"):
-        assert driver.raw(select) == "6A82"
-    assert {driver.raw(f"00B0{0x80 | sfi:02X}0001")[-4:] for sfi in range(1, 31)} == {"9000", "6A82"}
-    assert b"\x03" in driver.card.image_bytes()
-
-
 # -- signature --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "pin"), [("pharmacist", "2580"), ("assistant", "1470"), ("technician", "3690")])
 def test_a_signed_challenge_proves_the_key_of_the_certificate(name: str, pin: str) -> None:
-    driver = _driver(name)
+    driver = staff_driver(name)
     key = _certificate(driver).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     driver.raw("0020000104" + pin.encode().hex())
     driver.raw(SET_KEY)
-    signature = _read(driver, SIGN + "00").data
+    signature = read(driver, SIGN + "00").data
     assert len(signature) == 64
     der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
     key.verify(der, b"\x5a" * 32, ec.ECDSA(hashes.SHA256()))
@@ -273,7 +125,7 @@ def test_a_signed_challenge_proves_the_key_of_the_certificate(name: str, pin: st
 
 
 def test_no_signature_without_pin_or_key() -> None:
-    driver = _driver()
+    driver = staff_driver()
     assert driver.raw(SIGN) == "6982"
     assert driver.raw(SET_KEY) == "9000"
     assert driver.raw(SIGN) == "6982"
@@ -343,11 +195,11 @@ ORDER = [
 
 @pytest.mark.parametrize(("sw", "apdu"), ORDER, ids=[f"{row[0]}-{row[1][:14]}" for row in ORDER])
 def test_order_of_checks(sw: str, apdu: str) -> None:
-    assert _driver().raw(apdu) == sw
+    assert staff_driver().raw(apdu) == sw
 
 
 def test_refused_commands_cost_no_try() -> None:
-    driver = _driver()
+    driver = staff_driver()
     for sw, apdu in ORDER:
         assert driver.raw(apdu)[-4:] == sw
     assert driver.raw(ASK) == "63C3"
