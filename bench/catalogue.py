@@ -36,6 +36,7 @@ BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
         "relay-embedded": (_relay("embedded"), 101),
         "relay-memory": (_relay("embedded", in_memory=True), 101),
         "relay-pcsc": (_relay("pcsc"), 31),
+        "duration": (_named("duration"), 31),
         "cold-start": (_named("cold_start"), 9),
         "memory": (_named("memory"), 1),
         "signature": (_named("signature"), 21),

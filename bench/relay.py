@@ -34,7 +34,7 @@ def figures(reader: str, rounds: int, *, in_memory: bool = False) -> list[Figure
         folder = Path(name)
         with rig(hands, None if in_memory else folder / "card.image") as on:
             recording = record(on, hands, folder)
-            replay = _Replay(on, recording)
+            replay = Replay(on, recording)
             bare_s, relayed_s, whole_s = alternate(rounds, (replay.bare, replay.relayed, replay.whole))
     what = f"{len(recording.commands)} APDUs, {reader} reader" + (", card in memory" if in_memory else "")
     return [
@@ -43,7 +43,7 @@ def figures(reader: str, rounds: int, *, in_memory: bool = False) -> list[Figure
     ]
 
 
-class _Replay:
+class Replay:
     """The recorded update again, three ways."""
 
     def __init__(self, on: Rig, recording: Recording) -> None:
