@@ -202,6 +202,22 @@ class Scard(Protocol):
         ...
 
 
+def denied_or_died(scard: Scard, error: PcscError) -> PcscError:
+    """The error again; a denial is one only if the service is still there to deny.
+
+    pcsc-lite says "denied" as well when the service is killed under SCardEstablishContext (measured).
+    """
+    if error.problem is not PcscProblem.ACCESS_DENIED:
+        return error
+    again = scard_call("SCardEstablishContext", error.reader, scard.establish_context())
+    if isinstance(again, PcscError):
+        return PcscError(again.problem, error.call, error.code, error.reader)
+    scard.release_context(again)
+    if error.call != "SCardEstablishContext":
+        return error
+    return PcscError(PcscProblem.SERVICE_LOST, error.call, error.code, error.reader)  # nobody denies it
+
+
 class PyscardScard:
     """`Scard` over the installed PC/SC service."""
 

@@ -16,6 +16,7 @@ from kiosk.hardware.pcsc.api import (
     PcscProblem,
     ReaderState,
     Scard,
+    denied_or_died,
     scard_call,
 )
 
@@ -144,8 +145,10 @@ def open_connection(line: CardLine, context: int, reader: str) -> CardConnection
     """Connect EXCLUSIVE with either protocol; the card's own choice is used. Errors never have `command_sent`."""
     line.guard.enter("SCardConnect", line.deadlines.connect_s)
     result = line.scard.connect_exclusive(context, reader, ANY_PROTOCOL)
-    late = line.guard.leave()
     connected = scard_call("SCardConnect", reader, result)
+    if isinstance(connected, PcscError):
+        connected = denied_or_died(line.scard, connected)
+    late = line.guard.leave()
     if isinstance(connected, PcscError):
         return late or LinkError(connected.problem, str(connected), command_sent=False)
     card, protocol = connected

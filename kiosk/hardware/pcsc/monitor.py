@@ -17,6 +17,7 @@ from kiosk.hardware.pcsc.api import (
     ReaderSnapshot,
     ReaderState,
     Scard,
+    denied_or_died,
     scard_call,
 )
 from kiosk.hardware.pcsc.bounded import within
@@ -109,7 +110,7 @@ class Monitor:
         while not self._stopping.is_set():
             context = scard_call("SCardEstablishContext", "", self._scard.establish_context())
             if isinstance(context, PcscError):
-                error = context
+                error = denied_or_died(self._scard, context)
             else:
                 self._context = context
                 error = self._watch(context)

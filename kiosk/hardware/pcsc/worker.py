@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from kiosk.card.apdu import CommandApdu, ResponseApdu
-from kiosk.hardware.pcsc.api import Disposition, PcscError, PcscProblem, Scard, scard_call
+from kiosk.hardware.pcsc.api import Disposition, PcscError, PcscProblem, Scard, denied_or_died, scard_call
 from kiosk.hardware.pcsc.connection import CardConnection, CardLine, Deadlines, LinkError, Trace, open_connection
 from kiosk.visit.ports import CardSession, Clock
 
@@ -62,6 +62,8 @@ class Dialogue:
         if self._context is None:
             self._line.guard.enter("SCardEstablishContext", self._line.deadlines.connect_s)
             context = scard_call("SCardEstablishContext", reader, self._line.scard.establish_context())
+            if isinstance(context, PcscError):
+                context = denied_or_died(self._line.scard, context)
             late = self._line.guard.leave()
             if isinstance(context, PcscError):
                 return LinkError(context.problem, str(context), command_sent=False)

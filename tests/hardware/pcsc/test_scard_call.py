@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiosk.hardware.pcsc.api import PROBLEMS, PcscError, PcscProblem, PyscardScard, scard_call
+from kiosk.hardware.pcsc.api import PROBLEMS, PcscError, PcscProblem, PyscardScard, denied_or_died, scard_call
+from simulators.reader.scripted import Row, ScriptedScard
 
 TABLE = [
     (0x8010001D, PcscProblem.SERVICE_LOST),
@@ -52,6 +53,29 @@ def test_only_what_polkit_may_deny_is_a_denial(call: str, problem: PcscProblem) 
     error = scard_call(call, "", (0x8010006A, None))
     assert isinstance(error, PcscError)
     assert error.problem is problem
+
+
+@pytest.mark.parametrize(
+    ("call", "asked_again", "problem"),
+    [
+        ("SCardEstablishContext", 0x8010006A, PcscProblem.ACCESS_DENIED),
+        ("SCardEstablishContext", 0x8010001D, PcscProblem.SERVICE_LOST),
+        ("SCardEstablishContext", 0, PcscProblem.SERVICE_LOST),  # it is back by now, and denies nothing
+        ("SCardConnect", 0x8010001D, PcscProblem.SERVICE_LOST),
+        ("SCardConnect", 0, PcscProblem.ACCESS_DENIED),  # alive: it is the card that is denied
+    ],
+)
+def test_a_denial_is_believed_of_a_living_service_only(call: str, asked_again: int, problem: PcscProblem) -> None:
+    rows = [Row("establish_context", asked_again, 7)] + [Row("release_context")] * (asked_again == 0)
+    scard = ScriptedScard(rows)
+    died = denied_or_died(scard, PcscError(PcscProblem.ACCESS_DENIED, call, 0x8010006A, "R"))
+    assert died == PcscError(problem, call, 0x8010006A, "R")
+    assert scard.ended
+
+
+def test_other_errors_are_not_asked_about() -> None:
+    error = PcscError(PcscProblem.NO_CARD, "SCardConnect", 0x8010000C, "R")
+    assert denied_or_died(ScriptedScard([]), error) is error
 
 
 @given(st.integers(-(2**31), 2**32 - 1))
