@@ -7,9 +7,9 @@ from queue import SimpleQueue
 
 import pytest
 
-from kiosk.hardware.pcsc.api import CardProtocol, Disposition
+from kiosk.hardware.pcsc.api import CardProtocol, Disposition, ReaderSnapshot
 from kiosk.hardware.pcsc.connection import ANY_PROTOCOL
-from simulators.card import FaultKind, PlannedFault, open_persona
+from simulators.card import CardGoneError, FaultKind, PlannedFault, open_persona
 from simulators.reader.embedded import READERS, EmbeddedScard
 from simulators.reader.scripted import Row, ScriptedScard, ScriptError
 from tests.hardware.pcsc.support import LIMIT_S, ToyChip, wait_until
@@ -119,6 +119,81 @@ def test_a_card_may_be_changed_while_the_reader_is_unplugged() -> None:
     scard.replug(READERS[0])
     _, context = scard.establish_context()
     assert scard.connect_exclusive(context, READERS[0], ANY_PROTOCOL)[0] == 0
+
+
+def snapshot(scard: EmbeddedScard) -> ReaderSnapshot:
+    _, context = scard.establish_context()
+    _, (found,) = scard.get_status_change(context, 0, [(READERS[0], 0)])
+    return found
+
+
+def test_a_swap_is_seen_by_the_counter_alone_and_the_old_card_loses_its_power() -> None:
+    scard, first, second = EmbeddedScard(), ToyChip(), ToyChip()
+    first.before = lambda _: scard.swap(READERS[0], second)
+    _, card = connected(scard, first)
+    before = snapshot(scard)
+    assert scard.transmit(card, CardProtocol.T0, COMMAND) == (0, b"")
+    assert snapshot(scard).present
+    assert snapshot(scard).counter == before.counter + 2
+    assert first.power == ["cold", "off"]
+    assert second.power == ["cold"]
+    assert scard.transmit(card, CardProtocol.T0, COMMAND)[0] == 0x80100069
+    assert second.received == []
+
+
+def test_a_card_that_left_by_itself_and_is_back_already_is_not_pulled_again() -> None:
+    scard = EmbeddedScard()
+
+    def vanish_and_return(_: bytes) -> None:
+        scard.remove(READERS[0])
+        scard.insert(READERS[0], chip)
+        raise CardGoneError
+
+    chip = ToyChip(before=vanish_and_return)
+    _, card = connected(scard, chip)
+    assert scard.transmit(card, CardProtocol.T0, COMMAND) == (0, b"")
+    assert snapshot(scard).present
+
+
+def test_a_reset_by_another_program_waits_for_the_command_and_is_heard_by_the_next() -> None:
+    scard, chip = EmbeddedScard(), ToyChip()
+    context, card = connected(scard, chip)
+    chip.before = lambda _: scard.reset_by_other(READERS[0])
+    assert scard.transmit(card, CardProtocol.T0, COMMAND) == (0, b"\x90\x00")
+    chip.before = None
+    assert chip.power == ["cold", "warm"]
+    assert [scard.transmit(card, CardProtocol.T0, COMMAND)[0] for _ in range(2)] == [0x80100068] * 2
+    assert chip.received == [COMMAND]
+    scard.disconnect(card, Disposition.LEAVE)
+    _, (again, _) = scard.connect_exclusive(context, READERS[0], ANY_PROTOCOL)
+    assert scard.transmit(again, CardProtocol.T0, COMMAND) == (0, b"\x90\x00")
+
+
+def test_a_reset_of_a_card_nobody_uses_concerns_nobody() -> None:
+    scard, chip = EmbeddedScard(), ToyChip()
+    scard.insert(READERS[0], chip)
+    scard.reset_by_other(READERS[0])
+    assert chip.power == ["cold", "warm"]
+    _, context = scard.establish_context()
+    _, (card, _) = scard.connect_exclusive(context, READERS[0], ANY_PROTOCOL)
+    assert scard.transmit(card, CardProtocol.T0, COMMAND) == (0, b"\x90\x00")
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["card stays", "card leaves as well"])
+def test_a_reader_unplugged_during_a_command(gone: bool) -> None:
+    scard = EmbeddedScard()
+
+    def unplug(_: bytes) -> None:
+        scard.unplug(READERS[0])
+        if gone:
+            raise CardGoneError
+
+    chip = ToyChip(before=unplug)
+    _, card = connected(scard, chip)
+    assert scard.transmit(card, CardProtocol.T0, COMMAND) == (0x80100017, b"")
+    assert chip.power == ["cold", "off"]
+    scard.replug(READERS[0])
+    assert snapshot(scard).present is not gone
 
 
 def test_the_script_minds_order_and_end() -> None:

@@ -105,6 +105,34 @@ def test_a_mute_card(hands: Hands, client: Client) -> None:
     assert code(client.connect()) == 0x80100067
 
 
+def test_another_atr_after_a_warm_reset(hands: Hands, client: Client) -> None:
+    warm = bytes.fromhex("3B00")
+    card = open_persona("outdated", faults=[PlannedFault(FaultKind.WARM_ATR, atr=warm)])
+    hands.insert(0, card)
+    inserted = client.wait(client.state(), present=True)
+    assert inserted.atr == card.atr != warm
+    for _ in range(2):
+        _, (handle, _) = client.connect()
+        assert code(hands.scard.transmit(handle, CardProtocol.T0, GET_CHALLENGE)) == 0
+        hands.scard.disconnect(handle, Disposition.RESET)
+        assert client.state().atr == warm
+    assert client.state().counter == inserted.counter  # no new card
+    _, (handle, _) = client.connect()
+    hands.scard.disconnect(handle, Disposition.UNPOWER)
+    _, (handle, _) = client.connect()
+    assert client.state().atr == open_persona("outdated").atr
+
+
+def test_one_byte_is_success_with_one_byte_and_the_card_stays(hands: Hands, client: Client) -> None:
+    hands.insert(0, open_persona("outdated", faults=[PlannedFault(FaultKind.TRUNCATED, at=1, keep_bytes=1)]))
+    client.wait(client.state(), present=True)
+    _, (card, _) = client.connect()
+    result, answer = hands.scard.transmit(card, CardProtocol.T0, GET_CHALLENGE)
+    assert (result, len(answer)) == (0, 1)
+    assert client.state().present
+    assert code(hands.scard.transmit(card, CardProtocol.T0, GET_CHALLENGE)) == 0
+
+
 @pytest.mark.parametrize(("atr", "protocols"), [("3B751300004309EA9000", CardProtocol.T1), ("0000", ANY_PROTOCOL)])
 def test_no_common_protocol(hands: Hands, client: Client, atr: str, protocols: CardProtocol) -> None:
     hands.insert(0, SimulatedCard(bytes.fromhex(atr), BareChip()))
