@@ -14,7 +14,7 @@ import pytest
 
 from simulators.card import key_set
 from simulators.card.__main__ import main
-from simulators.personas import names
+from simulators.personas import load, names
 from tests.simulators.card.driver import SELECT_VITALE, SERIAL
 from tests.simulators.card.vpcd_reader import LIMIT_S, VpcdReader
 
@@ -108,3 +108,35 @@ def test_serve_with_a_planned_removal_ends_well_and_a_lost_reader_does_not(tmp_p
             _, err = process.communicate(timeout=LIMIT_S)
             assert process.returncode == 1
             assert "the reader closed the slot" in err
+
+
+@pytest.mark.parametrize(
+    ("plan", "persona"),
+    [
+        ('{"faults": [{"kind": "flaky", "at": 1, "times": 1, "for_ms": 1}]}', "outdated"),
+        ('{"faults": [{"kind": "swapped", "at": 1, "persona": "corsican"}]}', "corsican"),
+    ],
+    ids=["flaky", "swapped"],
+)
+def test_serve_puts_a_card_in_again_as_planned(plan: str, persona: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(plan)
+    with VpcdReader() as reader, _serving(reader, "outdated", "--faults", str(path), "--timed") as process:
+        reader.send(b"\x01")
+        assert reader.ask(SELECT_VITALE) == b""
+        reader.eject()
+        reader.accept()
+        assert reader.ask(b"\x04") == load(persona).card.atr
+        reader.send(b"\x01")
+        assert reader.ask(SELECT_VITALE) == b"\x90\x00"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0
+
+
+def test_a_card_alone_cannot_stage_what_happens_to_its_reader(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"reader": [{"kind": "unplugged", "at": 1, "for_ms": 1}]}')
+    assert main(["serve", "outdated", "--vpcd", "127.0.0.1:1", "--faults", str(plan)]) == 1
+    assert capsys.readouterr().err == "plan.json: $.reader: a card alone cannot stage faults of its reader\n"
