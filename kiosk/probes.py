@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kiosk import __version__
 from kiosk.clock import SystemClock
 from kiosk.diagnostics.report import Check, CheckState, Report
 from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, scard_call
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.roles import BindingError, find_reader, parse_bindings
+from kiosk.hardware.pcsc.usb import (
+    DRIVER_BUNDLES,
+    SYSFS_DEVICES,
+    WithoutReader,
+    driver_names,
+    usb_readers,
+    without_reader,
+)
 from kiosk.hardware.printer.driver import health_fault
 from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PROFILES
@@ -28,10 +38,14 @@ ANSWER_S = 0.5
 CALL_S = 5.0
 
 
-def look(settings: Settings, scard: Scard) -> Report:
-    """Look at readers, printer, store, journal, outbox and channel. Creates nothing."""
+def look(settings: Settings, scard: Scard, *, usb: Path = SYSFS_DEVICES, drivers: Path = DRIVER_BUNDLES) -> Report:
+    """Look at readers, printer, store, journal, outbox and channel. Creates nothing.
+
+    usb: the kernel's list of USB devices. drivers: the driver bundles of the PC/SC service.
+    """
     store = open_existing_store(settings.kiosk.state_dir)
-    checks = [*_readers(settings, scard), _printer(settings)]
+    names = _reader_names(scard)
+    checks = [*_readers(settings, names), _usb_readers(names, usb, drivers), _printer(settings)]
     if isinstance(store, StoreError):
         # Held by the running kiosk, as it should be, or not there yet: nothing can be said from here.
         unknown = store.field in ("lock", "absent")
@@ -49,9 +63,8 @@ def look(settings: Settings, scard: Scard) -> Report:
     return Report(__version__, tuple(checks))
 
 
-def _readers(settings: Settings, scard: Scard) -> list[Check]:
+def _readers(settings: Settings, names: tuple[str, ...] | Fault) -> list[Check]:
     wanted = {ReaderRole.PATIENT: settings.readers.patient, ReaderRole.PROFESSIONAL: settings.readers.professional}
-    names = _reader_names(scard)
     checks = []
     for role, name in wanted.items():
         if not name and role is ReaderRole.PROFESSIONAL:
@@ -68,6 +81,23 @@ def _readers(settings: Settings, scard: Scard) -> list[Check]:
         else:
             checks.append(Check(part, CheckState.OK, facts={"reader": found}))
     return checks
+
+
+def _usb_readers(names: tuple[str, ...] | Fault, usb: Path, drivers: Path) -> Check:
+    """Without PC/SC only a missing driver can be told."""
+    part = "usb readers"
+    devices = usb_readers(usb)
+    if devices is None:
+        return Check(part, CheckState.UNKNOWN, facts={"reason": "the kernel lists no USB devices"})
+    missing = without_reader(devices, driver_names(drivers), () if isinstance(names, Fault) else names)
+    if isinstance(names, Fault):
+        missing = {device: why for device, why in missing.items() if why is WithoutReader.NO_DRIVER}
+    facts = {"devices": len(devices)}
+    if missing:
+        detail = "; ".join(f"{device}: {why.value}" for device, why in missing.items())
+        return Check(part, CheckState.FAULT, fault_of(PcscProblem.READER_UNSEEN, detail), facts)
+    unsaid = isinstance(names, Fault) and len(devices) > 0
+    return Check(part, CheckState.UNKNOWN if unsaid else CheckState.OK, facts=facts)
 
 
 def _reader_names(scard: Scard) -> tuple[str, ...] | Fault:

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     READER_HUNG = "L-03"
     HELD_BY_OTHER = "L-04"
     PROTOCOL_MISMATCH = "L-05"
+    READER_UNSEEN = "L-06"
     PCSC_UNKNOWN = "L-09"
     # the card, from hardware and card layer
     CARD_MUTE = "C-01"
@@ -158,6 +159,11 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     ),
     Cause.PROTOCOL_MISMATCH: Entry(
         MemberPage.UNREADABLE, "Reader and card share no protocol.", "Try another card; check the reader model."
+    ),
+    Cause.READER_UNSEEN: Entry(
+        MemberPage.READER,
+        "A USB reader is plugged in that PC/SC does not show: it has no driver, or its driver failed.",
+        "The detail names device and reason: install its driver or use another model; else replug it.",
     ),
     Cause.PCSC_UNKNOWN: Entry(
         MemberPage.UNKNOWN, "The PC/SC service returned a code without a class.", "Read the code in the diagnostics."

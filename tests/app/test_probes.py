@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import plistlib
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,60 @@ def test_a_store_that_fails_while_it_is_looked_at_is_a_fault(tmp_path: Path, mon
     assert check.fault is not None
     assert check.fault.detail == "disk: read or write error"
     assert (tmp_path / DATABASE).exists()
+
+
+# --- readers on USB ----------------------------------------------------------------------------------------------
+
+
+def usb_check(tmp_path: Path, *products: str, service: bool = True) -> Check:
+    """Vendor 0b00; product 0090 has no driver, 0001 has one and is called as the embedded reader is."""
+    for number, product in enumerate(products):
+        folder = tmp_path / "usb" / f"1-{number}"
+        folder.mkdir(parents=True)
+        for name, content in (("idVendor", "0b00"), ("idProduct", product), ("bDeviceClass", "0b")):
+            (folder / name).write_text(content, encoding="ascii")
+    (tmp_path / "usb").mkdir(exist_ok=True)
+    bundle = tmp_path / "drivers" / "ccid.bundle" / "Contents"
+    bundle.mkdir(parents=True)
+    rows = {"ifdVendorID": ["0x0B00"], "ifdProductID": ["0x0001"], "ifdFriendlyName": ["Embedded Reader"]}
+    (bundle / "Info.plist").write_bytes(plistlib.dumps(rows))
+    scard = EmbeddedScard()
+    if not service:
+        scard.service_down()
+    settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(READERS[0]))
+    report = probes.look(settings, scard, usb=tmp_path / "usb", drivers=tmp_path / "drivers")
+    return next(check for check in report.checks if check.part == "usb readers")
+
+
+@pytest.mark.parametrize(
+    ("products", "service", "state"),
+    [
+        ([], True, CheckState.OK),
+        (["0001"], True, CheckState.OK),
+        (["0001", "0001"], True, CheckState.FAULT),
+        (["0001", "0090"], True, CheckState.FAULT),
+        (["0001"], False, CheckState.UNKNOWN),
+        (["0090"], False, CheckState.FAULT),
+        ([], False, CheckState.OK),
+    ],
+)
+def test_a_usb_reader_that_pcsc_does_not_show_is_said(
+    tmp_path: Path, products: list[str], service: bool, state: CheckState
+) -> None:
+    check = usb_check(tmp_path, *products, service=service)
+    assert (check.state, check.facts) == (state, {"devices": len(products)})
+
+
+def test_the_device_and_the_reason_are_named(tmp_path: Path) -> None:
+    row = usb_check(tmp_path, "0090").as_json()
+    assert (row["code"], row["detail"]) == (
+        Cause.READER_UNSEEN.value,
+        "1-0 0b00:0090 Ingenico SESAM-Vitale: no PC/SC driver is installed for it",
+    )
+
+
+def test_a_kernel_that_lists_no_usb_is_unknown(tmp_path: Path) -> None:
+    settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(READERS[0]))
+    report = probes.look(settings, EmbeddedScard(), usb=tmp_path / "none", drivers=tmp_path)
+    (state,) = [check.state for check in report.checks if check.part == "usb readers"]
+    assert state is CheckState.UNKNOWN

@@ -204,7 +204,9 @@ def test_diagnose_says_what_works_and_what_does_not(machine: Machine, backend: C
     assert machine.enrol(backend, ticket).returncode == 0
     after = machine.run("diagnose", "--json")
     assert after.returncode == 1, "there is no reader"
-    assert checks(after) == {
+    seen = checks(after)
+    seen.pop("usb readers")  # the machine's own
+    assert seen == {
         "reader patient": "fault",
         "printer": "unknown",
         "store": "ok",

@@ -55,6 +55,7 @@ class PcscProblem(Enum):
     ACCESS_DENIED = auto()
     NO_READER = auto()
     READER_GONE = auto()
+    READER_UNSEEN = auto()  # from the look at USB; PC/SC does not know of it
     READER_HUNG = auto()  # from the watchdog; PC/SC itself never says so
     HELD_BY_OTHER = auto()
     PROTOCOL_MISMATCH = auto()

@@ -24,6 +24,8 @@ def fault_of(what: PcscProblem | CardKind, detail: str = "", *, command_sent: bo
             return Fault(Cause.NO_READER, detail, command_sent)
         case PcscProblem.READER_GONE:
             return Fault(Cause.READER_LOST, detail, command_sent)
+        case PcscProblem.READER_UNSEEN:
+            return Fault(Cause.READER_UNSEEN, detail, command_sent)
         case PcscProblem.READER_HUNG:
             return Fault(Cause.READER_HUNG, detail, command_sent)
         case PcscProblem.HELD_BY_OTHER:

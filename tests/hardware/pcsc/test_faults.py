@@ -12,6 +12,7 @@ EXPECTED: dict[PcscProblem | CardKind, Cause] = {
     PcscProblem.ACCESS_DENIED: Cause.ACCESS_DENIED,
     PcscProblem.NO_READER: Cause.NO_READER,
     PcscProblem.READER_GONE: Cause.READER_LOST,
+    PcscProblem.READER_UNSEEN: Cause.READER_UNSEEN,
     PcscProblem.READER_HUNG: Cause.READER_HUNG,
     PcscProblem.HELD_BY_OTHER: Cause.HELD_BY_OTHER,
     PcscProblem.PROTOCOL_MISMATCH: Cause.PROTOCOL_MISMATCH,
