@@ -152,7 +152,9 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.READER, "The reader vanished while in use.", "Comes back by itself; check cable."
     ),
     Cause.READER_HUNG: Entry(
-        MemberPage.READER, "A reader call passed its deadline.", "The worker is replaced; restart pcscd if it lasts."
+        MemberPage.READER,
+        "A reader call passed its deadline.",
+        "Comes back by itself: if the driver keeps the call, pcscd is restarted; else read the log.",
     ),
     Cause.HELD_BY_OTHER: Entry(
         MemberPage.READER, "Another program holds the card exclusively.", "Stop the other program."
