@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from kiosk.store.transaction import Transaction
 from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
 from simulators.personas import load
@@ -176,10 +177,22 @@ def _books(rig: Rig, report: Report, folder: Path) -> None:
 
 def _residue(rig: Rig, folder: Path) -> list[str]:
     needles = [needle for name in PERSONAS for needle in _needles(name)]
-    rows = rig.in_store(lambda tx: {table: tx.execute(f"SELECT * FROM {table}") for table in TABLES})  # noqa: S608
-    found = scan_files(folder / "kiosk", needles) + scan_rows(rows, needles)
+    found = scan_files(folder / "kiosk", needles) + scan_rows(rig.in_store(_cells), needles)
     found += [f"backend log: {place}" for place in scan_files(folder / "backend", needles, only=(".log",))]
     return found + scan_objects([rig.kiosk], needles)
+
+
+def _cells(tx: Transaction) -> dict[str, list[tuple[bytes, bytes]]]:
+    """Each table as one text and one lump of binary cells: so many rows are not looked through one by one."""
+    tables: dict[str, list[tuple[bytes, bytes]]] = {}
+    for table in TABLES:
+        texts: list[bytes] = []
+        lumps: list[bytes] = []
+        for cell in (cell for row in tx.execute(f"SELECT * FROM {table}") for cell in row):  # noqa: S608  of this module
+            data = cell if isinstance(cell, bytes) else str(cell).encode()
+            (texts if data.isascii() else lumps).append(data)
+        tables[table] = [(b"\n".join(texts), b"\n".join(lumps))]
+    return tables
 
 
 def _needles(name: str) -> list[Needle]:

@@ -19,6 +19,8 @@ from kiosk.visit.turn import Turn
 from kiosk.visit.values import Outcome
 from simulators import samples
 from simulators.card.faults import FaultKind, PlannedFault
+from simulators.personas import load
+from simulators.residue import scan_rows
 from simulators.soak import ledger, network, run
 from simulators.soak.card import Content, Point, Side, Truth, watched
 from simulators.soak.clock import JumpingClock
@@ -113,6 +115,21 @@ def test_an_event_that_is_told_twice_or_never_is_found_out(monkeypatch: pytest.M
 def test_growth_is_a_violation(grown: Size, said: str | None) -> None:
     report = Report(1, before=Size(100, 5, 9), after=grown)
     assert list(report.growth()) == ([] if said is None else [said])
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["text", "binary"])
+def test_a_number_planted_in_any_table_is_found(packed: bool) -> None:
+    chip = load("outdated").card.chip
+    assert chip is not None
+    planted = b"\xfe" + bytes.fromhex(chip.serial + "f") if packed else f'{{"n":"{chip.serial}"}}'.encode()
+
+    class Store:
+        def execute(self, _sql: str) -> list[tuple[object, ...]]:
+            return [(1, "x", b"\xff" * 32), (2, "y", planted)]
+
+    cells = run._cells(Store())  # type: ignore[arg-type]  # as much of a transaction as it uses
+    found = scan_rows(cells, run._needles("outdated"))
+    assert found == sorted(f"table {table}: outdated: serial" for table in run.TABLES)
 
 
 # --- judgement ---------------------------------------------------------------------------------------------------
