@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-from PySide6.QtCore import QSocketNotifier, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QSocketNotifier, QTimer
 from PySide6.QtGui import QGuiApplication, QWindow
 
 GAP_PX: Final = 16
@@ -59,7 +59,10 @@ def leaving(qt: QGuiApplication) -> Iterator[Callable[[], int]]:
 
     def run() -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        return qt.exec()
+        status = qt.exec()
+        # Closing the last window asked to quit once more: left in the queue, that would end every later loop at once.
+        QCoreApplication.removePostedEvents(qt, QEvent.Type.Quit.value)
+        return status
 
     try:
         yield run
