@@ -26,10 +26,10 @@ from kiosk.visit.ports import ReaderRole
 from simulators.backend import BackendProcess, running
 from simulators.backend.server import Ready
 from simulators.card.card import SimulatedCard
-from simulators.card.vpcd import SlotProblem, VpcdCard
 from simulators.printer.pty import PtyPrinter
 from simulators.reader import private_pcscd
 from simulators.reader.embedded import READERS, EmbeddedScard
+from simulators.reader.hands import PcscdHands
 from simulators.reader.private_pcscd import VPCD_READERS, PrivatePcscd
 
 KIOSK_ID: Final = "borne-0999"
@@ -88,26 +88,18 @@ class PcscSlots:
     kind = "pcsc"
 
     def __init__(self, service: PrivatePcscd) -> None:
-        self._service = service
         os.environ[private_pcscd.SOCKET_VARIABLE] = str(service.socket_path)
         self.scard = PyscardScard()
         self.names = (VPCD_READERS[0], VPCD_READERS[1])
-        self._cards: dict[ReaderRole, VpcdCard] = {}
+        self._hands = PcscdHands(service, self.scard)
 
     def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
         """See `Slots`; RuntimeError when the slot does not take the card."""
-        slot = ROLES.index(role)
-        put = VpcdCard(card, "127.0.0.1", private_pcscd.VPCD_PORT + slot, lambda *_: self._service.vpcd_socket(slot))
-        problem = put.insert()
-        if isinstance(problem, SlotProblem):
-            raise RuntimeError(problem.value)
-        self._cards[role] = put
+        self._hands.insert(ROLES.index(role), card)
 
     def remove(self, role: ReaderRole) -> None:
         """See `Slots`."""
-        card = self._cards.pop(role, None)
-        if card is not None:
-            card.remove()
+        self._hands.remove(ROLES.index(role))
 
 
 @contextmanager
