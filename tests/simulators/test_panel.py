@@ -146,7 +146,9 @@ def test_both_slots_hold_a_card_and_give_it_back(desk: Desk) -> None:
     both = {ReaderRole.PATIENT: "outdated", ReaderRole.PROFESSIONAL: "up-to-date"}
     wait_until(lambda: desk.panel.scene.slots == both and not desk.panel.scene.busy, "both slots full")
     desk.touch.press(PULL_PRO)
-    desk.touch.press(PULL)
+    one = {ReaderRole.PATIENT: "outdated"}
+    wait_until(lambda: desk.panel.scene.slots == one and not desk.panel.scene.busy, "one slot full")
+    desk.touch.press(PULL)  # the last card pulled out is the one in the hand
     desk.kiosk.wait_for("attract")
     wait_until(lambda: desk.touch.can(INSERT) and desk.touch.can(INSERT_PRO), "both slots empty")
     wait_until(lambda: desk.panel.scene.chosen == "outdated", "the card that was pulled out, in the hand")
