@@ -147,16 +147,16 @@ class PcscdHands:
         return False
 
     def unplug(self, slot: int) -> None:
-        """See `Hands`; not in `can`."""
-        raise NotImplementedError
+        """Not in `can`: a plan that asks for it is refused by `plan.unstageable` before this could be called."""
+        raise AssertionError("the virtual reader has no cable to pull")
 
     def replug(self, slot: int) -> None:
-        """See `Hands`; not in `can`."""
-        raise NotImplementedError
+        """Not in `can`: a plan that asks for it is refused by `plan.unstageable` before this could be called."""
+        raise AssertionError("the virtual reader has no cable to plug in")
 
     def reset_by_other(self, slot: int) -> None:
-        """See `Hands`; not in `can`."""
-        raise NotImplementedError
+        """Not in `can`: a plan that asks for it is refused by `plan.unstageable` before this could be called."""
+        raise AssertionError("the virtual reader lets no other program reset a held card")
 
     def kill_service(self) -> None:
         """SIGKILL. vpcd dies with it, and so does every card's connection; the cards stay in the slots."""
