@@ -1,67 +1,33 @@
 """The reader hub: what readers and cards do becomes events of the visit; what the visit asks of a card gets done.
 
-Three kinds of threads meet here: the monitor's, one card thread per role, and the watchdog's. A card session lives from
-one insertion to the removal of that card, the loss of its reader or service, or a call over its limit. `ReaderFailed`
-voids the session of its role; no `CardRemoved` follows, because nobody knows where the card is.
+Three kinds of threads meet here: the monitor's, one card thread per role, and the watchdog's.
 """
 
 from __future__ import annotations
 
-import itertools
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Final
 
 from kiosk.card.apdu import ApduError, parse_command
-from kiosk.card.atr import classify
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
-from kiosk.hardware.pcsc.bounded import within
-from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace, card_in_use
-from kiosk.hardware.pcsc.contacts import ContactCounter, Contacts
+from kiosk.hardware.pcsc.connection import Deadlines, LinkError, Trace
+from kiosk.hardware.pcsc.contacts import Contacts
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.monitor import Monitor, MonitorEvent, ReadersChanged, ServiceLost, SlotEmptied, SlotFilled
 from kiosk.hardware.pcsc.reading import read_card
-from kiosk.hardware.pcsc.roles import BindingError, ReaderIdentity, find_reader, parse_bindings
-from kiosk.hardware.pcsc.service import RestartRule, ServiceManager
-from kiosk.hardware.pcsc.worker import BusyCall, CardWorker, Dialogue, Job
-from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
-from kiosk.visit.failures import Cause, Fault
+from kiosk.hardware.pcsc.roles import BindingError, parse_bindings
+from kiosk.hardware.pcsc.service import ServiceManager
+from kiosk.hardware.pcsc.slot import RoleSlot, TellContacts, link_fault, nothing
+from kiosk.hardware.pcsc.watchdog import Watchdog
+from kiosk.hardware.pcsc.worker import CardWorker, Dialogue, Job
+from kiosk.visit.failures import Fault
 from kiosk.visit.ports import CardAnswers, CardSession, CardStep, Clock, Post, ReaderRole
 
 STOP_WAIT_S: Final = 1.0
-CLASSIFY_S: Final = 0.5
-"""How long the watchdog asks the service who holds a card: it may be the service that hangs."""
 _UNREADABLE: Final = frozenset({CardKind.MUTE, CardKind.BANK, CardKind.PROFESSIONAL, CardKind.VITALE_1})
-_session_numbers = itertools.count(1)
-_log = logging.getLogger(__name__)
-
-TellContacts = Callable[[ReaderRole, Contacts], object]
-"""Receives a role's counts when its contact has proved to be flaky, and at the end if there is anything to tell."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """What the hub knows of one role's reader. Guarded by the hub's lock."""
-
-    role: ReaderRole
-    identity: ReaderIdentity
-    worker: CardWorker
-    reader: str | None = None
-    ready: bool = False  # what was last posted: `ReaderReady` or, with its cause in `failed`, `ReaderFailed`
-    failed: Cause | None = None
-    card: SlotFilled | None = None
-    card_hung: bool = False  # this card made a call go over its limit: the reader waits for it to leave
-    stale: set[CardWorker] = field(default_factory=set)  # abandoned threads that have not ended yet
-    stuck_since_s: float | None = None  # the first of them was given up in a driver that hung
-    session: CardSession | None = None
-    commanded: bool = False  # the visit sent this session commands of its own: it may be in the middle of an update
-    contacts: ContactCounter = field(default_factory=ContactCounter)
-    kind: CardKind = CardKind.OTHER
-    last: tuple[CardSession, LinkError] | None = None  # the session before, and why it ended
 
 
 class ReaderHub:
@@ -91,21 +57,33 @@ class ReaderHub:
         self._clock = clock
         self._deadlines = deadlines or Deadlines()
         self._trace = trace
-        self._service = service
         self._tell_contacts = tell_contacts
-        self._restart_rule = RestartRule(self._deadlines.stuck_s)
         self._identities = parsed
         self._lock = threading.RLock()
-        self._slots: dict[ReaderRole, _Slot] = {}
+        self._slots: dict[ReaderRole, RoleSlot] = {}
         self._stopped = False  # no thread is replaced any more
-        self._watch_ends = threading.Event()
         self._monitor = Monitor(scard, self._on_monitor)
-        self._watchdog = threading.Thread(target=self._watch, name="card-watchdog", daemon=True)
+        self._watchdog = Watchdog(
+            scard,
+            self._slots.values,
+            self._lock,
+            clock,
+            every_s=self._deadlines.watch_every_s,
+            stuck_s=self._deadlines.stuck_s,
+            service=service,
+        )
 
     def start(self) -> None:
         """Start the threads. The first event of each role is `ReaderReady` or `ReaderFailed`."""
         for role, identity in self._identities.items():
-            self._slots[role] = _Slot(role, identity, self._new_worker(role))
+            self._slots[role] = RoleSlot(
+                role,
+                identity,
+                new_worker=self._new_worker,
+                post=self._post,
+                clock=self._clock,
+                tell_contacts=self._tell_contacts,
+            )
         self._watchdog.start()
         self._monitor.start()
 
@@ -116,12 +94,10 @@ class ReaderHub:
             self._stopped = True
             workers = [slot.worker for slot in self._slots.values()]
             for slot in self._slots.values():
-                self._void(slot, LinkError(PcscProblem.READER_GONE, "the kiosk is stopping", command_sent=False))
+                slot.void(LinkError(PcscProblem.READER_GONE, "the kiosk is stopping", command_sent=False))
         for worker in workers:
             worker.stop(STOP_WAIT_S)
-        self._watch_ends.set()
-        if self._watchdog.ident is not None:  # a hub that was never started has nothing to wait for
-            self._watchdog.join()
+        self._watchdog.stop()
         for role, counts in self.contacts().items():
             if self._tell_contacts is not None and counts != Contacts():
                 self._tell_contacts(role, counts)
@@ -146,7 +122,7 @@ class ReaderHub:
             commands.append((command, step.expected_sw))
         found = self._find(card_session)
         if isinstance(found, LinkError):
-            return CardAnswers(fault=_link_fault(found))
+            return CardAnswers(fault=link_fault(found))
         slot, reader = found
         with self._lock:
             slot.commanded |= slot.session == card_session
@@ -169,13 +145,13 @@ class ReaderHub:
         error = settled.get()
         self._count_silence(slot, error)
         # An abandoned thread adds nothing after it was settled: all it gets to hear is that it is late.
-        return CardAnswers(tuple(responses), None if error is None else _link_fault(error))
+        return CardAnswers(tuple(responses), None if error is None else link_fault(error))
 
     def read(self, card_session: CardSession, done: Callable[[CardContent | Fault], None]) -> None:
         """Read the card from the start. `done` is called once, on any thread, perhaps before this returns."""
         found = self._find(card_session)
         if isinstance(found, LinkError):
-            return done(_link_fault(found))
+            return done(link_fault(found))
         slot, reader = found
         kind = slot.kind
         if kind in _UNREADABLE:
@@ -189,7 +165,7 @@ class ReaderHub:
 
         def settled(outcome: CardContent | Fault | LinkError) -> None:
             self._count_silence(slot, outcome)
-            done(_link_fault(outcome) if isinstance(outcome, LinkError) else outcome)
+            done(link_fault(outcome) if isinstance(outcome, LinkError) else outcome)
 
         slot.worker.submit(Job(work, settled))
         return None
@@ -199,9 +175,9 @@ class ReaderHub:
         found = self._find(card_session)
         if not isinstance(found, LinkError):
             found[0].commanded = False
-            found[0].worker.submit(Job(Dialogue.end, _nothing))
+            found[0].worker.submit(Job(Dialogue.end, nothing))
 
-    def _find(self, card_session: CardSession) -> tuple[_Slot, str] | LinkError:
+    def _find(self, card_session: CardSession) -> tuple[RoleSlot, str] | LinkError:
         with self._lock:
             for slot in self._slots.values():
                 if slot.session == card_session and slot.reader is not None:
@@ -217,157 +193,33 @@ class ReaderHub:
             match event:
                 case ServiceLost(error):
                     for slot in self._slots.values():
-                        self._lose_reader(slot, LinkError(error.problem, str(error), command_sent=False))
+                        slot.lose_reader(LinkError(error.problem, str(error), command_sent=False))
                 case ReadersChanged(readers):
                     for slot in self._slots.values():
-                        self._find_reader(slot, readers)
+                        slot.follow(readers)
                 case SlotFilled():
                     for slot in self._slots.values():
                         if slot.reader == event.reader:
-                            slot.card = event
-                            self._count_card(slot, event)
-                            self._admit(slot)
+                            slot.fill(event)
                 case SlotEmptied(reader):
                     for slot in self._slots.values():
                         if slot.reader == reader:
-                            self._card_left(slot)
+                            slot.empty()
 
-    def _find_reader(self, slot: _Slot, readers: tuple[str, ...]) -> None:
-        """Follow the role's reader by its identity."""
-        found = find_reader(slot.identity, readers)
-        if found is not None and found == slot.reader:
-            return
-        if found is None:
-            was_there = slot.reader is not None or slot.failed is Cause.READER_LOST
-            problem = PcscProblem.READER_GONE if was_there else PcscProblem.NO_READER
-            detail = f"{slot.identity.model} not among {len(readers)} readers"
-            self._lose_reader(slot, LinkError(problem, detail, command_sent=False))
-            return
-        if slot.reader is not None:
-            self._lose_reader(slot, LinkError(PcscProblem.READER_GONE, "another took its place", command_sent=False))
-        slot.reader = found
-        self._recover(slot)
-
-    def _lose_reader(self, slot: _Slot, error: LinkError) -> None:
-        slot.reader = slot.card = None
-        slot.contacts.lost()
-        slot.card_hung = False
-        self._fail(slot, error)
-        slot.worker.submit(Job(Dialogue.leave, _nothing))  # its context may be dead as well
-
-    def _card_left(self, slot: _Slot) -> None:
-        session = slot.session
-        slot.card = None
-        slot.contacts.emptied(self._clock.monotonic_s())
-        slot.card_hung = False
-        self._void(slot, LinkError(PcscProblem.CARD_REMOVED, "the card has left", command_sent=False))
-        if session is not None:
-            self._post(CardRemoved(slot.role, session))
-        self._recover(slot)
-
-    def _admit(self, slot: _Slot) -> None:
-        """A new session for the card in the slot, once the reader can be used."""
-        if slot.card is None or not slot.ready:
-            return
-        slot.session = CardSession(next(_session_numbers))
-        slot.kind = CardKind.MUTE if slot.card.mute else classify(slot.card.atr)
-        self._post(CardInserted(slot.role, slot.session, slot.kind))
-
-    def _recover(self, slot: _Slot) -> None:
-        """The reader can be used once it is there, no old call blocks it, and a card that hung it has left."""
-        if slot.ready or slot.reader is None or slot.stale or slot.card_hung:
-            return
-        slot.ready, slot.failed = True, None
-        self._post(ReaderReady(slot.role))
-        self._admit(slot)
-
-    def _fail(self, slot: _Slot, error: LinkError) -> None:
-        """The reader cannot be used; said once per cause."""
-        self._void(slot, error)
-        fault = _link_fault(error)
-        slot.ready = False
-        if slot.failed is not fault.cause:
-            slot.failed = fault.cause
-            self._post(ReaderFailed(slot.role, fault))
-
-    def _void(self, slot: _Slot, error: LinkError) -> None:
-        """The card session is over: everything that still carries its id is answered with `error`."""
-        if slot.session is not None:
-            slot.last = (slot.session, error)
-            slot.session = None
-            slot.commanded = False
-            gone = error.problem is PcscProblem.CARD_REMOVED
-            slot.worker.submit(Job(Dialogue.forget if gone else Dialogue.end, _nothing))
-
-    def _count_card(self, slot: _Slot, card: SlotFilled) -> None:
-        flaky = slot.contacts.filled(card.atr, mute=card.mute, now_s=self._clock.monotonic_s())
-        if flaky and self._tell_contacts is not None:
-            self._tell_contacts(slot.role, slot.contacts.counts)
-
-    def _count_silence(self, slot: _Slot, outcome: object) -> None:
+    def _count_silence(self, slot: RoleSlot, outcome: object) -> None:
         if isinstance(outcome, LinkError) and outcome.problem is PcscProblem.CARD_SILENT:
             with self._lock:
                 slot.contacts.silent()
 
-    # --- limits ---------------------------------------------------------------------------------------------------
+    # --- threads --------------------------------------------------------------------------------------------------
 
     def check_deadlines(self) -> None:
         """Give up every call over its limit. Called by the watchdog; public so that a test can own the time."""
-        for slot in self._slots.values():
-            busy = slot.worker.overdue()
-            if busy is not None:
-                self._expire(slot, busy)
-        if self._service is not None and self._restart_due():
-            threading.Thread(target=self._restart, args=(self._service,), name="pcsc-restart", daemon=True).start()
-
-    def _expire(self, slot: _Slot, busy: BusyCall) -> None:
-        """A foreign transaction blocks our connect; anything else that blocks is the reader's doing."""
-        reader = slot.reader
-        blocked = busy.call == "SCardConnect" and reader is not None and self._in_use(reader)
-        problem = PcscProblem.HELD_BY_OTHER if blocked else PcscProblem.READER_HUNG
-        with self._lock:
-            worker = slot.worker
-            if not worker.abandon(busy, problem):
-                return
-            slot.stale.add(worker)
-            if problem is PcscProblem.READER_HUNG and slot.stuck_since_s is None:
-                slot.stuck_since_s = self._clock.monotonic_s()
-            slot.worker = self._new_worker(slot.role)
-            slot.card_hung = slot.card is not None and not blocked
-            self._fail(slot, LinkError(problem, f"{busy.call} over its limit on {slot.reader}", command_sent=False))
-
-    def _restart_due(self) -> bool:
-        """A driver keeps a thread, and no card of another role is being commanded: that would tear its update."""
-        now_s = self._clock.monotonic_s()
-        with self._lock:
-            return any(
-                self._restart_rule.due(slot.stuck_since_s, now_s)
-                for slot in self._slots.values()
-                if slot.stuck_since_s is not None
-                and not any(other.commanded for other in self._slots.values() if other is not slot)
-            )
-
-    @staticmethod
-    def _restart(service: ServiceManager) -> None:
-        problem = service.restart()
-        if problem is None:
-            _log.warning("the PC/SC service was restarted: a reader's driver hung")
-        else:
-            _log.error("the PC/SC service could not be restarted: %s", problem.reason)
-
-    def _in_use(self, reader: str) -> bool:
-        return within(CLASSIFY_S, lambda: card_in_use(self._scard, reader)) is True
+        self._watchdog.check()
 
     def _worker_ended(self, role: ReaderRole, worker: CardWorker) -> None:
         with self._lock:
-            slot = self._slots[role]
-            if worker in slot.stale:
-                slot.stale.discard(worker)
-                if not slot.stale:
-                    slot.stuck_since_s = None
-                self._recover(slot)
-            elif worker is slot.worker and not self._stopped:  # a bug ended it
-                slot.worker = self._new_worker(role)
+            self._slots[role].worker_ended(worker, replace=not self._stopped)
 
     def _new_worker(self, role: ReaderRole) -> CardWorker:
         return CardWorker(
@@ -378,15 +230,3 @@ class ReaderHub:
             trace=self._trace,
             ended=lambda worker: self._worker_ended(role, worker),
         )
-
-    def _watch(self) -> None:
-        while not self._watch_ends.wait(self._deadlines.watch_every_s):
-            self.check_deadlines()
-
-
-def _link_fault(error: LinkError) -> Fault:
-    return fault_of(error.problem, error.detail, command_sent=error.command_sent)
-
-
-def _nothing(_: object) -> None:
-    """Nobody waits for the end of a dialogue."""

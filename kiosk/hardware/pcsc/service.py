@@ -1,4 +1,4 @@
-"""Restarting the PC/SC service: who can do it, and when the kiosk asks for it.
+"""Restarting the PC/SC service: who can do it.
 
 A driver that never lets go keeps its reader (and on some drivers every reader) until the service ends; nothing inside
 the kiosk can free it. Hardware reference, "Failure catalogue": reader not answering.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 RESTART_LIMIT_S: Final = 10.0
-BETWEEN_RESTARTS_S: Final = 60.0
 RESTART_COMMAND: Final = ("systemctl", "--no-ask-password", "restart", "pcscd.service")
 
 
@@ -56,21 +55,3 @@ class Systemd:
         if ended.returncode:
             return ServiceProblem(f"{self._command[0]} ended with status {ended.returncode}")
         return None
-
-
-class RestartRule:
-    """When to restart: a call was given up and its thread is still inside the service, and not too often."""
-
-    def __init__(self, stuck_s: float) -> None:
-        """`stuck_s`: how long a thread that was given up may take to come back by itself."""
-        self._stuck_s = stuck_s
-        self._last_s: float | None = None
-
-    def due(self, stuck_since_s: float, now_s: float) -> bool:
-        """Whether to restart now; monotonic seconds. Yes is an answer given at most once a minute."""
-        if now_s < stuck_since_s + self._stuck_s:
-            return False
-        if self._last_s is not None and now_s < self._last_s + BETWEEN_RESTARTS_S:
-            return False
-        self._last_s = now_s
-        return True

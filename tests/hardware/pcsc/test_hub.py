@@ -9,8 +9,8 @@ from queue import SimpleQueue
 import pytest
 
 from kiosk.card.values import CardContent, CardKind
-from kiosk.hardware.pcsc import hub as hub_module
 from kiosk.hardware.pcsc import monitor as monitor_module
+from kiosk.hardware.pcsc import watchdog as watchdog_module
 from kiosk.hardware.pcsc.api import CardProtocol
 from kiosk.hardware.pcsc.connection import Deadlines, LinkError
 from kiosk.hardware.pcsc.hub import ReaderHub
@@ -358,7 +358,7 @@ def service(kiosk: Kiosk) -> FrozenService:
 def test_the_watchdog_does_not_hang_with_the_service_it_watches(
     frozen: Kiosk, calls: set[str], entered: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "CLASSIFY_S", 0.01)
+    monkeypatch.setattr(watchdog_module, "CLASSIFY_S", 0.01)
     session = frozen.insert(ToyChip())
     if "connect" in calls:  # the context was established before the service froze
         assert frozen.exchange(session) == b"\x90\x00"

@@ -87,7 +87,7 @@ def test_a_card_pulled_in_the_middle_keeps_the_answers_before(bench: Bench) -> N
 def test_a_session_that_ends_in_the_middle_sends_nothing_more(bench: Bench) -> None:
     def replaced(command: bytes) -> None:
         if command == COMMANDS[1]:
-            bench.hub._void(bench.hub._slots[ReaderRole.PATIENT], GONE)
+            bench.hub._slots[ReaderRole.PATIENT].void(GONE)
 
     session = bench.insert(replaced)
     answers = bench.hub.execute(session, STEPS)

@@ -16,7 +16,8 @@ import pytest
 from kiosk.card.values import CardContent
 from kiosk.hardware.pcsc.connection import Deadlines
 from kiosk.hardware.pcsc.hub import ReaderHub
-from kiosk.hardware.pcsc.service import BETWEEN_RESTARTS_S, RESTART_COMMAND, RestartRule, ServiceProblem, Systemd
+from kiosk.hardware.pcsc.restart import BETWEEN_RESTARTS_S, RestartRule
+from kiosk.hardware.pcsc.service import RESTART_COMMAND, ServiceProblem, Systemd
 from kiosk.visit.events import CardInserted, ReaderFailed, ReaderReady
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import CardSession, ReaderRole

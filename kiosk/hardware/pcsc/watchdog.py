@@ -1,0 +1,93 @@
+"""Limits, kept from outside: no thread that may block in a driver can keep its own.
+
+A call over its limit is given up with its thread. A thread that the driver does not let go of either keeps the reader
+until the PC/SC service is restarted, which the watchdog asks for when no other card can be hurt by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Final
+
+from kiosk.hardware.pcsc.api import PcscProblem, Scard
+from kiosk.hardware.pcsc.bounded import within
+from kiosk.hardware.pcsc.connection import card_in_use
+from kiosk.hardware.pcsc.restart import RestartRule, restart
+from kiosk.hardware.pcsc.service import ServiceManager
+from kiosk.hardware.pcsc.slot import RoleSlot
+from kiosk.hardware.pcsc.worker import BusyCall
+from kiosk.visit.ports import Clock
+
+CLASSIFY_S: Final = 0.5
+"""How long the watchdog asks the service who holds a card: it may be the service that hangs."""
+
+
+class Watchdog:
+    """Looks at every slot's pending call, every `every_s`, on a thread of its own. Slots are used under `lock`."""
+
+    def __init__(
+        self,
+        scard: Scard,
+        slots: Callable[[], Collection[RoleSlot]],
+        lock: AbstractContextManager[object],
+        clock: Clock,
+        *,
+        every_s: float,
+        stuck_s: float,
+        service: ServiceManager | None,
+    ) -> None:
+        self._scard = scard
+        self._slots = slots
+        self._lock = lock
+        self._clock = clock
+        self._every_s = every_s
+        self._service = service
+        self._rule = RestartRule(stuck_s)
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="card-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, if it was ever started."""
+        self._ends.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def check(self) -> None:
+        """Give up every call over its limit, and have the service restarted where that is due."""
+        for slot in self._slots():
+            busy = slot.worker.overdue()
+            if busy is not None:
+                self._expire(slot, busy)
+        if self._service is not None and self._restart_due():
+            threading.Thread(target=restart, args=(self._service,), name="pcsc-restart", daemon=True).start()
+
+    def _expire(self, slot: RoleSlot, busy: BusyCall) -> None:
+        """A foreign transaction blocks our connect; anything else that blocks is the reader's doing."""
+        reader = slot.reader
+        blocked = busy.call == "SCardConnect" and reader is not None and self._in_use(reader)
+        with self._lock:
+            slot.give_up(busy, PcscProblem.HELD_BY_OTHER if blocked else PcscProblem.READER_HUNG)
+
+    def _restart_due(self) -> bool:
+        """A driver keeps a thread, and no card of another role is being commanded: that would tear its update."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            slots = self._slots()
+            return any(
+                self._rule.due(slot.stuck_since_s, now_s)
+                for slot in slots
+                if slot.stuck_since_s is not None and not any(other.commanded for other in slots if other is not slot)
+            )
+
+    def _in_use(self, reader: str) -> bool:
+        return within(CLASSIFY_S, lambda: card_in_use(self._scard, reader)) is True
+
+    def _run(self) -> None:
+        while not self._ends.wait(self._every_s):
+            self.check()
