@@ -19,6 +19,7 @@ from simulators.card.faults import CardGoneError, CardHangsError, FaultKind, Pla
 from simulators.card.files import FileSystem
 from simulators.card.image import Image, ImageError, open_image
 from simulators.card.keys import KeySet, key_set
+from simulators.card.logical_channels import LogicalChannels
 from simulators.card.pin import Pin
 from simulators.card.staff_authority import authority_certificate, staff_key
 from simulators.card.staff_chip import StaffChip
@@ -93,16 +94,19 @@ def build_card(
     """A Vitale 2 from its parts."""
     challenges = Challenges(challenge_seed)
     keys = StoredKeys(key_set(serial), files, image)
-    chip = VitaleChip(
-        files,
-        image,
-        serial=serial,
-        keys=keys,
-        challenges=challenges,
-        instructions=INSTRUCTIONS,
-        block_protocol=speaks_t1(atr),
-    )
-    return SimulatedCard(atr, chip, image=image, challenges=challenges, faults=faults)
+
+    def channel() -> VitaleChip:
+        return VitaleChip(
+            files,
+            image,
+            serial=serial,
+            keys=keys,
+            challenges=challenges,
+            instructions=INSTRUCTIONS,
+            block_protocol=speaks_t1(atr),
+        )
+
+    return SimulatedCard(atr, LogicalChannels(channel), image=image, challenges=challenges, faults=faults)
 
 
 def _open_staff_card(

@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 from kiosk.card.apdu import INS_GET_RESPONSE, SHORT_NE_MAX, ApduError, Case, CommandApdu, parse_command
 from simulators.card.challenges import Challenges
 from simulators.card.chip import Chip, Reply, speaks_t1
-from simulators.card.class_byte import parse_class
+from simulators.card.class_byte import SW_CHANNEL, parse_class
 from simulators.card.faults import (
     HANDED_KINDS,
     READER_KINDS,
@@ -60,6 +60,7 @@ class SimulatedCard:
         self._powered = False
         self._warm = False
         self._pending = Reply(0)
+        self._pending_channel = 0
         self.vanished = False
         self.note: Callable[[Exchange], None] | None = None  # told the lengths of each exchange that has an answer
         self.plan(faults)
@@ -192,6 +193,11 @@ class SimulatedCard:
         if isinstance(cla, int):
             self._chip.abandon_chain()
             return self._status(cla)
+        if not self._chip.has_channel(cla.channel):
+            self._chip.abandon_chain()
+            return self._status(SW_CHANNEL)
+        if cla.channel != self._pending_channel:
+            self._pending, self._pending_channel = Reply(0), cla.channel
         if is_get_response:
             return self._get_response(command)
         reply = self._chip.execute(cla, apdu[:4], command)

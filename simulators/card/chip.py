@@ -44,8 +44,13 @@ class Chip(Protocol):
     def abandon_chain(self) -> None:
         """Another command came in between."""
 
+    def has_channel(self, number: int) -> bool:
+        """Whether this logical channel is open; 0 always is."""
+        ...
+
     def execute(self, cla: ClassByte, header: bytes, command: CommandApdu | None) -> Reply:
-        """Run one command that is not GET RESPONSE."""
+        """Run one command that is not GET RESPONSE, on an open channel."""
+        ...
 
 
 class BareChip:
@@ -56,6 +61,10 @@ class BareChip:
 
     def abandon_chain(self) -> None:
         """No chaining."""
+
+    def has_channel(self, number: int) -> bool:
+        """The basic channel only."""
+        return number == 0
 
     def execute(self, cla: ClassByte, header: bytes, command: CommandApdu | None) -> Reply:
         """6A82 to SELECT, 6D00 to all else."""

@@ -27,20 +27,19 @@ class SecureMessaging(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClassByte:
-    """A class this card decodes, on logical channel 0. `base`: 00 or 80."""
+    """A class this card decodes. `base`: 00 or 80; `channel`: logical channel, 0-3."""
 
     base: int
     secure_messaging: SecureMessaging
     chaining: bool
+    channel: int
 
 
 def parse_class(cla: int) -> ClassByte | int:
-    """The decoded class, or a status word: 6E00 for unknown classes (FF too), 6881 for other logical channels."""
+    """The decoded class, or a status word: 6E00 for unknown classes (FF too), 6881 for logical channels 4-19."""
     base = cla & 0xC0
     if base == 0x40:
-        return SW_CHANNEL  # channels 4-19
+        return SW_CHANNEL
     if base == 0xC0 or cla & _RESERVED:
         return SW_CLASS
-    if cla & 0x03:
-        return SW_CHANNEL
-    return ClassByte(base, SecureMessaging(cla >> 2 & 0x03), bool(cla & _CHAINING))
+    return ClassByte(base, SecureMessaging(cla >> 2 & 0x03), bool(cla & _CHAINING), cla & 0x03)

@@ -2,7 +2,7 @@
 
 Each handler sees a plain command whose parameters and lengths are right, and does the last two checks of the order:
 security status, then data and files. What a Vitale has not is 6D00: VERIFY and CHANGE REFERENCE DATA, since there is no
-PIN, and MANAGE CHANNEL, since there is one channel (CLA of any other: 6881).
+PIN. MANAGE CHANNEL is answered before a command gets here (`logical_channels`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simulators.card.chip import INS_SELECT, SW_OK, RefusedError, Reply
 from simulators.card.class_byte import INTERINDUSTRY, PROPRIETARY
 from simulators.card.secure_channel import LEVELS, Handshake
 from simulators.card.stored_keys import MAX_KVN
-from simulators.card.vitale_chip import Instruction, VitaleChip
+from simulators.card.vitale_chip import SM_BIT, Instruction, VitaleChip
 
 INS_UPDATE_BINARY: Final = 0xD6
 INS_PUT_KEY: Final = 0xD8
@@ -58,7 +58,8 @@ def _external_authenticate(chip: VitaleChip, command: CommandApdu, _protected: b
     chip.end_session()
     if handshake is None:
         raise RefusedError(0x6985)
-    channel = handshake.authenticate(command.header, command.data, extended=command.extended)
+    header = bytes([PROPRIETARY | SM_BIT]) + command.header[1:]  # the MAC is over the class of channel 0
+    channel = handshake.authenticate(header, command.data, extended=command.extended)
     if isinstance(channel, int):
         raise RefusedError(channel)
     chip.channel = channel

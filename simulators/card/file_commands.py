@@ -79,7 +79,7 @@ def select(chip: FileChip, command: CommandApdu, _protected: bool) -> Reply:
         raise RefusedError(0x6A82)
     template = command.p2 & ~0x03
     data = b"" if template == _NO_TEMPLATE else found.describe(_TEMPLATES[template])
-    _insist_on_exact_ne(chip, command, data)
+    insist_on_exact_ne(chip, command, data)
     chip.select(found)
     return Reply(SW_OK, data)
 
@@ -144,7 +144,7 @@ def read_binary(chip: FileChip, command: CommandApdu, protected: bool) -> Reply:
     data = chip.image.read(ef, offset, command.ne)
     wants_all = command.ne == (EXTENDED_NE_MAX if command.extended else SHORT_NE_MAX)
     if wants_all and not protected:
-        _insist_on_exact_ne(chip, command, data)
+        insist_on_exact_ne(chip, command, data)
     chip.select(ef)
     return Reply(SW_OK if wants_all or len(data) == command.ne else _SW_SHORT_DATA, data)
 
@@ -164,7 +164,7 @@ def get_challenge(chip: FileChip, command: CommandApdu, _protected: bool) -> Rep
     return Reply(SW_OK, chip.challenges.take(command.ne))
 
 
-def _insist_on_exact_ne(chip: FileChip, command: CommandApdu, data: bytes) -> None:
+def insist_on_exact_ne(chip: FileChip, command: CommandApdu, data: bytes) -> None:
     """T=0: the length of an answer to a short case 2 is the card's to say; nothing has changed yet."""
     if chip.block_protocol or command.extended or command.case is not Case.RESPONSE_ONLY:
         return

@@ -74,6 +74,10 @@ class StaffChip:
     def abandon_chain(self) -> None:
         """No chaining."""
 
+    def has_channel(self, number: int) -> bool:
+        """The basic channel only."""
+        return number == 0
+
     def select(self, file: Ef | Df) -> None:
         """Make a file current; another DF ends the security environment."""
         if isinstance(file, Ef):

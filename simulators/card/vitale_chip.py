@@ -33,7 +33,7 @@ from simulators.card.secure_channel import CardChannel, Handshake
 from simulators.card.stored_keys import StoredKeys
 
 MAX_CHAINED_BYTES: Final = 4096
-_SM_BIT: Final = 0x04
+SM_BIT: Final = 0x04
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Chain:
 
 
 class VitaleChip:
-    """Files, selection and secure session of a simulated Vitale 2."""
+    """A simulated Vitale 2 as one logical channel sees it: with its own selection and secure session."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class VitaleChip:
                 raise RefusedError(0x6700)
             self._chain = _Chain(key, data, extended)
             return None
-        mac_header = bytes([cla.base | _SM_BIT]) + header[1:]
+        mac_header = bytes([cla.base | SM_BIT]) + header[1:]
         plain = self.channel.unwrap(mac_header, data, extended=extended or len(data) > SHORT_LC_MAX)
         if isinstance(plain, int):
             self.end_session()
