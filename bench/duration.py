@@ -8,7 +8,6 @@ of a real card for the very same exchanges.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -32,8 +31,8 @@ def figures(rounds: int) -> list[Figure]:
         timing = Timing.of(on.card.atr)
         if isinstance(timing, AtrError):
             raise TypeError(timing.reason)
-        read = _exchanges(on, lambda: _read(on))
-        update = _exchanges(on, replay.whole)
+        read = on.exchanges(lambda: _read(on))
+        update = on.exchanges(replay.whole)
         read_s, update_s = alternate(rounds, (lambda: _read(on), replay.whole))
     return [
         _figure("read", read_s, timing.power_up_s + modelled_s(read, timing), read),
@@ -59,12 +58,3 @@ def _read(on: Rig) -> float:
     if content != on.content:
         raise RuntimeError("the card was not read as before")
     return taken_s
-
-
-def _exchanges(on: Rig, work: Callable[[], object]) -> list[Exchange]:
-    """What passes between reader and card meanwhile."""
-    exchanges: list[Exchange] = []
-    on.card.note = exchanges.append
-    work()
-    on.card.note = None
-    return exchanges

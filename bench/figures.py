@@ -40,8 +40,8 @@ def table(figures: Iterable[Figure]) -> str:
 def _cells(figure: Figure) -> tuple[str, ...]:
     return (
         figure.name,
-        f"{figure.value:.3g} {figure.unit}",
-        "-" if figure.baseline is None else f"{figure.baseline:.3g} {figure.unit}",
+        f"{_number(figure.value)} {figure.unit}",
+        "-" if figure.baseline is None else f"{_number(figure.baseline)} {figure.unit}",
         "-" if figure.ratio is None else f"{figure.ratio:.2f}",
         "-"
         if figure.bar is None
@@ -50,3 +50,8 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         else f"{figure.bar:g} {figure.unit}",
         figure.verdict,
     )
+
+
+def _number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"

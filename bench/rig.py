@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from kiosk.visit.events import CardInserted
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import CardSession, ReaderRole
 from simulators.card import open_persona
+from simulators.card.timing import Exchange
 from simulators.stage import ROLES, Slots
 
 PERSONA: Final = "outdated"
@@ -35,13 +36,21 @@ class Rig:
         self.hub.start()
         hands.insert(ReaderRole.PATIENT, self.card)
         self.session = self._session()
-        self.content = self._read()
+        self.content = self.read()
 
     def restore(self) -> None:
         """The card as it was at first, reset, its challenges rewound. The reader's connection stays."""
         if (error := self.card.restore(self._before)) is not None:
             raise RuntimeError(str(error))
         self.card.power_on()
+
+    def exchanges(self, work: Callable[[], object]) -> list[Exchange]:
+        """What passes between reader and card meanwhile."""
+        found: list[Exchange] = []
+        self.card.note = found.append
+        work()
+        self.card.note = None
+        return found
 
     @property
     def connection(self) -> CardConnection:
@@ -57,7 +66,8 @@ class Rig:
             if isinstance(event, CardInserted):
                 return event.card_session
 
-    def _read(self) -> CardContent:
+    def read(self) -> CardContent:
+        """Read the card through the hub."""
         outcomes: queue.SimpleQueue[CardContent | Fault] = queue.SimpleQueue()
         self.hub.read(self.session, outcomes.put)
         content = outcomes.get(timeout=LIMIT_S)

@@ -5,7 +5,8 @@ Dialogue (domain reference §2.3: cardpeek `vitale_2.lua` and Rufus, facts only)
 - `00 A4 04 00 0B` + AID, as the published readers send it, without Le: under T=0 a card that offers its FCI answers
   61xx, which counts as selected; the FCI is not fetched.
 - `00 A4 02 0C 02` + identifier: EF under the current DF, no FCI wanted.
-- `00 B0` offset `00` in 256-byte steps until a short block, 6282 (end of file inside the block) or 6B00 (past it).
+- `00 B0` offset `00` in 256-byte steps until a short block, 6282 (end of file inside the block) or 6B00 (past it). Of
+  the simulated files, which are filled up to their size, no more is read once the filling has begun.
 
 MF_VITALE/2F02 is read first, then VITALE, which stays selected. A single file that refuses (6982) or is missing (6A82)
 is passed over; what the kiosk cannot do without is then an error that names it.
@@ -154,5 +155,7 @@ def _read_ef(
             return CardReadError(file, "READ BINARY: more bytes than asked for")
         content += answer.data
         if len(answer.data) < BLOCK_BYTES or answer.sw == StatusWord.END_OF_FILE:
+            return content
+        if file in files.FILLED and files.filling_has_begun(content):
             return content
     return content

@@ -24,6 +24,8 @@ PAN: Final = f"{layout.EF_PAN:04X}"
 ORGANISATION: Final = layout.SIM_ORGANISATION[0]
 RIGHTS: Final = layout.SIM_RIGHTS[0]
 STATE: Final = layout.SIM_STATE[0]
+FILLED: Final = frozenset({ORGANISATION, RIGHTS, STATE})
+"""Files of a fixed size: data objects, then filling up to the end (`layout.SIM_FILE_BYTES`)."""
 
 MAX_LISTED_FILES: Final = 64
 MAX_NAME_BYTES: Final = 80
@@ -54,6 +56,14 @@ class PersonalData:
 
     beneficiaries: tuple[Beneficiary, ...]
     start_date: date | None
+
+
+def filling_has_begun(content: bytes) -> bool:
+    """Whether the beginning of a file holds all its data objects and at least one byte of what fills it up."""
+    objects = parse_tlvs(content, padded=True)
+    if isinstance(objects, TlvError) or not objects:
+        return False
+    return objects[-1].value_offset + len(objects[-1].value) < len(content)
 
 
 def parse_pan(content: bytes) -> SerialNumber | CardReadError:

@@ -31,6 +31,7 @@ from tests.card.vitale2_card import (
     person,
     pointers,
     read,
+    rights,
     state,
 )
 
@@ -52,8 +53,7 @@ def test_the_whole_dialogue_byte_by_byte() -> None:
         "00A4020C022012",
         "00B0000000",
         "00A4020C022013",
-        "00B0000000",
-        "00B0010000",
+        "00B0000000",  # 448 bytes, of which the first block shows that the rest is filling
     ]
 
 
@@ -82,6 +82,25 @@ def test_files_around_the_block_size(size: int, end: int, reads: int) -> None:
     assert read_vitale2(card.exchange) == CONTENT
     start = card.log.index("00A4020C022011") + 1
     assert [apdu[:4] for apdu in card.log[start : start + reads + 1]] == ["00B0"] * reads + ["00A4"]
+
+
+@pytest.mark.parametrize(
+    ("periods", "reads"),
+    [(1, 1), (21, 1), (22, 2), (37, 2)],  # 21 periods leave one byte of the first block to the filling
+)
+def test_rights_are_read_as_far_as_they_go(periods: int, reads: int) -> None:
+    card = IsoCard(FILES | {RIGHTS: rights(*["00202401012025123100"] * periods).ljust(448, b"\0")})
+    content = read_vitale2(card.exchange)
+    assert isinstance(content, CardContent)
+    assert len(content.rights) == periods
+    start = card.log.index("00A4020C022013") + 1
+    assert [apdu[:4] for apdu in card.log[start:]] == ["00B0"] * reads
+
+
+def test_filling_of_an_empty_file_is_read_to_its_end() -> None:
+    card = IsoCard(FILES | {RIGHTS: bytes(448)})
+    assert read_vitale2(card.exchange) == CardReadError("SIMRIGHT", "tag C2 is missing from the file")
+    assert card.log[-1] == "00B0010000"
 
 
 def test_a_refusal_in_the_middle_of_a_file() -> None:
@@ -197,7 +216,7 @@ def test_a_block_longer_than_asked() -> None:
     assert read_vitale2(exchange) == CardReadError("2F02", "READ BINARY: more bytes than asked for")
 
 
-@pytest.mark.parametrize("apdu", range(15))
+@pytest.mark.parametrize("apdu", range(14))
 def test_a_card_pulled_before_any_apdu(apdu: int) -> None:
     card = IsoCard(FILES)
     card.leaves_before = apdu
