@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import socket
 import sys
@@ -81,6 +82,8 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda _number, _frame: None)
     from PySide6.QtCore import QSocketNotifier  # noqa: PLC0415  not before the guard
 
+    from kiosk.heartbeat import Alive, Pinged, system_heartbeat  # noqa: PLC0415
+    from kiosk.ui.pulse import Pulse  # noqa: PLC0415
     from kiosk.ui.screen import Screen, application  # noqa: PLC0415
     from kiosk.visit.model import State  # noqa: PLC0415
     from kiosk.visit.policy import Policy  # noqa: PLC0415
@@ -102,7 +105,18 @@ def run(settings: Settings) -> int:
     notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(lambda *_: qt.quit() if reading.recv(64) else None)
     kiosk.start()
+    pulse = Pulse()
+    parts: dict[str, Alive] = {
+        "screen": Pinged(pulse.ping),
+        "visit": Pinged(kiosk.runner.ping),
+        "readers": kiosk.hub.alive,
+    }
+    heartbeat = system_heartbeat(parts, os.environ)
+    if heartbeat is not None:
+        heartbeat.start()
     status = qt.exec()
+    if heartbeat is not None:
+        heartbeat.stop()
     notifier.setEnabled(False)
     signal.set_wakeup_fd(-1)
     reading.close()

@@ -7,7 +7,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +25,13 @@ _log = logging.getLogger(__name__)
 
 Handlers = Mapping[type[Any], Callable[[Any], None]]
 """One handler an effect type. A handler starts work elsewhere and returns at once; it never blocks, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ping:
+    """Not an event: the visit hears nothing of it."""
+
+    answer: Callable[[], None]
 
 
 class Runner:
@@ -46,12 +53,16 @@ class Runner:
         self._publish = publish
         self._clock = clock
         self._recover_at_s: float | None = None
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Event | _Ping | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="runner", daemon=True)
 
     def post(self, event: Event) -> None:
         """Put an event on the queue."""
         self._queue.put(event)
+
+    def ping(self, answer: Callable[[], None]) -> None:
+        """Have the runner's thread call `answer` when it comes round; `answer` never raises. Safe from any thread."""
+        self._queue.put(_Ping(answer))
 
     def start(self) -> None:
         """Publish the first state and begin."""
@@ -127,5 +138,8 @@ class Runner:
                 continue
             if event is None:
                 return
+            if isinstance(event, _Ping):
+                event.answer()
+                continue
             self.handle(event)
             del event  # it may name a member

@@ -72,7 +72,8 @@ def unit(name: str) -> dict[str, list[str]]:
 def test_the_unit_runs_as_its_own_account_and_comes_back() -> None:
     found = unit("kiosk.service")
     for key, value in {
-        "Service.Type": "simple",
+        "Service.Type": "notify",
+        "Service.WatchdogSec": "30",
         "Service.User": "kiosk",
         "Service.Restart": "always",
         "Service.StateDirectory": "kiosk",

@@ -107,6 +107,12 @@ class ReaderHub:
         with self._lock:
             return {role: slot.contacts.counts for role, slot in self._slots.items()}
 
+    def alive(self) -> bool:
+        """Whether every thread that reads cards is there, and the one that limits the others comes round."""
+        with self._lock:
+            workers = [slot.worker for slot in self._slots.values()]
+        return self._monitor.alive and self._watchdog.alive and all(worker.alive for worker in workers)
+
     # --- what the visit asks --------------------------------------------------------------------------------------
 
     def execute(self, card_session: CardSession, steps: Sequence[CardStep]) -> CardAnswers:

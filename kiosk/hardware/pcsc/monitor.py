@@ -104,6 +104,11 @@ class Monitor:
                 cancels = within(CANCEL_LIMIT_S, partial(self._scard.cancel, context)) is not None
             self._thread.join(CANCEL_EVERY_S)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is there; it may be inside the service for as long as that hangs."""
+        return self._thread.is_alive()
+
     def run(self) -> None:
         """The thread's body: watch for as long as the service lives, then pause and begin again."""
         retry_s = FIRST_RETRY_S

@@ -23,6 +23,9 @@ from kiosk.visit.ports import Clock
 CLASSIFY_S: Final = 0.5
 """How long the watchdog asks the service who holds a card: it may be the service that hangs."""
 
+LATE_S: Final = 10.0
+"""A look that comes later than this is no look."""
+
 
 class Watchdog:
     """Looks at every slot's pending call, every `every_s`, on a thread of its own. Slots are used under `lock`."""
@@ -45,11 +48,13 @@ class Watchdog:
         self._every_s = every_s
         self._service = service
         self._rule = RestartRule(stuck_s)
+        self._looked_s = clock.monotonic_s()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="card-watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        self._looked_s = self._clock.monotonic_s()
         self._thread.start()
 
     def stop(self) -> None:
@@ -58,8 +63,14 @@ class Watchdog:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is there and has looked at the calls a short while ago."""
+        return self._thread.is_alive() and self._clock.monotonic_s() < self._looked_s + self._every_s + LATE_S
+
     def check(self) -> None:
         """Give up every call over its limit, and have the service restarted where that is due."""
+        self._looked_s = self._clock.monotonic_s()
         for slot in self._slots():
             busy = slot.worker.overdue()
             if busy is not None:

@@ -157,6 +157,11 @@ class CardWorker:
             self._jobs.put(None)
         self._thread.join(wait_s)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is there; how long its calls take is the watchdog's concern."""
+        return self._thread.is_alive()
+
     def overdue(self) -> BusyCall | None:
         """The blocking call in progress if it is over its limit; to be passed to `abandon`."""
         busy = self._busy
