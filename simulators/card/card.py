@@ -199,7 +199,7 @@ class SimulatedCard:
         if cla.channel != self._pending_channel:
             self._pending, self._pending_channel = Reply(0), cla.channel
         if is_get_response:
-            return self._get_response(command)
+            return self._get_response(apdu[2:4], command)
         reply = self._chip.execute(cla, apdu[:4], command)
         return self._deliver(command, reply)
 
@@ -221,10 +221,10 @@ class SimulatedCard:
         self._pending = Reply(reply.sw, reply.data[sent:])
         return reply.data[:sent] + self._more()
 
-    def _get_response(self, command: CommandApdu | None) -> bytes:
+    def _get_response(self, parameters: bytes, command: CommandApdu | None) -> bytes:
         """The next chunk of a pending answer; without Le as with Le 00. A refused GET RESPONSE leaves it pending."""
         pending = self._pending
-        if command is not None and (command.p1, command.p2) != (0, 0):
+        if parameters != b"\x00\x00":
             return b"\x6a\x86"
         if command is None or command.data:
             return b"\x67\x00"
