@@ -85,7 +85,7 @@ def _update(driver: Driver, host: HostSession, *writes: tuple[int, int, bytes]) 
         assert host.unwrap(driver.send(host.wrap(0xD6, *write))) == Answer(b"", 0x9000)
 
 
-def _whole_update() -> list[tuple[int, int, bytes]]:
+def whole_update() -> list[tuple[int, int, bytes]]:
     """Flag, three whole files, flag: as the centre writes them."""
     persona = load("outdated")
     assert persona.centre is not None
@@ -108,7 +108,7 @@ def test_image_is_created_then_survives(tmp_path: Path) -> None:
     assert path.read_bytes() == first.image_bytes()
     first.power_on()
     driver = Driver(first)
-    for write in _whole_update():
+    for write in whole_update():
         _update(driver, driver.session(), write)
         assert path.read_bytes() == first.image_bytes()  # on disk before the answer left
     again = open_persona("outdated", path)
@@ -132,25 +132,25 @@ def test_tear_at_every_page_write_then_recover(write: int, tmp_path: Path) -> No
     driver = Driver(card)
     host = driver.session()
     with pytest.raises(CardGoneError):
-        _update(driver, host, *_whole_update())
+        _update(driver, host, *whole_update())
     assert card.vanished
     card = open_persona("outdated", path)
     card.power_on()
     assert _read(card).unfinished is (write > 1)
     assert (card.digest() == before) is (write == 1)
     driver = Driver(card)
-    _update(driver, driver.session(), *_whole_update())
+    _update(driver, driver.session(), *whole_update())
     content = _read(card)
     centre = load("outdated").centre
     assert centre is not None
     assert (content.unfinished, content.rights) == (False, centre.orders[0].after.rights)
 
 
-def test_the_whole_update_is_twelve_page_writes() -> None:
+def test_thewhole_update_is_twelve_page_writes() -> None:
     card = open_persona("outdated", faults=[PlannedFault(FaultKind.TORN_WRITE, at=13)])
     card.power_on()
     driver = Driver(card)
-    _update(driver, driver.session(), *_whole_update())
+    _update(driver, driver.session(), *whole_update())
 
 
 def test_restore_puts_back_memory_and_file(tmp_path: Path) -> None:

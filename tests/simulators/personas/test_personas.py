@@ -166,6 +166,8 @@ BAD = [
     ("card.atr", "3b7", "$.card.atr", "form"),
     ("card.atr", "3b00", "$.card.atr", "not the ATR of a Vitale 2"),
     ("card.atr", "3b" + "00" * 33, "$.card.atr", "mute"),
+    ("card.atr", "3bf5130000014309ea9000d6", "$.card.atr", "not the ATR of a Vitale 2"),  # T=1 with a wrong TCK
+    ("card.atr", "3bf5130000814309ea900057", "$.card.atr", "not the ATR of a Vitale 2"),  # T=1 and more behind it
     ("card.chip", None, "$.card.chip", "belongs to kind vitale2"),
     ("centre", None, "$.centre", "exactly when"),
     ("centre", [], "$.centre", "object expected"),
