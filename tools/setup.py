@@ -21,8 +21,11 @@ STAMP = VENV / "setup-stamp"
 LOCK = ROOT / "requirements.lock"
 PACKAGES = Path(__file__).with_name("debian-packages.txt")
 PYTHON = "python3.11"
-BUILD_TOOLS = ("setuptools", "wheel")
-BUILT_HERE = "pyscard"
+BUILT_HERE = ("pyscard", "tpm2-pytss")
+BUILD_TOOLS = (
+    *("setuptools", "wheel", "setuptools-scm", "vcs-versioning", "packaging", "pkgconfig"),
+    *("cffi", "pycparser", "cryptography"),
+)
 
 
 def wanted_packages(text: str) -> list[str]:
@@ -69,7 +72,7 @@ def install_packages(missing: list[str]) -> None:
 
 
 def install_python(lock: str) -> None:
-    """Create `.venv` and install exactly what the lock names. Only pyscard is built, with the locked build tools."""
+    """Create `.venv` and install exactly what the lock names. `BUILT_HERE` is built, with the locked build tools."""
     if not is_python_311():
         shutil.rmtree(VENV, ignore_errors=True)
         run([PYTHON, "-m", "venv", str(VENV)])
@@ -80,7 +83,7 @@ def install_python(lock: str) -> None:
         build_tools = Path(folder) / "build-tools.lock"
         build_tools.write_text(locked(lock, BUILD_TOOLS), encoding="utf-8")
         run([*pip, "--requirement", str(build_tools)])
-    run([*pip, "--no-binary", BUILT_HERE, "--no-build-isolation", "--requirement", str(LOCK)])
+    run([*pip, "--no-binary", ",".join(BUILT_HERE), "--no-build-isolation", "--requirement", str(LOCK)])
 
 
 def is_python_311() -> bool:
