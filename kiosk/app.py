@@ -14,6 +14,7 @@ from typing import Any
 
 from kiosk.background import Background
 from kiosk.card.values import CardContent
+from kiosk.diagnostics.status import STATUS_FILE
 from kiosk.facts import Facts, StoreWatch, fault_of
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.faults import fault_of as fault_of_reader
@@ -26,6 +27,7 @@ from kiosk.journal.unended import Unended, unended
 from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
+from kiosk.status import StatusKeeper, condition
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.transaction import read_meta_int, write_meta_int
 from kiosk.sync.identity import IdentityError, load_identity
@@ -94,6 +96,11 @@ class Kiosk:
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self._paper = ThreadPoolExecutor(1, "ticket")
         self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
+        self._status = StatusKeeper(
+            settings.kiosk.state_dir / STATUS_FILE,
+            lambda: condition(self.runner.state, self.hub.readers()),
+            around.clock,
+        )
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -115,6 +122,8 @@ class Kiosk:
             detail = "readers.patient is not set"
             self.post(ev.ReaderFailed(ReaderRole.PATIENT, fault_of_reader(PcscProblem.NO_READER, detail)))
         self.hub.start()
+        if not isinstance(self.store, StoreError):  # else it may be another kiosk's, or there is nowhere to write
+            self._status.start()
 
     def _note_start(self) -> None:
         """Before anything new: what the last run began and never ended (a power cut, a kill) gets its honest end."""
@@ -131,6 +140,8 @@ class Kiosk:
 
     def stop(self) -> None:
         """End every dialogue and thread: what makes events, then the visit, the store last."""
+        if not isinstance(self.store, StoreError):
+            self._status.stop()
         self.hub.stop()
         if self.background is not None:
             self.background.stop()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from kiosk import __version__
 from kiosk.clock import SystemClock
 from kiosk.diagnostics.report import Check, CheckState, Report
-from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, scard_call
+from kiosk.diagnostics.status import STATUS_FILE, StatusError, merged, read_status
+from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, denied_or_died, scard_call
+from kiosk.hardware.pcsc.bounded import within
 from kiosk.hardware.pcsc.faults import fault_of
 from kiosk.hardware.pcsc.roles import BindingError, find_reader, parse_bindings
 from kiosk.hardware.pcsc.usb import (
@@ -36,31 +40,56 @@ from kiosk.visit.ports import PrinterHealth, ReaderRole
 
 ANSWER_S = 0.5
 CALL_S = 5.0
+PROBE_S: Final = 15.0
+HELD: Final = "in use by the running kiosk"
 
 
 def look(settings: Settings, scard: Scard, *, usb: Path = SYSFS_DEVICES, drivers: Path = DRIVER_BUNDLES) -> Report:
-    """Look at readers, printer, store, journal, outbox and channel. Creates nothing.
+    """Look at readers, printer, store, journal, outbox and channel. Creates nothing, and ends whatever hangs.
 
     usb: the kernel's list of USB devices. drivers: the driver bundles of the PC/SC service.
     """
-    store = open_existing_store(settings.kiosk.state_dir)
+    checks = [
+        *_in_time("reader patient", lambda: _pcsc(settings, scard, usb, drivers)),
+        *_in_time("printer", lambda: [_printer(settings)]),
+        *_in_time("store", lambda: _disk(settings)),
+        *_in_time("channel", lambda: [_channel(settings)]),
+    ]
+    if any(check.part == "store" and check.facts.get("reason") == HELD for check in checks):
+        told = read_status(settings.kiosk.state_dir / STATUS_FILE, SystemClock().monotonic_s())
+        if isinstance(told, StatusError):
+            told = (Check("running kiosk", CheckState.UNKNOWN, facts={"reason": told.reason}),)
+        return Report(__version__, merged(checks, told))
+    return Report(__version__, tuple(checks))
+
+
+def _in_time(part: str, probe: Callable[[], list[Check]]) -> list[Check]:
+    """A probe that hangs is left behind and said not to have finished; nothing waits for it."""
+    checks = within(PROBE_S, probe)
+    return checks or [Check(part, CheckState.UNKNOWN, facts={"reason": f"not finished within {PROBE_S:g} s"})]
+
+
+def _pcsc(settings: Settings, scard: Scard, usb: Path, drivers: Path) -> list[Check]:
     names = _reader_names(scard)
-    checks = [*_readers(settings, names), _usb_readers(names, usb, drivers), _printer(settings)]
+    return [*_readers(settings, names), _usb_readers(names, usb, drivers)]
+
+
+def _disk(settings: Settings) -> list[Check]:
+    store = open_existing_store(settings.kiosk.state_dir)
     if isinstance(store, StoreError):
         # Held by the running kiosk, as it should be, or not there yet: nothing can be said from here.
-        unknown = store.field in ("lock", "absent")
-        fault = None if unknown else store_failed(f"{store.field}: {store.reason}")
-        state = CheckState.UNKNOWN if unknown else CheckState.FAULT
-        checks.append(Check("store", state, fault, {"reason": store.reason}))
-    else:
-        try:
-            checks += _store(store)
-        except StoreFailedError as error:
-            checks.append(Check("store", CheckState.FAULT, store_failed(str(error))))
-        finally:
-            store.close()
-    checks.append(_channel(settings))
-    return Report(__version__, tuple(checks))
+        if store.field == "lock":
+            journal = Check("journal", CheckState.UNKNOWN, facts={"reason": "verified only while no kiosk runs"})
+            return [Check("store", CheckState.UNKNOWN, facts={"reason": HELD}), journal]
+        if store.field == "absent":
+            return [Check("store", CheckState.UNKNOWN, facts={"reason": store.reason})]
+        return [Check("store", CheckState.FAULT, store_failed(f"{store.field}: {store.reason}"))]
+    try:
+        return _store(store)
+    except StoreFailedError as error:
+        return [Check("store", CheckState.FAULT, store_failed(str(error)))]
+    finally:
+        store.close()
 
 
 def _readers(settings: Settings, names: tuple[str, ...] | Fault) -> list[Check]:
@@ -103,6 +132,7 @@ def _usb_readers(names: tuple[str, ...] | Fault, usb: Path, drivers: Path) -> Ch
 def _reader_names(scard: Scard) -> tuple[str, ...] | Fault:
     context = scard_call("SCardEstablishContext", "", scard.establish_context())
     if isinstance(context, PcscError):
+        context = denied_or_died(scard, context)
         problem = PcscProblem.ACCESS_DENIED if scard.access_denied() else context.problem
         return fault_of(problem, str(context))
     names = scard_call("SCardListReaders", "", scard.list_readers(context))

@@ -20,7 +20,7 @@ from kiosk.hardware.pcsc.monitor import Monitor, MonitorEvent, ReadersChanged, S
 from kiosk.hardware.pcsc.reading import read_card
 from kiosk.hardware.pcsc.roles import BindingError, parse_bindings
 from kiosk.hardware.pcsc.service import ServiceManager
-from kiosk.hardware.pcsc.slot import RoleSlot, TellContacts, link_fault, nothing
+from kiosk.hardware.pcsc.slot import ReaderCondition, RoleSlot, TellContacts, link_fault, nothing
 from kiosk.hardware.pcsc.watchdog import Watchdog
 from kiosk.hardware.pcsc.worker import CardWorker, Dialogue, Job
 from kiosk.visit.failures import Fault
@@ -106,6 +106,11 @@ class ReaderHub:
         """How good the contacts were since the start, by role."""
         with self._lock:
             return {role: slot.contacts.counts for role, slot in self._slots.items()}
+
+    def readers(self) -> Mapping[ReaderRole, ReaderCondition]:
+        """How the readers are, by role."""
+        with self._lock:
+            return {role: slot.condition for role, slot in self._slots.items()}
 
     def alive(self) -> bool:
         """Whether every thread that reads cards is there, and the one that limits the others comes round."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from kiosk.card.atr import classify
@@ -26,6 +27,16 @@ from kiosk.visit.ports import CardSession, Clock, Post, ReaderRole
 
 TellContacts = Callable[[ReaderRole, Contacts], object]
 """Receives a role's counts when its contact has proved to be flaky, and at the end if there is anything to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderCondition:
+    """How a role's reader is. Not ready and no fault: nothing has been heard of it yet."""
+
+    ready: bool
+    fault: Fault | None
+    contacts: Contacts
+
 
 _session_numbers: Final = itertools.count(1)
 
@@ -60,8 +71,13 @@ class RoleSlot:
         self._clock = clock
         self._tell_contacts = tell_contacts
         self._ready = False  # what was last posted: `ReaderReady` or, with its cause in `_failed`, `ReaderFailed`
-        self._failed: Cause | None = None
+        self._failed: Fault | None = None
         self._card_hung = False  # this card made a call go over its limit: the reader waits for it to leave
+
+    @property
+    def condition(self) -> ReaderCondition:
+        """How the reader is now."""
+        return ReaderCondition(self._ready, self._failed, self.contacts.counts)
 
     def follow(self, readers: tuple[str, ...]) -> None:
         """The readers there are now: find the role's by its identity."""
@@ -69,7 +85,9 @@ class RoleSlot:
         if found is not None and found == self.reader:
             return
         if found is None:
-            was_there = self.reader is not None or self._failed is Cause.READER_LOST
+            was_there = self.reader is not None or (
+                self._failed is not None and self._failed.cause is Cause.READER_LOST
+            )
             problem = PcscProblem.READER_GONE if was_there else PcscProblem.NO_READER
             detail = f"{self._identity.model} not among {len(readers)} readers"
             self.lose_reader(LinkError(problem, detail, command_sent=False))
@@ -111,8 +129,8 @@ class RoleSlot:
         self.void(error)
         fault = link_fault(error)
         self._ready = False
-        if self._failed is not fault.cause:
-            self._failed = fault.cause
+        if self._failed is None or self._failed.cause is not fault.cause:
+            self._failed = fault
             self._post(ReaderFailed(self.role, fault))
 
     def void(self, error: LinkError) -> None:

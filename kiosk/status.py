@@ -1,0 +1,86 @@
+"""The running kiosk's own word on its parts, kept in a file for `diagnose` (see `kiosk.diagnostics.status`)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from kiosk.diagnostics.report import Check, CheckState
+from kiosk.diagnostics.status import STALE_S, write_status
+from kiosk.hardware.pcsc.slot import ReaderCondition
+from kiosk.hardware.printer.driver import health_fault
+from kiosk.visit.failures import Fault
+from kiosk.visit.model import ForgottenCard, State
+from kiosk.visit.ports import Clock, PrinterHealth, ReaderRole
+
+LOOK_S: Final = 1.0
+REFRESH_S: Final = STALE_S / 4
+
+
+def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tuple[Check, ...]:
+    """Each part as the running kiosk knows it; nothing personal."""
+    world = state.world
+    checks = [_known("store", world.store_fault is None, world.store_fault)]
+    for role, reader in readers.items():
+        checks.append(_known(f"reader {role.value}", reader.ready, reader.fault))
+        contact = CheckState.FAULT if reader.contacts.flaky else CheckState.OK
+        checks.append(Check(f"contacts {role.value}", contact, facts=asdict(reader.contacts)))
+    forgotten = isinstance(state.step, ForgottenCard)
+    slot = CheckState.FAULT if forgotten else CheckState.OK
+    checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
+    health = world.printer
+    checks.append(_known("printer", health.usable, None if health is PrinterHealth.UNKNOWN else health_fault(health)))
+    checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))
+    return tuple(checks)
+
+
+def _known(part: str, well: bool | None, fault: Fault | None) -> Check:
+    """Well, at fault, or neither known to be."""
+    if well:
+        return Check(part, CheckState.OK)
+    return Check(part, CheckState.UNKNOWN if fault is None else CheckState.FAULT, fault)
+
+
+class StatusKeeper:
+    """Writes the file when something has changed, and every `REFRESH_S`. One thread, mostly asleep."""
+
+    def __init__(
+        self, path: Path, look: Callable[[], tuple[Check, ...]], clock: Clock, *, look_every_s: float = LOOK_S
+    ) -> None:
+        """`look`: the condition now; called on this thread."""
+        self._path, self._look, self._clock, self._look_every_s = path, look, clock, look_every_s
+        self._written: tuple[Check, ...] | None = None
+        self._written_s = 0.0
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a kiosk that does not run says nothing."""
+        self._ends.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def keep(self) -> None:
+        """One look; called by the thread, or by a test. A file that cannot be written grows old: nobody believes it."""
+        checks, now_s = self._look(), self._clock.monotonic_s()
+        if checks == self._written and now_s < self._written_s + REFRESH_S:
+            return
+        with contextlib.suppress(OSError):
+            write_status(self._path, checks, monotonic_s=now_s, utc_s=self._clock.utc_s())
+            self._written, self._written_s = checks, now_s
+
+    def _run(self) -> None:
+        while True:
+            self.keep()
+            if self._ends.wait(self._look_every_s):
+                return
