@@ -26,6 +26,7 @@ _MODES: dict[str, tuple[str, object]] = {
     "cell_size_check": ("ON", 1),
     "temp_store": ("MEMORY", 2),
     "busy_timeout": ("2000", 2000),
+    "cache_size": ("-256", -256),  # KiB: a visit touches the ends of a few tables; the default 2 MiB fills for days
 }
 
 

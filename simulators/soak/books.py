@@ -94,7 +94,7 @@ def _events(connection: Connection) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve the data directory of the first argument until SIGTERM."""
+    """Serve the data directory of the first argument until SIGTERM or the end of stdin."""
     os.umask(0o077)
     opened: list[Database] = []
     create = Database.__init__
@@ -117,6 +117,7 @@ async def _serve(data: DataDir, database: Callable[[], Database]) -> None:
             request = json.loads(line)
             result = database().run(partial(perform, request=request))
             print(json.dumps(result), flush=True)
+        loop.call_soon_threadsafe(stop.set)  # whoever asked is gone, killed perhaps
 
     def on_ready(ready: Ready) -> None:
         print(ready.to_json(), flush=True)

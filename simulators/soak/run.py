@@ -29,6 +29,8 @@ from simulators.soak.settle import settle
 from simulators.soak.walk import Walk
 
 WARM_UP_VISITS = 100
+"""By then every kind of page, failure and document has been met, so libraries are loaded and caches in use."""
+SAMPLE_EVERY = 250
 GROWTH_LIMIT = 0.02
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TABLES = ("event", "batch", "meta", "journal", "setting", "aggregate")
@@ -54,21 +56,27 @@ class Report:
     tickets: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
-    before: Size | None = None
-    after: Size | None = None
+    sizes: dict[int, Size] = field(default_factory=dict)  # after so many visits; the first is the end of the warm-up
     events_recorded: int = 0
     events_lost: int = 0
     events_doubled: int = 0
 
+    @property
+    def ends(self) -> tuple[Size, Size] | None:
+        """After the warm-up and after the last visit; None for a soak that was all warm-up."""
+        found = list(self.sizes.values())
+        return (found[0], found[-1]) if len(found) > 1 else None
+
     def growth(self) -> Iterator[str]:
         """What the process holds more of than after the warm-up."""
-        if self.before is None or self.after is None:
+        if self.ends is None:
             return
-        if self.after.memory_bytes > self.before.memory_bytes * (1 + GROWTH_LIMIT):
+        before, after = self.ends
+        if after.memory_bytes > before.memory_bytes * (1 + GROWTH_LIMIT):
             yield "memory has grown"
-        if self.after.threads > self.before.threads:
+        if after.threads > before.threads:
             yield "threads have grown"
-        if self.after.descriptors > self.before.descriptors:
+        if after.descriptors > before.descriptors:
             yield "descriptors have grown"
 
     def print(self, out: TextIO) -> None:
@@ -77,12 +85,13 @@ class Report:
         print(f"visits {self.visits} (seed {self.seed}), {rate:.2f} visits/s, {self.tickets} tickets", file=out)
         print("faults " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.faults.items())), file=out)
         print(f"events {self.events_recorded}, lost {self.events_lost}, doubled {self.events_doubled}", file=out)
-        if self.before is not None and self.after is not None:
-            growth = self.after.memory_bytes / self.before.memory_bytes - 1
-            mib = [size.memory_bytes / 2**20 for size in (self.before, self.after)]
-            print(f"memory {mib[0]:.1f} MiB, then {mib[1]:.1f} MiB ({growth:+.2%})", file=out)
-            print(f"threads {self.before.threads}, then {self.after.threads}", file=out)
-            print(f"descriptors {self.before.descriptors}, then {self.after.descriptors}", file=out)
+        if self.ends is not None:
+            before, after = self.ends
+            growth = after.memory_bytes / before.memory_bytes - 1
+            samples = ", ".join(f"{size.memory_bytes / 2**20:.1f} at {visit}" for visit, size in self.sizes.items())
+            print(f"memory MiB {samples} ({growth:+.2%})", file=out)
+            print(f"threads {before.threads}, then {after.threads}", file=out)
+            print(f"descriptors {before.descriptors}, then {after.descriptors}", file=out)
         print(f"violations {len(self.violations)}", file=out)
         for violation in self.violations:
             print(f"  {violation}", file=out)
@@ -115,14 +124,18 @@ def _visits(rig: Rig, report: Report, numbers: range | tuple[int, ...], tell: Te
         problems = _visit(rig, plan, f"{number:08x}", report)
         report.violations += [f"seed {report.seed} visit {number} ({plan.kind.value}): {text}" for text in problems]
         report.visits += 1
-        if number == WARM_UP_VISITS:
-            report.before = _measured(rig)
+        if _is_sampled(number, numbers[-1]):
+            report.sizes[number] = _measured(rig)
         if number % 100 == 0:
             rate = report.visits / (time.monotonic() - started_s)
             print(f"{number} visits, {rate:.2f}/s, {len(report.violations)} violations", file=tell, flush=True)
     report.took_s = time.monotonic() - started_s
-    if report.before is not None:
-        report.after = _measured(rig)
+
+
+def _is_sampled(visit: int, last: int) -> bool:
+    if visit <= WARM_UP_VISITS:
+        return visit == WARM_UP_VISITS
+    return visit == last or visit % SAMPLE_EVERY == 0
 
 
 def _visit(rig: Rig, plan: Plan, tag: str, report: Report) -> list[str]:

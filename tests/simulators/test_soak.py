@@ -113,8 +113,14 @@ def test_an_event_that_is_told_twice_or_never_is_found_out(monkeypatch: pytest.M
     ],
 )
 def test_growth_is_a_violation(grown: Size, said: str | None) -> None:
-    report = Report(1, before=Size(100, 5, 9), after=grown)
+    report = Report(1, sizes={100: Size(100, 5, 9), 250: Size(200, 9, 20), 400: grown})
     assert list(report.growth()) == ([] if said is None else [said])
+
+
+def test_memory_is_measured_after_the_warm_up_now_and_then_and_at_the_end() -> None:
+    assert [visit for visit in range(1, 601) if run._is_sampled(visit, 600)] == [100, 250, 500, 600]
+    assert [visit for visit in range(1, 101) if run._is_sampled(visit, 100)] == [100]
+    assert Report(1, sizes={100: Size(100, 5, 9)}).ends is None
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["text", "binary"])
