@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SETTINGS = Path("/etc/kiosk/kiosk.toml")
 MAX_TICKET_BYTES = 1024
+MAX_CYCLES = 1000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         case "run":
             return run(settings)
         case "diagnose":
-            return diagnose(settings, as_json=options.json)
+            return diagnose(settings, as_json=options.json, cycles=options.cycles, guided=options.guided)
         case "enrol":
             return enrol(settings, options.origin, options.ca, options.ticket_file)
         case _:
@@ -137,12 +138,21 @@ def _kiosk(settings: Settings, screen: Screen) -> Kiosk:
     return Kiosk(settings, Surroundings(PyscardScard(), screen.show, draw_ticket, SystemClock(), service=Systemd()))
 
 
-def diagnose(settings: Settings, *, as_json: bool) -> int:
-    """Look at every part once. 0: all well; 1: something is not, or is not known."""
-    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
-    from kiosk.probes import look  # noqa: PLC0415
+def diagnose(settings: Settings, *, as_json: bool, cycles: int = 0, guided: bool = False) -> int:
+    """Look at every part once, or try the patient reader with a card. 0: all well; 1: something is not, or not known.
 
-    report = look(settings, PyscardScard())
+    cycles: read a card that many times instead. guided: have it inserted, removed and turned over instead.
+    """
+    from kiosk.hardware.pcsc.api import PyscardScard  # noqa: PLC0415
+    from kiosk.probes import look, try_reader  # noqa: PLC0415
+
+    scard = PyscardScard()
+    if cycles or guided:
+        if not settings.readers.patient:
+            return _refuse("readers.patient: is not set")
+        report = try_reader(settings, scard, cycle_count=cycles, say=lambda text: print(text, file=sys.stderr))
+    else:
+        report = look(settings, scard)
     print(json.dumps(report.as_json(), ensure_ascii=False, indent=2) if as_json else report.as_text())
     return 0 if report.well else 1
 
@@ -204,6 +214,12 @@ def verify_journal(settings: Settings) -> int:
     return 0 if verdict.ok else 1
 
 
+def _cycles(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= MAX_CYCLES):
+        raise argparse.ArgumentTypeError(f"1 to {MAX_CYCLES} expected")
+    return int(text)
+
+
 def _refuse(message: str) -> int:
     print(f"kiosk: {message}", file=sys.stderr)
     return 2
@@ -217,6 +233,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run the kiosk")
     diagnosing = commands.add_parser("diagnose", help="look at every part once")
     diagnosing.add_argument("--json", action="store_true")
+    trial = diagnosing.add_mutually_exclusive_group()
+    trial.add_argument("--cycles", type=_cycles, default=0, metavar="N", help="read a card N times, with times")
+    trial.add_argument("--guided", action="store_true", help="insert, remove and turn over a card as told")
     enrolling = commands.add_parser("enrol", help="enrol this kiosk with a one-time ticket")
     enrolling.add_argument("--origin", required=True, help="origin of the enrolment listener")
     enrolling.add_argument("--ca", type=Path, required=True, help="the pinned CA, a PEM file")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from kiosk import __version__
 from kiosk.clock import SystemClock
 from kiosk.diagnostics.report import Check, CheckState, Report
 from kiosk.diagnostics.status import STATUS_FILE, StatusError, merged, read_status
+from kiosk.diagnostics.trials import NOT_FINISHED, STEP_S, Say, Slot, cycles, guided
 from kiosk.hardware.pcsc.api import PcscError, PcscProblem, Scard, denied_or_died, scard_call
 from kiosk.hardware.pcsc.bounded import within
 from kiosk.hardware.pcsc.faults import fault_of
+from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.pcsc.roles import BindingError, find_reader, parse_bindings
 from kiosk.hardware.pcsc.usb import (
     DRIVER_BUNDLES,
@@ -61,6 +64,24 @@ def look(settings: Settings, scard: Scard, *, usb: Path = SYSFS_DEVICES, drivers
             told = (Check("running kiosk", CheckState.UNKNOWN, facts={"reason": told.reason}),)
         return Report(__version__, merged(checks, told))
     return Report(__version__, tuple(checks))
+
+
+def try_reader(settings: Settings, scard: Scard, *, cycle_count: int, say: Say, step_s: float = STEP_S) -> Report:
+    """The patient reader with a card in hand: `cycle_count` readings, or with 0 the guided steps.
+
+    Reads as the kiosk does. Beside a running kiosk the two get in each other's way: the faults say so.
+    """
+    clock, events = SystemClock(), SimpleQueue[object]()
+    hub = ReaderHub(scard, {ReaderRole.PATIENT: settings.readers.patient}, events.put, clock)
+    hub.start()
+    try:
+        slot = Slot(hub, events, clock)
+        checks = (cycles(slot, cycle_count, say, step_s=step_s),) if cycle_count else guided(slot, say, step_s=step_s)
+    except KeyboardInterrupt:
+        checks = (Check("trial", CheckState.UNKNOWN, facts={"reason": NOT_FINISHED}),)
+    finally:
+        hub.stop()
+    return Report(__version__, checks)
 
 
 def _in_time(part: str, probe: Callable[[], list[Check]]) -> list[Check]:

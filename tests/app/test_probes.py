@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plistlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.visit.failures import Cause
 from simulators.reader.embedded import READERS, EmbeddedScard
+from simulators.reader.scripted import Row, ScriptedScard
 
 
 def look(state_dir: Path) -> dict[str, Check]:
@@ -63,6 +65,52 @@ def test_a_store_that_fails_while_it_is_looked_at_is_a_fault(tmp_path: Path, mon
     assert check.fault is not None
     assert check.fault.detail == "disk: read or write error"
     assert (tmp_path / DATABASE).exists()
+
+
+# --- what hangs, and what is denied -------------------------------------------------------------------------------
+
+
+class Frozen(EmbeddedScard):
+    """A service that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thawed = threading.Event()
+
+    def establish_context(self) -> tuple[int, int]:
+        self.thawed.wait(10)
+        return super().establish_context()
+
+
+def test_a_probe_that_hangs_is_not_finished_and_the_report_comes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PROBE_S", 0.1)
+    scard = Frozen()
+    settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(READERS[0]))
+    report = probes.look(settings, scard)
+    scard.thawed.set()
+    checks = {check.part: check for check in report.checks}
+    assert checks["reader patient"] == Check(
+        "reader patient", CheckState.UNKNOWN, facts={"reason": "not finished within 0.1 s"}
+    )
+    assert {"printer", "store", "channel"} <= set(checks)
+    assert not report.well
+
+
+@pytest.mark.parametrize(
+    ("asked_again", "cause"),
+    [(0x8010006A, Cause.ACCESS_DENIED), (0x8010001D, Cause.SERVICE_LOST), (0, Cause.SERVICE_LOST)],
+)
+def test_a_denial_is_believed_of_a_living_service_only(tmp_path: Path, asked_again: int, cause: Cause) -> None:
+    rows = [Row("establish_context", 0x8010006A, 0), Row("establish_context", asked_again, 7)]
+    scard = ScriptedScard([*rows, *[Row("release_context")] * (asked_again == 0)])
+    settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(READERS[0]))
+    checks = {check.part: check for check in probes.look(settings, scard).checks}
+    fault = checks["reader patient"].fault
+    assert fault is not None
+    assert fault.cause is cause
+    assert scard.ended
 
 
 # --- readers on USB ----------------------------------------------------------------------------------------------
