@@ -19,3 +19,11 @@ def qapp_cls() -> type:
     from PySide6.QtGui import QGuiApplication  # noqa: PLC0415  # not for tests without a screen
 
     return QGuiApplication
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test records as `printed` is shown although it passed, also from a worker's process."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "printed":
+                terminalreporter.write_line(str(value))

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -29,6 +31,8 @@ from simulators.soak.judge import left_behind, untrue
 from simulators.soak.plan import IN_AN_UPDATE, WEIGHTS, WITH_ORDERS, Goal, Kind, Plan, plan_of
 from simulators.soak.run import Report, Size, soak
 
+SLICE_EVERY = 19
+
 OLD = Truth(unfinished=False, content=Content.OLD, changed=False, write_sent=False)
 SENT = replace(OLD, write_sent=True)
 TORN = Truth(unfinished=True, content=Content.MIXED, changed=True, write_sent=True)
@@ -37,24 +41,31 @@ NEW = Truth(unfinished=False, content=Content.NEW, changed=True, write_sent=True
 # --- slices ------------------------------------------------------------------------------------------------------
 
 
-def test_a_slice_of_the_soak_finds_nothing() -> None:
+def test_a_slice_of_the_soak_finds_nothing(record_property: Callable[[str, object], None]) -> None:
     report = soak(8, 1)
     assert report.violations == []
     assert report.visits == 8
     assert report.events_recorded > 8 * 3
     assert (report.events_lost, report.events_doubled) == (0, 0)
+    record_property("printed", f"soak: {report.visits} visits, {report.events_recorded} events, violations 0")
 
 
-def test_a_slice_of_the_drill_finds_nothing() -> None:
-    command = [sys.executable, "-m", "simulators.soak", "drill", "--every", "61"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def test_a_slice_of_the_drill_finds_nothing(record_property: Callable[[str, object], None]) -> None:
+    """Both cards, and every blow before and after commands and at page writes."""
+    command = [sys.executable, "-m", "simulators.soak", "drill", "--every", str(SLICE_EVERY)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    points = {
+        name: (int(n), int(m)) for name, n, m in re.findall(r"update of (\S+): (\d+) APDUs, (\d+) page", done.stdout)
+    }
+    cases = list(matrix(points))
+    part = cases[::SLICE_EVERY]
+    assert {(case.persona, case.blow) for case in part} == set(product(("outdated", "torn"), Blow))
+    assert {(case.point.side, case.blow) for case in part} == set(product(Side, Blow))
+    said = re.search(rf"cases {len(part)} of {len(cases)} in .*", done.stdout)
+    assert said is not None
     assert "violations 0" in done.stdout
-    counted = re.search(r"cases (\d+) of (\d+)", done.stdout)
-    assert counted is not None
-    cases, size = int(counted[1]), int(counted[2])
-    assert cases == len(range(0, size, 61))
-    assert all(f"{blow.value}: " in done.stdout for blow in Blow)
+    record_property("printed", f"card-tear drill: {said[0]}, violations 0")
 
 
 # --- it would see it ---------------------------------------------------------------------------------------------
