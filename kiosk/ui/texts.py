@@ -248,7 +248,7 @@ TICKET_QUEUED_LEAD: Final = translate("Le ticket sort à droite.")
 TICKET_PRINTED: Final = translate("Prenez votre ticket")
 TICKET_PRINTED_LEAD: Final = translate("Il est sorti à droite. Gardez-le pour vous.")
 TICKET_FAILED: Final = translate("Le ticket n'est pas sorti")
-TICKET_MAYBE: Final = translate("Regardez si le ticket est sorti")
+TICKET_MAYBE: Final = translate("Le ticket est peut-être sorti")
 TICKET_BACK: Final = translate("Revoir à l'écran")
 NO_TICKET: Final = translate("Continuer sans ticket")
 
