@@ -88,12 +88,13 @@ def build_card(
     image: Image,
     serial: str,
     *,
+    factory_keys: KeySet | None = None,
     faults: Iterable[PlannedFault] = (),
     challenge_seed: bytes | None = None,
 ) -> SimulatedCard:
-    """A Vitale 2 from its parts."""
+    """A Vitale 2 from its parts. `factory_keys`: AES keys of any length instead of the centre's diversified ones."""
     challenges = Challenges(challenge_seed)
-    keys = StoredKeys(key_set(serial), files, image)
+    keys = StoredKeys(factory_keys or key_set(serial), files, image)
 
     def channel() -> VitaleChip:
         return VitaleChip(

@@ -47,7 +47,7 @@ def _initialize_update(chip: VitaleChip, command: CommandApdu, _protected: bool)
         raise RefusedError(0x6985)
     if command.p1 not in (0, chip.keys.kvn):
         raise RefusedError(0x6A88)
-    handshake = Handshake(chip.keys, command.data, chip.challenges.take(scp03.CHALLENGE_BYTES))
+    handshake = Handshake(chip.keys, command.data, chip.challenges.take(len(command.data)))
     chip.begin_session(handshake)
     return Reply(SW_OK, handshake.answer(chip.serial))
 
@@ -114,14 +114,14 @@ INSTRUCTIONS: Final[Mapping[int, Instruction]] = {
         plain=_GLOBAL_PLATFORM,
         protected=_NEITHER,
         parameters=lambda _, p2: p2 == 0,
-        lengths=lambda command: len(command.data) == scp03.CHALLENGE_BYTES,
+        lengths=lambda command: len(command.data) in scp03.MODES,
         run=_initialize_update,
     ),
     scp03.INS_EXTERNAL_AUTHENTICATE: Instruction(
         plain=_NEITHER,
         protected=_GLOBAL_PLATFORM,
         parameters=lambda p1, p2: p1 in LEVELS and p2 == 0,
-        lengths=lambda command: len(command.data) == scp03.CRYPTOGRAM_BYTES + scp03.MAC_BYTES,
+        lengths=lambda command: len(command.data) in [2 * mode for mode in scp03.MODES],
         run=_external_authenticate,
         opens_session=True,
     ),

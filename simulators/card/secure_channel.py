@@ -32,11 +32,12 @@ class CardChannel:
         `header`: CLA INS P1 P2 with CLA = (CLA & F0) | 04, without chaining bit. `extended`: the wire form of Lc, or a
         reassembled chain of more than 255 bytes.
         """
-        if len(data) < scp03.MAC_BYTES:
+        mac_bytes = self._session.mac_bytes
+        if len(data) < mac_bytes:
             return SW_MAC_MISSING
-        secret, mac = data[: -scp03.MAC_BYTES], data[-scp03.MAC_BYTES :]
-        chain = scp03.command_chain(self._session.s_mac, self._chain, header, secret, extended=extended)
-        if not bytes_eq(chain[: scp03.MAC_BYTES], mac):
+        secret, mac = data[:-mac_bytes], data[-mac_bytes:]
+        chain = scp03.command_chain(self._session, self._chain, header, secret, extended=extended)
+        if not bytes_eq(chain[:mac_bytes], mac):
             return SW_WRONG_MAC
         self._chain = chain
         self._counter += 1
@@ -55,30 +56,31 @@ class CardChannel:
         if data and self.level & scp03.LEVEL_R_ENC:
             padded = scp03.pad(data)
             data = scp03.crypt(self._session.s_enc, self._counter, padded, response=True, encrypt=True)
-        return data + scp03.response_mac(self._session.s_rmac, self._chain, data, sw)
+        return data + scp03.response_mac(self._session, self._chain, data, sw)
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """Between INITIALIZE UPDATE and EXTERNAL AUTHENTICATE."""
+    """Between INITIALIZE UPDATE and EXTERNAL AUTHENTICATE; both challenges are as long as the mode says."""
 
     keys: KeySet = field(repr=False)
     host_challenge: bytes = field(repr=False)
     card_challenge: bytes = field(repr=False)
 
     def answer(self, serial: bytes) -> bytes:
-        """29 bytes: diversification data 10 (a digest of `serial`), KVN, 03, i, challenge 8, cryptogram 8."""
+        """29 bytes under S8, 45 under S16: diversification data 10 (a digest of `serial`), KVN, 03, i, challenge,
+        cryptogram."""
         diversification = hashlib.sha256(serial).digest()[: scp03.DIVERSIFICATION_BYTES]
         information = bytes([self.keys.kvn, scp03.SCP_IDENTIFIER, scp03.SCP_PARAMETER_I])
         cryptogram = scp03.card_cryptogram(self._session(), self.host_challenge, self.card_challenge)
         return diversification + information + self.card_challenge + cryptogram
 
     def authenticate(self, header: bytes, data: bytes, *, extended: bool) -> CardChannel | int:
-        """Check EXTERNAL AUTHENTICATE (`data`: cryptogram 8, MAC 8; level in P1); the channel, or a status word."""
+        """Check EXTERNAL AUTHENTICATE (`data`: cryptogram, MAC; level in P1); the channel, or a status word."""
         session = self._session()
-        cryptogram, mac = data[: scp03.CRYPTOGRAM_BYTES], data[scp03.CRYPTOGRAM_BYTES :]
-        chain = scp03.command_chain(session.s_mac, scp03.EMPTY_CHAIN, header, cryptogram, extended=extended)
-        if not bytes_eq(chain[: scp03.MAC_BYTES], mac):
+        cryptogram, mac = data[: session.mac_bytes], data[session.mac_bytes :]
+        chain = scp03.command_chain(session, scp03.EMPTY_CHAIN, header, cryptogram, extended=extended)
+        if not bytes_eq(chain[: session.mac_bytes], mac):
             return SW_WRONG_MAC
         expected = scp03.host_cryptogram(session, self.host_challenge, self.card_challenge)
         if not bytes_eq(expected, cryptogram):

@@ -9,7 +9,7 @@ from simulators.card import KeySet, SimulatedCard, build_card, key_set, open_per
 from simulators.card.content import file_system
 from simulators.card.files import Df, Ef, FileSystem
 from simulators.card.image import Image
-from simulators.card.scp03 import HostSession
+from simulators.card.scp03 import S8, HostSession
 from simulators.personas import load
 
 SELECT_VITALE = bytes.fromhex("00A4040C0B") + AID_VITALE
@@ -39,10 +39,10 @@ class Driver:
             answer = self.card.transmit(bytes([0x00, 0xC0, 0x00, 0x00, answer[-1]]))
         return data + answer
 
-    def session(self, keys: KeySet | None = None) -> HostSession:
+    def session(self, keys: KeySet | None = None, mode: int = S8) -> HostSession:
         """VITALE selected, a level 33 session open."""
         assert self.send(SELECT_VITALE) == b"\x90\x00"
-        host = HostSession(keys or key_set(SERIAL))
+        host = HostSession(keys or key_set(SERIAL), bytes(range(mode)))
         command = host.external_authenticate(self.send(host.initialize_update())[:-2])
         assert isinstance(command, bytes)
         assert self.send(command) == b"\x90\x00"
@@ -56,7 +56,7 @@ def outdated() -> Driver:
     return Driver(card)
 
 
-def card_with_large_file(size_bytes: int = 4096, atr: bytes = ATR) -> SimulatedCard:
+def card_with_large_file(size_bytes: int = 4096, atr: bytes = ATR, keys: KeySet | None = None) -> SimulatedCard:
     """Persona `outdated` with one more writable file, to move more bytes than a Vitale's files hold."""
     persona = load("outdated")
     assert persona.card.chip is not None
@@ -66,4 +66,4 @@ def card_with_large_file(size_bytes: int = 4096, atr: bytes = ATR) -> SimulatedC
     large = Ef(0x2015, TEST_SFI, bytes(size_bytes), writable=True)
     grown = Df(vitale.fid, vitale.aid, (*vitale.children, large))
     files = FileSystem(Df(tree.mf.fid, tree.mf.aid, (directory, serial, grown)))
-    return build_card(atr, files, Image(files), SERIAL)
+    return build_card(atr, files, Image(files), SERIAL, factory_keys=keys)

@@ -435,7 +435,7 @@ def test_lower_levels_open_but_do_not_write(level: int) -> None:
     session = scp03.derive_session_keys(host.keys, host.host_challenge, answer[13:21])
     cryptogram = scp03.host_cryptogram(session, host.host_challenge, answer[13:21])
     header = bytes([0x84, 0x82, level, 0x00])
-    chain = scp03.command_chain(session.s_mac, scp03.EMPTY_CHAIN, header, cryptogram, extended=False)
+    chain = scp03.command_chain(session, scp03.EMPTY_CHAIN, header, cryptogram, extended=False)
     assert driver.send(header + b"\x10" + cryptogram + chain[:8]) == b"\x90\x00"
     counter = 0
 
@@ -444,7 +444,7 @@ def test_lower_levels_open_but_do_not_write(level: int) -> None:
         counter += 1
         if data and level & scp03.LEVEL_C_ENC:
             data = scp03.crypt(session.s_enc, counter, scp03.pad(data), response=False, encrypt=True)
-        chain = scp03.command_chain(session.s_mac, chain, bytes.fromhex(header), data, extended=False)
+        chain = scp03.command_chain(session, chain, bytes.fromhex(header), data, extended=False)
         return driver.send(bytes.fromhex(header) + bytes([len(data) + 8]) + data + chain[:8])
 
     assert protected("84D69404", b"\x01") == b"\x69\x82"

@@ -173,7 +173,7 @@ def test_card_refuses_a_host_without_the_keys() -> None:
     session = scp03.derive_session_keys(KEYS, HOST, CARD)
     header = bytes.fromhex("84823300")
     wrong = bytes(8)
-    mac = scp03.command_chain(session.s_mac, scp03.EMPTY_CHAIN, header, wrong, extended=False)[:8]
+    mac = scp03.command_chain(session, scp03.EMPTY_CHAIN, header, wrong, extended=False)[:8]
     assert handshake.authenticate(header, wrong + mac, extended=False) == SW_WRONG_CRYPTOGRAM
     assert handshake.authenticate(header, wrong + bytes(8), extended=False) == SW_WRONG_MAC
 
@@ -213,7 +213,7 @@ def test_empty_payload_as_one_encrypted_block_is_accepted_too() -> None:
     host.counter += 1
     secret = scp03.crypt(session.s_enc, host.counter, scp03.pad(b""), response=False, encrypt=True)
     header = bytes.fromhex("84B09400")
-    host.chain = scp03.command_chain(session.s_mac, host.chain, header, secret, extended=False)
+    host.chain = scp03.command_chain(session, host.chain, header, secret, extended=False)
     assert channel.unwrap(header, secret + host.chain[:8], extended=False) == b""
     assert _unwrap(channel, host.wrap(0xD6, 0x94, 4, b"\x01")) == b"\x01"
 
