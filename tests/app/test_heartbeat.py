@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +129,30 @@ def test_an_abstract_address_is_understood() -> None:
 def test_a_manager_that_does_not_listen_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Notifier(str(tmp_path / "nobody"))("WATCHDOG=1")
     assert "the service manager was not told WATCHDOG=1: No such file or directory" in caplog.text
+
+
+def test_a_kiosk_as_the_service_manager_runs_it_is_ready_beats_and_ends(manager: socket.socket, tmp_path: Path) -> None:
+    """The real program, without any device."""
+    settings = tmp_path / "kiosk.toml"
+    settings.write_text(f'[kiosk]\nstate_dir = "{tmp_path}/state"\n[readers]\npatient = "None 00"\n', encoding="utf-8")
+    environment = os.environ | {
+        "NOTIFY_SOCKET": manager.getsockname(),
+        "WATCHDOG_USEC": "150000",
+        "PCSCLITE_CSOCK_NAME": str(tmp_path / "no-such-service"),
+        "QT_QPA_PLATFORM": "offscreen",
+    }
+    command = [sys.executable, "-m", "kiosk", "--settings", str(settings), "run"]
+    manager.settimeout(30.0)
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            assert [manager.recv(64) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+            process.send_signal(signal.SIGTERM)
+            said = b""
+            while said != b"STOPPING=1":
+                said = manager.recv(64)
+        finally:
+            process.terminate()
+        assert process.wait(30.0) == 0
 
 
 # --- the parts ----------------------------------------------------------------------------------------------------

@@ -152,18 +152,6 @@ def test_an_idle_card_thread_has_no_limit(kiosk: Kiosk) -> None:
     assert "ReaderFailed" not in kiosk.events.kinds()
 
 
-def test_no_limit_moves_with_the_wall_clock(kiosk: Kiosk) -> None:
-    session = kiosk.insert(ToyChip())
-    with kiosk.scard.hanging(READERS[0]):
-        waiting = kiosk.exchange_in_background(session)
-        wait_until(kiosk.busy)
-        for wall_s in (-86_400.0, 172_800.0):
-            kiosk.clock.wall_s += wall_s
-            kiosk.hub.check_deadlines()
-        assert waiting.empty()
-    assert waiting.get(timeout=LIMIT_S) == b"\x90\x00"
-
-
 def test_a_bug_in_a_job_is_seen_and_nobody_waits_for_it(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[type] = []
     monkeypatch.setattr(threading, "excepthook", lambda arguments: seen.append(arguments.exc_type))

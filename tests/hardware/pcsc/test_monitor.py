@@ -8,6 +8,7 @@ import pytest
 
 from kiosk.hardware.pcsc.api import PNP_NOTIFICATION, PcscError, PcscProblem, ReaderSnapshot
 from kiosk.hardware.pcsc.monitor import (
+    CANCEL_EVERY_S,
     SETTLE_TRIES,
     WAIT_MS,
     Monitor,
@@ -190,6 +191,7 @@ def test_service_reader_and_card_may_each_arrive_later() -> None:
 
 
 def test_a_reader_that_arrives_between_list_and_wait_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert WAIT_MS <= 2000
     monkeypatch.setattr("kiosk.hardware.pcsc.monitor.WAIT_MS", 50)  # nothing else would end that wait
     events = Recorder()
 
@@ -212,20 +214,30 @@ def test_a_reader_that_arrives_between_list_and_wait_is_seen(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("when", ["during a wait", "before the wait", "during an outage"])
-def test_stop_ends_the_thread(when: str) -> None:
+def test_stop_ends_the_thread_by_cancelling_and_not_by_the_end_of_the_wait(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.hardware.pcsc.monitor.WAIT_MS", 60_000)
     reached = threading.Event()
     stop_sent = threading.Event()
 
     class Paused(EmbeddedScard):
+        lists = cancels = 0
+
         def list_readers(self, context: int) -> tuple[int, tuple[str, ...]]:
-            reached.set()
-            if when == "before the wait":
+            self.lists += 1
+            if when != "before the wait":
+                reached.set()
+            elif self.lists == 2:  # the first wait returns at once, with states that were not known
+                reached.set()
                 stop_sent.wait(5)  # the first cancel comes now, and is lost
             return super().list_readers(context)
 
         def cancel(self, context: int) -> tuple[int, None]:
+            answer = super().cancel(context)
+            self.cancels += 1
             stop_sent.set()
-            return super().cancel(context)
+            return answer
 
     scard, events = Paused(), Recorder()
     if when == "during an outage":
@@ -240,6 +252,8 @@ def test_stop_ends_the_thread(when: str) -> None:
         wait_until(lambda: any(context.waiting for context in scard._contexts.values()))
     monitor.stop()
     assert "pcsc-monitor" not in {thread.name for thread in threading.enumerate()}
+    assert scard.cancels * CANCEL_EVERY_S < 1.0
+    assert (scard.cancels >= 2) is (when == "before the wait")
 
 
 def test_restarts_leave_no_thread_and_no_context_behind() -> None:
