@@ -23,7 +23,7 @@ from kiosk.hardware.pcsc.service import ServiceManager
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.pseudonym import daily_key, pseudonym
-from kiosk.journal.unended import Unended, unended
+from kiosk.journal.unended import Unended, earlier_tickets, unended
 from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
@@ -40,7 +40,8 @@ from kiosk.visit.model import State
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
 from kiosk.visit.runner import Runner
-from kiosk.visit.values import RecordType, TicketContent
+from kiosk.visit.timing import TICKET_MEMORY_S
+from kiosk.visit.values import EarlierTicket, RecordType, TicketContent
 
 TIME_FLOOR = "time_floor_s"
 SHUTDOWN_RECORD_S = 5.0
@@ -129,13 +130,22 @@ class Kiosk:
         """Before anything new: what the last run began and never ended (a power cut, a kill) gets its honest end."""
         if self.facts is None or isinstance(self.store, StoreError):
             return
-        self.store.submit(unended).add_done_callback(self._note_ends)
+        now_ms = self.time.now_s() * 1000
+        self.store.submit(lambda tx: (unended(tx), earlier_tickets(tx, now_ms, TICKET_MEMORY_S))).add_done_callback(
+            self._note_ends
+        )
 
-    def _note_ends(self, found: Future[list[Unended]]) -> None:
+    def _note_ends(self, found: Future[tuple[list[Unended], list[EarlierTicket]]]) -> None:
         if self.facts is None:
             return
-        for end in () if found.exception() is not None else found.result():
+        ends, tickets = ([], []) if found.exception() is not None else found.result()
+        for end in ends:
             self.facts.commit(end.event, end.fields, end.pseudonym)
+        loose = any(end.event == RecordType.TICKET_ENDED for end in ends)
+        if loose and self.printer is not None:
+            self.printer.cut_off_remains()
+        if loose or tickets:
+            self.post(ev.TicketsBefore(tuple(tickets), loose))
         self._note("kiosk_started", {})  # last: should power go in between, the ends are still found open
 
     def stop(self) -> None:

@@ -34,6 +34,8 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
     checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
     health = world.printer
     checks.append(_known("printer", health.usable, None if health is PrinterHealth.UNKNOWN else health_fault(health)))
+    if world.output_forgotten:
+        checks.append(Check("ticket output", CheckState.FAULT, facts={"reason": "a ticket was left in the output"}))
     checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))
     return tuple(checks)
 

@@ -14,8 +14,8 @@ from typing import Final
 
 from kiosk.ui.screen import Screen, application
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import CardProblem, Home, Preview, PreviewPart, Problem, Result, SerialNumber, State
-from kiosk.visit.ports import PrinterHealth
+from kiosk.visit.model import CardProblem, Home, Preview, PreviewPart, Problem, Result, SerialNumber, State, TicketPage
+from kiosk.visit.ports import PrinterHealth, PrintState
 from kiosk.visit.values import CardStanding, Outcome, PreviewEffect, PreviewLine, UpdateOrder
 from simulators import samples
 from simulators.screen import wait_until
@@ -45,6 +45,7 @@ _LINES: Final = (
     samples.SENSITIVE,
 )
 _ORDER: Final = UpdateOrder("0a03", mandatory=True, description="Nouveaux droits", preview=_LINES)
+_NO_TICKET: Final = TicketPage(samples.TICKET, PrintState.FAILED, Fault(Cause.PRINTER_PAPER))
 _MEMBER: Final = replace(samples.MEMBER, standing=CardStanding(orders=(_ORDER,)), agreed=("0a03",))
 
 
@@ -57,6 +58,7 @@ def states() -> tuple[State, ...]:
         service_down_since_utc_s=int(NOW.timestamp()) - 3600,
         printer=PrinterHealth.PAPER_OUT,
     )
+    loose = replace(samples.WORLD, loose_ticket_until_s=600.0)
     updated = replace(_MEMBER, outcome=Outcome.UPDATED, level=1)
     torn = replace(samples.MEMBER, card=replace(samples.CARD, unfinished=True))
     short = replace(samples.MEMBER, card=replace(samples.CARD, iccsn=samples.CARD.iccsn[:20]), level=1)
@@ -65,6 +67,9 @@ def states() -> tuple[State, ...]:
     return (
         *samples.every_page(),
         replace(samples_of_attract[0], world=down),
+        replace(samples_of_attract[0], world=loose),
+        replace(samples.state(Home(), member=_MEMBER, card=True), world=loose),
+        replace(samples.state(_NO_TICKET, member=samples.MEMBER, card=True), world=down),
         samples.state(Preview(PreviewPart.CHANGES), member=_MEMBER, card=True),
         samples.state(Preview(PreviewPart.CHANGES), member=many, card=True),
         samples.state(Result(Outcome.UPDATED), member=updated, card=True),

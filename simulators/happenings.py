@@ -7,7 +7,7 @@ from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.policy import Policy, Quarantine
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
-from kiosk.visit.values import CardStanding, Identified, Outcome, UpdatePhase, UpdateReport
+from kiosk.visit.values import CardStanding, EarlierTicket, Identified, Outcome, TicketKind, UpdatePhase, UpdateReport
 from simulators import samples
 
 FAULT = Fault(Cause.NETWORK, "staged")
@@ -46,6 +46,9 @@ def every_event() -> tuple[ev.Event, ...]:
     events += [ev.DigitErased(), ev.DigitsSubmitted(), *(ev.DigitTyped(digit) for digit in (0, 9))]
     events += [ev.Chosen(choice) for choice in ev.Choice]
     events += [ev.PrinterChanged(health) for health in PrinterHealth]
+    events += [ev.TicketInOutput(present) for present in (True, False)]
+    before = EarlierTicket(samples.MEMBER.pseudonym, TicketKind.CODE, 60.0)
+    events += [ev.TicketsBefore((), unended=True), ev.TicketsBefore((before,), unended=False)]
     events += [ev.Recorded(token) for token in (1, 2)] + [
         ev.RecordFailed(token, Fault(Cause.STORE_FULL)) for token in (1, 2)
     ]

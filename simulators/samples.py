@@ -113,6 +113,7 @@ _WITH_MEMBER: tuple[Step, ...] = (
     CodeIntro(),
     CodePage(),
     *(TicketPage(TICKET, state) for state in PrintState),
+    TicketPage(TICKET, PrintState.PRINTED, taken=True),
     Guide(3),
     Help(back=Home()),
     Wait(Waiting.SAVING, record=1, then=Result(Outcome.UPDATED)),
@@ -160,6 +161,7 @@ def every_page() -> tuple[State, ...]:
     interrupted = replace(MEMBER, awaited_until_s=120.0, open_write=True, agreed=("0a01",))
     return (
         *(state(step) for step in _WITHOUT_MEMBER),
+        replace(state(Attract()), world=replace(WORLD, output_since_s=0.0)),
         *(state(step, card=True) for step in _WITH_CARD),
         *(state(step, member=_member_for(step), card=True) for step in _WITH_MEMBER),
         state(Interrupted(), member=interrupted),

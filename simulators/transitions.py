@@ -23,6 +23,8 @@ def _name(event: ev.Event) -> str:
             return f"{type(event).__name__} ({event.role.value})"
         case ev.UpdateEnded():
             return f"UpdateEnded {event.report.outcome.value}{' after a write' if event.report.wrote else ''}"
+        case ev.TicketInOutput():
+            return f"TicketInOutput {'waiting' if event.present else 'taken'}"
         case ev.TicketEnded():
             return f"TicketEnded {event.state.value}"
         case _:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kiosk.journal.catalogue import FieldValue
 from kiosk.store.transaction import Transaction
+from kiosk.visit.values import EarlierTicket, TicketKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,19 @@ def unended(tx: Transaction) -> list[Unended]:
                 still_open.pop(0)
         found += [Unended(end, fields, name) for name in still_open]
     return found
+
+
+def earlier_tickets(tx: Transaction, now_ms: int, memory_s: float) -> list[EarlierTicket]:
+    """Tickets queued in the last `memory_s`, by any run of the program, ended or not.
+
+    What the clock places in the future is as young as can be: rather a DUPLICATA too many than a second original.
+    """
+    rows = tx.execute(
+        "SELECT pseudonym, fields, utc_ms FROM journal WHERE type = 'ticket_queued' AND utc_ms > ? ORDER BY seq",
+        (now_ms - int(memory_s * 1000),),
+    )
+    return [
+        EarlierTicket(str(name), TicketKind(json.loads(str(fields))["kind"]), max(now_ms - int(str(utc_ms)), 0) / 1000)
+        for name, fields, utc_ms in rows
+        if name is not None
+    ]

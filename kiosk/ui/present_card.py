@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from kiosk.ui import texts as t
-from kiosk.ui.failures_view import answers, call_text, picture, support_code, what
+from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
 from kiosk.ui.typography import day, typeset
 from kiosk.ui.views import Button, ChangeRow, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.availability import Service, refusal
@@ -87,6 +87,7 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
     name, others = masked_name(member), len(member.card.beneficiaries) - 1
     many = t.CARD_OF if others == 0 else t.CARD_OF_TWO if others == 1 else t.CARD_OF_MANY
     notice, tone = _standing_notice(state, member, now)
+    notice = "\n".join(line for line in (notice, loose_ticket(state)) if line)
     done = not member.unfinished and member.outcome in (Outcome.UPDATED, Outcome.UP_TO_DATE)
     last, old = member.card.last_update, False
     if done:

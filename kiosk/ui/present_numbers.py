@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import support_code, ticket_answers, todo, what
@@ -12,6 +13,7 @@ from kiosk.visit.events import Choice
 from kiosk.visit.failures import MemberPage
 from kiosk.visit.model import CodePage, Goal, Identification, Member, Question, SerialNumber, State, TicketPage, Wait
 from kiosk.visit.ports import PrintState
+from kiosk.visit.tickets import may_be_out
 from kiosk.visit.values import TicketKind
 
 _WHY = {Goal.SENSITIVE: t.WHY_SENSITIVE, Goal.SERIAL: t.WHY_SERIAL, Goal.CODE: t.WHY_CODE}
@@ -83,7 +85,7 @@ def serial_number(step: SerialNumber, state: State, member: Member) -> ViewModel
         notice_tone=Tone.WARN,
         inline=_mask_button(step.masked),
         main=Button(t.NOTED, Choice.CONTINUE, Icon.CHECK),
-        second=_print_button(state, TicketKind.SERIAL, member),
+        second=_print_button(state, TicketKind.SERIAL),
     )
 
 
@@ -118,7 +120,7 @@ def code(step: CodePage, state: State, member: Member, now: datetime) -> ViewMod
         notice_tone=Tone.WARN,
         inline=_mask_button(step.masked),
         main=Button(t.NOTED, Choice.CONTINUE, Icon.CHECK),
-        second=_print_button(state, TicketKind.CODE, member),
+        second=_print_button(state, TicketKind.CODE),
     )
 
 
@@ -126,37 +128,52 @@ def _mask_button(masked: bool) -> Button:
     return Button(t.SHOW if masked else t.HIDE, Choice.TOGGLE_MASK, Icon.EYE if masked else Icon.EYE_OFF)
 
 
-def _print_button(state: State, kind: TicketKind, member: Member) -> Button | None:
+def _print_button(state: State, kind: TicketKind) -> Button | None:
     if not state.world.printer.usable:
         return None
-    return Button(t.PRINT_AGAIN if kind in member.printed else t.PRINT, Choice.PRINT, Icon.TICKET)
+    return Button(t.PRINT_AGAIN if may_be_out(state, kind) else t.PRINT, Choice.PRINT, Icon.TICKET)
 
 
 def ticket(step: TicketPage, state: State) -> ViewModel:
-    """What became of a ticket: printed only when the printer has confirmed it."""
-    if step.state in (PrintState.QUEUED, PrintState.PRINTED):
-        queued = step.state is PrintState.QUEUED
-        return ViewModel(
-            page=step.page,
-            key=step.state.value,
-            heading=t.TICKET_QUEUED if queued else t.TICKET_PRINTED,
-            lead=t.TICKET_QUEUED_LEAD if queued else t.TICKET_PRINTED_LEAD,
-            picture=Picture.TICKET,
-            main=None if queued else Button(t.CONTINUE, Choice.CONTINUE, Icon.NEXT),
-            second=Button(t.NO_TICKET, Choice.NO_TICKET) if queued else Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
-        )
-    fault = step.fault
+    """What became of a ticket: printed, or taken, only when the printer has said so."""
+    match step.state:
+        case PrintState.QUEUED:
+            return ViewModel(
+                page=step.page,
+                key=step.state.value,
+                heading=t.TICKET_QUEUED,
+                lead=t.TICKET_QUEUED_LEAD,
+                picture=Picture.TICKET,
+                second=Button(t.NO_TICKET, Choice.NO_TICKET),
+            )
+        case PrintState.PRINTED:
+            return ViewModel(
+                page=step.page,
+                key="taken" if step.taken else step.state.value,
+                heading=t.TICKET_TAKEN if step.taken else t.TICKET_PRINTED,
+                lead=t.TICKET_TAKEN_LEAD if step.taken else t.TICKET_PRINTED_LEAD,
+                picture=Picture.TICKET,
+                main=Button(t.CONTINUE, Choice.CONTINUE, Icon.NEXT),
+                second=Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
+            )
+        case PrintState.FAILED | PrintState.UNKNOWN:
+            return _no_ticket(step, state)
+        case _:
+            assert_never(step.state)
+
+
+def _no_ticket(step: TicketPage, state: State) -> ViewModel:
+    failed, again = step.state is PrintState.FAILED, state.world.printer.usable
+    page = MemberPage.TICKET_FAILED if failed else MemberPage.TICKET_UNKNOWN
     return ViewModel(
         page=step.page,
         key=step.state.value,
-        heading=t.TICKET_FAILED if step.state is PrintState.FAILED else t.TICKET_MAYBE,
+        heading=t.TICKET_FAILED if failed else t.TICKET_MAYBE,
         picture=Picture.TICKET,
-        rows=ticket_answers(
-            MemberPage.TICKET_FAILED if step.state is PrintState.FAILED else MemberPage.TICKET_UNKNOWN, state
-        ),
-        footnote="" if fault is None else support_code(fault),
+        rows=ticket_answers(page, state, None if again or not failed else t.TICKET_NO_MORE),
+        footnote="" if step.fault is None else support_code(step.fault),
         main=Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
-        second=Button(t.PRINT_AGAIN, Choice.PRINT, Icon.TICKET),
+        second=Button(t.PRINT_AGAIN, Choice.PRINT, Icon.TICKET) if again else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kiosk.ui import texts as t
-from kiosk.ui.failures_view import answers, call_text, picture, support_code, what
+from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
 from kiosk.ui.texts_guide import GUIDE
 from kiosk.ui.typography import moment, typeset
 from kiosk.ui.views import Button, Icon, Picture, Row, Tone, ViewModel
@@ -42,7 +42,7 @@ _NOTICES = {
 
 def attract(step: Attract, state: State, now: datetime) -> ViewModel:
     """Waiting for a card; what works is said before one is put in."""
-    notice, tone = _NOTICES[step.notice] if step.notice is not None else ("", Tone.INFO)
+    notice, tone = _notice(step, state)
     return ViewModel(
         page=step.page,
         heading=t.ATTRACT,
@@ -56,6 +56,12 @@ def attract(step: Attract, state: State, now: datetime) -> ViewModel:
         footnote=t.KIOSK_NUMBER.format(number=state.policy.kiosk_number),
         second=Button(t.NO_CARD, Choice.START_WITHOUT_CARD, Icon.HELP),
     )
+
+
+def _notice(step: Attract | OutOfService, state: State) -> tuple[str, Tone]:
+    if step.notice is not None:
+        return _NOTICES[step.notice]
+    return loose_ticket(state), Tone.INFO
 
 
 def _services(state: State, now: datetime) -> tuple[Row, ...]:
@@ -91,7 +97,7 @@ def _ticket_service(printer: PrinterHealth) -> Row:
 def out_of_service(step: OutOfService, state: State, now: datetime) -> ViewModel:
     """Nothing can be done here: why, where else, whom to call. A card that is inside is asked for back."""
     elsewhere = Row(t.ELSEWHERE, t.ELSEWHERE_TEXT, Icon.PLACE, Tone.INFO)
-    notice, tone = _NOTICES[step.notice] if step.notice is not None else ("", Tone.INFO)
+    notice, tone = _notice(step, state)
     without_card = Button(t.NO_CARD, Choice.START_WITHOUT_CARD, Icon.HELP)
     if step.card_in_slot:
         fault = step.fault

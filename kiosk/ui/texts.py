@@ -53,6 +53,7 @@ NOTICE_UNCERTAIN: Final = translate(
     "pour le vérifier. Vos droits ne changent pas."
 )
 NOTICE_UPDATED: Final = translate("Votre carte est à jour. Vos données sont effacées de la borne.")
+NOTICE_LOOSE_TICKET: Final = translate("La borne s'est arrêtée un moment. Un ticket est peut-être sorti à droite.")
 NOTICE_TIME_OVER: Final = translate("La visite est terminée. Vos données sont effacées.")
 # One line a service
 SERVICE_UPDATE: Final = translate("Mise à jour de la carte")
@@ -247,9 +248,14 @@ TICKET_QUEUED: Final = translate("Impression en cours…")
 TICKET_QUEUED_LEAD: Final = translate("Le ticket sort à droite.")
 TICKET_PRINTED: Final = translate("Prenez votre ticket")
 TICKET_PRINTED_LEAD: Final = translate("Il est sorti à droite. Gardez-le pour vous.")
+TICKET_TAKEN: Final = translate("Gardez bien votre ticket")
+TICKET_TAKEN_LEAD: Final = translate("Ne le donnez à personne.")
 TICKET_FAILED: Final = translate("Le ticket n'est pas sorti")
 TICKET_MAYBE: Final = translate("Le ticket est peut-être sorti")
 TICKET_BACK: Final = translate("Revoir à l'écran")
+TICKET_NO_MORE: Final = translate(
+    "Touchez « Revoir à l'écran » et notez ce qui est affiché."
+)  # no printer to try again
 NO_TICKET: Final = translate("Continuer sans ticket")
 
 # --- wait --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from kiosk.visit.model import (
     Reading,
     RemoveCard,
     Result,
+    SentTicket,
     SerialNumber,
     TicketPage,
     Topic,
@@ -40,6 +41,8 @@ from kiosk.visit.model import (
 )
 from kiosk.visit.ports import PrintState
 from kiosk.visit.safety import card_safety, parting_notice
+from kiosk.visit.tickets import may_be_out, remember_sent
+from kiosk.visit.timing import TICKET_MEMORY_S
 from kiosk.visit.turn import Turn, ended_fields
 from kiosk.visit.updating import check_again, preview, start_update, torn_without_order
 from kiosk.visit.values import Outcome, RecordType, TicketContent, TicketKind
@@ -310,7 +313,7 @@ def _print(turn: Turn, kind: TicketKind) -> None:
     code = member.code
     if kind is TicketKind.CODE and code is None:
         return
-    duplicate = kind in member.printed
+    duplicate = may_be_out(turn.state, kind)
     ticket = TicketContent(
         kind=kind,
         digits=code.digits if kind is TicketKind.CODE and code is not None else member.serial,
@@ -320,6 +323,6 @@ def _print(turn: Turn, kind: TicketKind) -> None:
         phone_hours=policy.phone_hours,
         duplicate=duplicate,
     )
-    turn.learn(replace(member, printed=member.printed | {kind}))
+    remember_sent(turn, SentTicket(member.pseudonym, kind, turn.state.visit, turn.now_s + TICKET_MEMORY_S))
     token = turn.note(RecordType.TICKET_QUEUED, {"kind": kind.value, "duplicate": duplicate})
     turn.go(TicketPage(ticket, PrintState.QUEUED, record=token))

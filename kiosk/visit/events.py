@@ -11,6 +11,7 @@ from kiosk.visit.policy import Policy
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
 from kiosk.visit.values import (
     CardStanding,
+    EarlierTicket,
     Identified,
     ProvisionalCode,
     UpdatePhase,
@@ -167,6 +168,21 @@ class PrinterChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketInOutput:
+    """Whether a ticket waits in the printer's output. Only some printers tell."""
+
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TicketsBefore:
+    """What the journal knows of tickets queued before the program began. unended: nobody saw what became of one."""
+
+    tickets: tuple[EarlierTicket, ...]
+    unended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TicketEnded:
     """What became of the ticket."""
 
@@ -257,7 +273,15 @@ class Activity:
 
 
 DeviceEvent = (
-    CardInserted | CardRemoved | ReaderReady | ReaderFailed | CardRead | CardFailed | PrinterChanged | TicketEnded
+    CardInserted
+    | CardRemoved
+    | ReaderReady
+    | ReaderFailed
+    | CardRead
+    | CardFailed
+    | PrinterChanged
+    | TicketInOutput
+    | TicketEnded
 )
 ChannelEvent = (
     ServiceUp
@@ -272,6 +296,6 @@ ChannelEvent = (
     | CodeIssued
     | RequestFailed
 )
-StoreEvent = Recorded | RecordFailed | StoreReady
+StoreEvent = Recorded | RecordFailed | StoreReady | TicketsBefore
 MemberEvent = Chosen | DigitTyped | DigitErased | DigitsSubmitted | Activity
 Event = DeviceEvent | ChannelEvent | StoreEvent | MemberEvent | Tick

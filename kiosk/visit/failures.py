@@ -65,6 +65,8 @@ class Cause(StrEnum):
     PRINTER_COVER = "P-03"
     PRINTER_FAULT = "P-04"
     TICKET_UNPROVEN = "P-05"
+    PRINTER_CUTTER = "P-06"
+    PRINTER_HEAD = "P-07"
     # kiosk
     STORE_FAILED = "K-01"
     STORE_FULL = "K-02"
@@ -269,10 +271,20 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     Cause.PRINTER_PAPER: Entry(MemberPage.TICKET_FAILED, "Paper end.", "Put a new roll."),
     Cause.PRINTER_COVER: Entry(MemberPage.TICKET_FAILED, "Cover open.", "Close the cover."),
     Cause.PRINTER_FAULT: Entry(
-        MemberPage.TICKET_FAILED, "Cutter, head or other printer error.", "Clear the jam; power-cycle."
+        MemberPage.TICKET_FAILED,
+        "The printer is offline or reports an error that is not told apart further.",
+        "Look for a jam; power-cycle.",
     ),
     Cause.TICKET_UNPROVEN: Entry(
         MemberPage.TICKET_UNKNOWN, "The bytes left, the printer never confirmed.", "Look for the ticket; check cable."
+    ),
+    Cause.PRINTER_CUTTER: Entry(
+        MemberPage.TICKET_FAILED, "The cutter is jammed.", "Open the cover, free the cutter, power-cycle."
+    ),
+    Cause.PRINTER_HEAD: Entry(
+        MemberPage.TICKET_FAILED,
+        "The print head is lifted or too hot.",
+        "Close the head; a hot one comes back by itself.",
     ),
     Cause.STORE_FAILED: Entry(
         MemberPage.STORAGE,

@@ -20,7 +20,6 @@ from kiosk.visit.model import (
     CodePage,
     ForgottenCard,
     Goal,
-    Help,
     Home,
     Identification,
     IdlePrompt,
@@ -33,15 +32,14 @@ from kiosk.visit.model import (
     Reading,
     RemoveCard,
     State,
-    Step,
-    TicketPage,
     Updating,
     Wait,
     Waiting,
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.safety import card_safety, parting_notice
-from kiosk.visit.timing import deadline_s, on_time
+from kiosk.visit.tickets import change_ticket, on_output, on_ticket_end, on_tickets_before, settle_tickets, ticket_page
+from kiosk.visit.timing import deadline_s, on_time, page_deadline_s
 from kiosk.visit.turn import Turn
 from kiosk.visit.updating import await_card, on_end, on_progress, resume_update
 from kiosk.visit.values import CardStanding, RecordType
@@ -107,13 +105,18 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
         case ev.RequestFailed():
             _request_failed(turn, event)
         case ev.TicketEnded():
-            _ticket(turn, event)
+            on_ticket_end(turn, event.visit, event.state, event.fault)
+        case ev.TicketInOutput():
+            on_output(turn, event.present)
+        case ev.TicketsBefore():
+            on_tickets_before(turn, event.tickets, event.unended)
         case ev.Recorded():
             _recorded(turn, event.token)
         case ev.RecordFailed():
             _not_recorded(turn, event)
         case ev.Tick():
-            due_s = deadline_s(turn.state)
+            settle_tickets(turn)
+            due_s = page_deadline_s(turn.state)
             if due_s is not None and turn.now_s >= due_s:
                 on_time(turn)
         case ev.Chosen():
@@ -319,51 +322,21 @@ def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
 # --- printer and store -------------------------------------------------------------------------------------------
 
 
-def _ticket(turn: Turn, event: ev.TicketEnded) -> None:
-    turn.note(RecordType.TICKET_ENDED, {"state": event.state.value})
-    page = _ticket_page(turn.state.step)
-    if event.visit == turn.state.visit and page is not None:
-        _change_ticket(turn, replace(page, state=event.state, fault=event.fault))
-
-
-def _ticket_page(step: Step | None) -> TicketPage | None:
-    """The ticket page shown, or the one under the idle prompt or the help."""
-    match step:
-        case TicketPage():
-            return step
-        case IdlePrompt(over=under) | Help(back=under):
-            return _ticket_page(under)
-        case _:
-            return None
-
-
-def _change_ticket(turn: Turn, page: TicketPage) -> None:
-    match turn.state.step:
-        case IdlePrompt(over=Help() as under) as prompt:
-            turn.state = replace(turn.state, step=replace(prompt, over=replace(under, back=page)))
-        case IdlePrompt() as prompt:
-            turn.state = replace(turn.state, step=replace(prompt, over=page))
-        case Help() as under:
-            turn.state = replace(turn.state, step=replace(under, back=page))
-        case _:
-            turn.go(page)
-
-
 def _recorded(turn: Turn, token: int) -> None:
-    step, page = turn.state.step, _ticket_page(turn.state.step)
+    step, page = turn.state.step, ticket_page(turn.state.step)
     if isinstance(step, Wait) and step.record == token and step.then is not None:
         turn.go(step.then)
     elif page is not None and page.record == token:
-        _change_ticket(turn, replace(page, record=None))
+        change_ticket(turn, replace(page, record=None))
         turn.ask(PrintTicket(turn.state.visit, page.ticket))
 
 
 def _not_recorded(turn: Turn, event: ev.RecordFailed) -> None:
     turn.state = replace(turn.state, world=replace(turn.state.world, store_fault=event.fault))
-    step, page = turn.state.step, _ticket_page(turn.state.step)
+    step, page = turn.state.step, ticket_page(turn.state.step)
     if isinstance(step, Wait) and step.record == event.token:
         turn.card_problem(event.fault)  # nothing more is done that could not be written down
     elif page is not None and page.record == event.token:
-        _change_ticket(turn, replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
+        change_ticket(turn, replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
     elif isinstance(step, Attract) or (isinstance(step, OutOfService) and not step.card_in_slot):
         turn.rest()

@@ -220,6 +220,7 @@ class TicketPage:
     state: PrintState
     fault: Fault | None = None
     record: int | None = None  # printing waits until the job is on disk under this token
+    taken: bool = False  # the printer saw it leave its output
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,6 @@ class Member:
     outcome: Outcome | None = None
     open_write: bool = False  # a run of this visit may have left the card marked unfinished, and it was not read since
     awaited_until_s: float | None = None  # the card left while being written: until then only the same card goes on
-    printed: frozenset[TicketKind] = frozenset()  # kinds of which an original was sent to the printer
 
     @property
     def serial(self) -> str:
@@ -373,7 +373,20 @@ class World:
     clock_trusted: bool = False
     clock_fault: Fault | None = None
     printer: PrinterHealth = PrinterHealth.UNKNOWN
+    output_since_s: float | None = None  # since when a ticket waits in the printer's output
+    output_forgotten: bool = False  # … and that nobody takes it has been noted
+    loose_ticket_until_s: float | None = None  # till then: a ticket may have come out just before the program died
     store_fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentTicket:
+    """A ticket of which an original may have come out. A further one of its kind for this card is a DUPLICATA."""
+
+    pseudonym: str
+    kind: TicketKind
+    visit: VisitId
+    until_s: float
 
 
 NO_VISIT: Final = VisitId(0)
@@ -391,6 +404,7 @@ class State:
     member: Member | None = None
     running: Mapping[RunId, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
     wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
+    sent: tuple[SentTicket, ...] = ()
     next_token: int = 1
     entered_s: float = 0.0  # when the step was entered
     active_s: float = 0.0  # last sign of the member

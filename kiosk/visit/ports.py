@@ -97,6 +97,8 @@ class PrinterHealth(StrEnum):
     PAPER_LOW = "paper_low"
     PAPER_OUT = "paper_out"
     COVER_OPEN = "cover_open"
+    CUTTER = "cutter"
+    HEAD = "head"
     FAULT = "fault"
     OFFLINE = "offline"
 

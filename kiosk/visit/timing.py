@@ -32,15 +32,33 @@ from kiosk.visit.model import (
     Updating,
     Wait,
     Welcome,
+    World,
 )
 from kiosk.visit.turn import Turn, ended_fields
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase
 
 WAIT_LIMIT_FACTOR = 2  # a wait outlasts the adapter's own deadline, so that the adapter's better answer comes first
 
+TICKET_MEMORY_S = 900.0  # the life of a provisional code: so long a card's second ticket of a kind is a DUPLICATA
+LOOSE_TICKET_S = 600.0  # so long the kiosk says that a ticket may have come out before it died
+FORGOTTEN_TICKET_S = 120.0  # a ticket in the output for so long has been forgotten
+
 
 def deadline_s(state: State) -> float | None:
-    """When `Tick` is due (monotonic seconds), or None when the page may stay."""
+    """When `Tick` is due (monotonic seconds): for the page, or for what is said and known of tickets. None: never."""
+    limits = (page_deadline_s(state), state.world.loose_ticket_until_s, output_limit_s(state.world))
+    return min((limit_s for limit_s in limits if limit_s is not None), default=None)
+
+
+def output_limit_s(world: World) -> float | None:
+    """When a ticket in the output counts as forgotten; None when there is none, or it was noted."""
+    if world.output_since_s is None or world.output_forgotten:
+        return None
+    return world.output_since_s + FORGOTTEN_TICKET_S
+
+
+def page_deadline_s(state: State) -> float | None:
+    """When the page's time is over, or None when it may stay."""
     policy, step = state.policy, state.step
     match step:
         case OutOfService() | ForgottenCard():

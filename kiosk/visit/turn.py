@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kiosk.visit.availability import blocking_fault, in_service
 from kiosk.visit.effects import Effect, Record, ReleaseCard, Wipe
@@ -52,12 +53,20 @@ class Turn:
 
     def note(self, kind: RecordType, fields: Fields, pseudonym: str | None = None) -> int:
         """Ask for a fact to be committed; the token comes back in `Recorded`."""
-        token = self.state.next_token
-        self.state = replace(self.state, next_token=token + 1)
         if pseudonym is None and self.state.member is not None:
             pseudonym = self.state.member.pseudonym
+        return self.note_about(pseudonym, kind, fields)
+
+    def note_about(self, pseudonym: str | None, kind: RecordType, fields: Fields) -> int:
+        """The same, about this card or about none, whoever is there."""
+        token = self.state.next_token
+        self.state = replace(self.state, next_token=token + 1)
         self.ask(Record(token, kind, pseudonym, fields))
         return token
+
+    def know(self, **changes: Any) -> None:
+        """Something about the kiosk's own condition changed."""
+        self.state = replace(self.state, world=replace(self.state.world, **changes))
 
     def save_then(self, kind: RecordType, fields: Fields, then: Result | SerialNumber | Code) -> None:
         """Show `then` only once the fact is on disk."""
@@ -87,6 +96,7 @@ class Turn:
         self.ask(Wipe(self.state.visit))
         # A new id at once: late answers to the old visit find nobody.
         self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
+        self.know(loose_ticket_until_s=None)  # whoever was here has read it
         if self.state.card_session is None:
             self.rest(notice)
         else:

@@ -113,6 +113,15 @@ class TicketKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierTicket:
+    """A ticket that an earlier run of the program queued: of it the journal knows card (pseudonym) and kind only."""
+
+    pseudonym: str
+    kind: TicketKind
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class TicketContent:
     """What a ticket says; drawn by the screen's own text. Kept nowhere after printing."""
 
@@ -139,5 +148,6 @@ class RecordType(StrEnum):
     CODE_ISSUED = "code_issued"
     TICKET_QUEUED = "ticket_queued"
     TICKET_ENDED = "ticket_ended"
+    TICKET_FORGOTTEN = "ticket_forgotten"
     CARD_FORGOTTEN = "card_forgotten"
     VISIT_ENDED = "visit_ended"

@@ -25,6 +25,7 @@ class PrinterFault(StrEnum):
     PAPER_OUT = "paper_out"
     COVER_OPEN = "cover_open"
     CUTTER = "cutter"
+    HEAD = "head"
     UNRECOVERABLE = "unrecoverable"
     OFFLINE = "offline"
     NOISE = "noise"  # bytes that mean nothing around each answer
@@ -37,6 +38,7 @@ _STOPPING = frozenset(
         PrinterFault.PAPER_OUT,
         PrinterFault.COVER_OPEN,
         PrinterFault.CUTTER,
+        PrinterFault.HEAD,
         PrinterFault.UNRECOVERABLE,
         PrinterFault.OFFLINE,
     }
@@ -50,7 +52,9 @@ class PrinterEngine:
     width_dots: of the print head. paper_rows_left: None = a full roll. fault_at_first_row: happens once, when the next
     picture has begun to appear. rows_printed: since the beginning, cut or not. unknown: commands it did not understand.
     buffer_bytes: what it holds back while something stops it, before it sends XOFF; None: it never stops the line.
-    real_time_in_data: real-time sequences met inside a picture (each one spoils the ticket).
+    real_time_in_data: real-time sequences met inside a picture (each one spoils the ticket). custom: a device of
+    Custom's family: full status instead of Epson's, no DLE ENQ (ESC @ empties a stopped one, by assumption), and an
+    output that holds each ticket until somebody takes it.
     """
 
     width_dots: int = 576
@@ -62,6 +66,8 @@ class PrinterEngine:
     tickets: list[Image.Image] = field(default_factory=list)
     unknown: list[bytes] = field(default_factory=list)
     real_time_in_data: int = 0
+    custom: bool = False
+    in_output: bool = False
     _held: bytearray = field(default_factory=bytearray)  # the start of what may become a real-time sequence
     _buffer: bytearray = field(default_factory=bytearray)  # received, not yet executed
     _rows: list[bytes] = field(default_factory=list)  # printed since the last cut
@@ -91,6 +97,8 @@ class PrinterEngine:
         self.faults.discard(fault)
         if fault is PrinterFault.PAPER_OUT:
             self.paper_rows_left = None
+        if fault in (PrinterFault.PAPER_OUT, PrinterFault.COVER_OPEN):
+            self._rows.clear()  # whoever changes paper or closes the cover tears off what hangs there
         if fault is PrinterFault.SILENT:
             self._drop_buffers()
         return self.feed(b"")
@@ -109,10 +117,13 @@ class PrinterEngine:
         match list(self._held):
             case [0x10, 0x04 | 0x05 | 0x14]:
                 return b""
-            case [0x10, 0x04, 1 | 2 | 3 | 4 as which]:
+            case [0x10, 0x04, 0x14] if self.custom:
+                self._obeyed()
+                return self._say(b"\x10\x0f" + self._full_status())
+            case [0x10, 0x04, 1 | 2 | 3 | 4 as which] if not self.custom:
                 self._obeyed()
                 return self._status(which)
-            case [0x10, 0x05, 1 | 2 as how]:
+            case [0x10, 0x05, 1 | 2 as how] if not self.custom:
                 self._obeyed()
                 if how == 2:
                     self._drop_buffers()
@@ -133,6 +144,8 @@ class PrinterEngine:
 
     def _execute(self) -> bytes:
         answers = bytearray()
+        if self.custom and self.faults & _STOPPING and self._buffer.endswith(b"\x1b\x40\x1d\x61\x00"):
+            self._drop_buffers()
         while not self.faults & _STOPPING and (length := self._command_length()) is not None:
             command = bytes(self._buffer[:length])
             del self._buffer[:length]
@@ -140,8 +153,9 @@ class PrinterEngine:
         return bytes(answers)
 
     def _command_length(self) -> int | None:
-        """Bytes of the command at the head of the buffer, None while it is not whole."""
+        """Bytes of the command at the head of the buffer, None while it is not whole. NUL is no command."""
         buffer = self._buffer
+        del buffer[: len(buffer) - len(buffer.lstrip(b"\0"))]
         if len(buffer) < 2:
             return None
         start = bytes(buffer[:2])
@@ -209,11 +223,12 @@ class PrinterEngine:
         black_is_1 = Image.frombytes("1", (row_bytes * 8, len(self._rows)), data)
         self.tickets.append(black_is_1.point(lambda dot: 255 - dot).crop((0, 0, self.width_dots, len(self._rows))))
         self._rows.clear()
+        self.in_output = self.custom
 
     def _drop_buffers(self) -> None:
+        """What is on paper stays there, cut or not."""
         self._held.clear()
         self._buffer.clear()
-        self._rows.clear()
 
     def _status(self, which: int) -> bytes:
         has = self.faults.__contains__
@@ -224,14 +239,26 @@ class PrinterEngine:
             case 2:
                 value = 0x12 | (0x04 if has(PrinterFault.COVER_OPEN) else 0)
                 value |= 0x20 if has(PrinterFault.PAPER_OUT) else 0
-                value |= 0x40 if has(PrinterFault.CUTTER) or has(PrinterFault.UNRECOVERABLE) else 0
+                value |= (
+                    0x40 if self.faults & {PrinterFault.CUTTER, PrinterFault.HEAD, PrinterFault.UNRECOVERABLE} else 0
+                )
             case 3:
                 value = 0x12 | (0x08 if has(PrinterFault.CUTTER) else 0)
                 value |= 0x20 if has(PrinterFault.UNRECOVERABLE) else 0
+                value |= 0x40 if has(PrinterFault.HEAD) else 0
             case _:
                 value = 0x12 | (0x0C if has(PrinterFault.PAPER_LOW) else 0)
                 value |= 0x60 if has(PrinterFault.PAPER_OUT) else 0
         return self._say(bytes((value,)))
+
+    def _full_status(self) -> bytes:
+        has = self.faults.__contains__
+        paper = (0x01 if has(PrinterFault.PAPER_OUT) else 0) | (0x04 if has(PrinterFault.PAPER_LOW) else 0)
+        paper |= 0x20 if self.in_output else 0
+        user = 0x02 if has(PrinterFault.COVER_OPEN) else 0
+        recoverable = (0x01 if has(PrinterFault.HEAD) else 0) | (0x08 if has(PrinterFault.OFFLINE) else 0)
+        unrecoverable = 0x01 if self.faults & {PrinterFault.CUTTER, PrinterFault.UNRECOVERABLE} else 0
+        return bytes((paper, user, recoverable, unrecoverable))
 
     def _say(self, answer: bytes) -> bytes:
         if self.faults & {PrinterFault.MUTE, PrinterFault.SILENT}:

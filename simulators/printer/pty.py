@@ -21,11 +21,19 @@ class PtyPrinter:
     """A printer that lives in its own thread until `close` (or the end of `with`).
 
     port: the path to open, the same after `unplug` and `plug`. folder: where each ticket is also saved as
-    `ticket-N.png`, N from 1; nothing is written without it. buffer_bytes: see the engine.
+    `ticket-N.png`, N from 1; nothing is written without it. buffer_bytes, custom: see
+    the engine.
     """
 
-    def __init__(self, width_dots: int = 576, folder: Path | None = None, buffer_bytes: int | None = None) -> None:
-        self._engine = PrinterEngine(width_dots, buffer_bytes=buffer_bytes)
+    def __init__(
+        self,
+        width_dots: int = 576,
+        folder: Path | None = None,
+        buffer_bytes: int | None = None,
+        *,
+        custom: bool = False,
+    ) -> None:
+        self._engine = PrinterEngine(width_dots, buffer_bytes=buffer_bytes, custom=custom)
         self._folder = folder
         self._saved = 0
         self._lock = threading.Lock()
@@ -92,6 +100,11 @@ class PtyPrinter:
                 self._answer(self._engine.mend(fault))
                 self._settle()
         self._wake()
+
+    def take_ticket(self) -> None:
+        """Take what waits in the output."""
+        with self._lock:
+            self._engine.in_output = False
 
     def fault_at_first_row(self, fault: PrinterFault) -> None:
         """Stage a fault for the moment when the next ticket has begun to appear."""

@@ -13,11 +13,12 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+from kiosk.hardware.printer import escpos
+from kiosk.hardware.printer.dialect import Readings
 from kiosk.hardware.printer.job import PrinterLimits, TicketJob
 from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PrinterProfile
-from kiosk.hardware.printer.status import Readings
-from kiosk.visit.events import PrinterChanged, TicketEnded
+from kiosk.visit.events import PrinterChanged, TicketEnded, TicketInOutput
 from kiosk.visit.failures import Cause, Fault, internal_fault
 from kiosk.visit.ports import Bitmap, Clock, Post, PrinterHealth, PrintState, VisitId
 
@@ -45,12 +46,18 @@ def health_fault(health: PrinterHealth) -> Fault | None:
             return Fault(Cause.PRINTER_PAPER)
         case PrinterHealth.COVER_OPEN:
             return Fault(Cause.PRINTER_COVER)
+        case PrinterHealth.CUTTER:
+            return Fault(Cause.PRINTER_CUTTER)
+        case PrinterHealth.HEAD:
+            return Fault(Cause.PRINTER_HEAD)
         case PrinterHealth.FAULT | PrinterHealth.OFFLINE:
             return Fault(Cause.PRINTER_FAULT, detail=health.value)
 
 
 class Printer:
     """The printer on `port_path`. Posts `PrinterChanged` on change only and exactly one `TicketEnded` per `print`.
+
+    Where the printer tells, `TicketInOutput` follows each change of that, and says nothing while the printer is silent.
 
     A picture that has been printed, refused or given up is not kept.
     """
@@ -67,7 +74,9 @@ class Printer:
         self._closing = threading.Event()
         self._line: PrinterLine | None = None
         self._health: PrinterHealth | None = None
-        self._may_hold_a_ticket = True  # from an earlier life of the kiosk, too
+        self._in_output = False
+        self._may_hold_a_ticket = True  # in its buffers, from an earlier life of the kiosk, too
+        self._uncut = False
         self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
 
     def start(self) -> None:
@@ -77,6 +86,10 @@ class Printer:
     def print(self, visit: VisitId, picture: Bitmap) -> None:
         """Print once; `TicketEnded(visit, PRINTED | FAILED | UNKNOWN, fault)` follows in bounded time."""
         self._orders.put(_Order(visit, picture))
+
+    def cut_off_remains(self) -> None:
+        """A ticket was begun before the program died: cut off what hangs there, lest it comes out with the next one."""
+        self._uncut = True
 
     def close(self) -> None:
         """Stop and give the port back. A ticket in progress ends as UNKNOWN, one not begun as FAILED."""
@@ -139,6 +152,9 @@ class Printer:
             if self._may_hold_a_ticket and readings != Readings():  # it listens
                 self._line.clear_printer()
                 self._may_hold_a_ticket = False
+            if self._uncut and readings.health().usable:
+                self._line.write(escpos.feed_and_cut(0))
+                self._uncut = False
         except LINE_LOST:
             self._drop_line()
             readings = Readings()
@@ -146,29 +162,32 @@ class Printer:
         if health is not self._health:
             self._health = health
             self._post(PrinterChanged(health))
+        if readings.in_output is not None and readings.in_output is not self._in_output:
+            self._in_output = readings.in_output
+            self._post(TicketInOutput(self._in_output))
         return health
 
     def _serve(self, picture: Bitmap) -> tuple[PrintState, Fault | None]:
         fault = health_fault(self._look())
         if fault is not None or self._line is None:
             return PrintState.FAILED, fault
-        self._may_hold_a_ticket = True
+        self._may_hold_a_ticket = self._uncut = True
         outcome: PrinterHealth | None = PrinterHealth.UNKNOWN
         try:
             outcome = TicketJob(self._line, self._profile, self._limits, self._clock, self._closing.is_set).run(picture)
             if outcome is None:
                 self._line.end_sending()
-                self._may_hold_a_ticket = False
+                self._may_hold_a_ticket = self._uncut = False
             else:
                 self._line.clear_printer()  # it may hear although it does not answer
         except LINE_LOST:
             self._drop_line()
         if outcome is None:
             return PrintState.PRINTED, None
-        self._look()  # so that the printer's state is known when the ticket's end is
+        now = self._look()  # so that the printer's state is known when the ticket's end is
         if outcome is PrinterHealth.UNKNOWN:
             return PrintState.UNKNOWN, Fault(Cause.TICKET_UNPROVEN)
-        return PrintState.FAILED, health_fault(outcome)
+        return PrintState.FAILED, health_fault(outcome if now.usable or now is PrinterHealth.UNKNOWN else now)
 
     def _drop_line(self) -> None:
         if self._line is not None:

@@ -10,23 +10,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from kiosk.hardware.printer.status import Query
 from kiosk.visit.ports import Bitmap
 
 RESET: Final = b"\x1b\x40"
+"""ESC @: back to the settings of power-on; what the print buffer holds is dropped."""
 AUTO_STATUS_OFF: Final = b"\x1d\x61\x00"
-CLEAR_BUFFERS: Final = b"\x10\x05\x02"
-"""DLE ENQ 2: recover and drop what was received but not printed."""
+RECOVER: Final = b"\x10\x05\x02"
+"""DLE ENQ 2: recover from an error and drop what was received but not printed; obeyed at once."""
 TRANSMIT_PAPER_STATUS: Final = b"\x1d\x72\x01"
 MAX_BAND_ROWS: Final = 1039
 """Devices take fewer than 2,304 rows; 1,040 rows would put the bytes `10 04` into the header itself."""
 _MAX_ROW_BYTES: Final = 255
 _REAL_TIME: Final = re.compile(rb"\x10(?=[\x04\x05\x14])")
-
-
-def query(which: Query) -> bytes:
-    """`10 04 n`, answered at once even while the printer prints or is offline."""
-    return bytes((0x10, 0x04, which))
 
 
 def process_id_request(token: bytes) -> bytes:

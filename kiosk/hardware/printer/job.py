@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.hardware.printer import escpos
+from kiosk.hardware.printer.dialect import Readings
 from kiosk.hardware.printer.line import LineFull, PrinterLine
 from kiosk.hardware.printer.profile import CompletionProof, PrinterProfile
-from kiosk.hardware.printer.status import Answer, Processed, Query, Readings, Transmitted
+from kiosk.hardware.printer.status import Answer, Processed, Transmitted
 from kiosk.visit.ports import Bitmap, Clock, PrinterHealth
 
 _TOKEN_ALPHABET: Final = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -74,9 +75,11 @@ class TicketJob:
             heard = self._line.read(self._limits.poll_s)
             trouble = PrinterHealth.UNKNOWN
             if not self._proven_by(heard):
-                trouble, heard = self._trouble()
+                trouble, more = self._trouble()
+                heard += more
             if self._proven_by(heard):
                 return self._confirmed()
+            trouble = Readings(self._profile.dialect.unasked(heard)).trouble() or trouble
             if trouble is not PrinterHealth.UNKNOWN:
                 return trouble
         return PrinterHealth.UNKNOWN
@@ -98,13 +101,10 @@ class TicketJob:
     def _confirmed(self) -> PrinterHealth | None:
         if self._profile.proof is CompletionProof.PROCESS_ID:
             return None
-        cause, _ = self._line.ask(Query.OFFLINE_CAUSE)  # "processed" is not yet "on paper"
-        if cause is None:
-            return PrinterHealth.UNKNOWN
-        trouble = Readings(cause=cause).health()
-        return None if trouble is PrinterHealth.UNKNOWN else trouble
+        said, _ = self._line.ask(self._profile.dialect.stopped_by)  # "processed" is not yet "on paper"
+        return PrinterHealth.UNKNOWN if said is None else Readings(said).trouble()
 
     def _trouble(self) -> tuple[PrinterHealth, list[Answer]]:
         """What the printer says stops it (UNKNOWN: nothing), and what else it said meanwhile."""
-        cause, heard = self._line.ask(Query.OFFLINE_CAUSE)
-        return Readings(cause=cause).health(), heard
+        said, heard = self._line.ask(self._profile.dialect.stopped_by)
+        return Readings(said or ()).trouble() or PrinterHealth.UNKNOWN, heard

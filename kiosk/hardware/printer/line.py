@@ -9,8 +9,9 @@ from typing import Final
 import serial
 
 from kiosk.hardware.printer import escpos
+from kiosk.hardware.printer.dialect import Readings, Said, StatusQuery
 from kiosk.hardware.printer.profile import PrinterProfile
-from kiosk.hardware.printer.status import Answer, Query, Readings, RealTime, StatusParser
+from kiosk.hardware.printer.status import Answer, StatusParser
 from kiosk.visit.ports import Clock
 
 LINE_LOST: Final = (OSError, termios.error)
@@ -30,12 +31,18 @@ class PrinterLine:
         self._clock = clock
         self._answer_s = answer_s
         self._xonxoff = profile.xonxoff
-        self._parser = StatusParser()
+        self._dialect = profile.dialect
+        self._clear = (
+            (escpos.RECOVER if profile.recovers else bytes(profile.band_bytes))  # else it takes ESC @ for dots
+            + escpos.RESET
+            + escpos.AUTO_STATUS_OFF
+        )
+        self._parser = StatusParser(full_status=profile.dialect.full_status)
         self._port = serial.Serial(
             port_path,
             baudrate=profile.baud,
             timeout=answer_s,
-            write_timeout=write_s + profile.transmission_s(profile.band_rows * ((profile.width_dots + 7) // 8)),
+            write_timeout=write_s + profile.transmission_s(profile.band_bytes),
             exclusive=True,
         )
 
@@ -52,7 +59,7 @@ class PrinterLine:
     def clear_printer(self) -> None:
         """Make sure that nothing handed over so far appears on paper later, and stop status that nobody asks for."""
         self.end_sending()
-        self._port.write(escpos.CLEAR_BUFFERS + escpos.RESET + escpos.AUTO_STATUS_OFF)
+        self._port.write(self._clear)
 
     def begin_sending(self) -> None:
         """Let the printer stop the line while a picture is sent, if its model does."""
@@ -76,28 +83,32 @@ class PrinterLine:
             answers = self._parser.feed(data + self._port.read(self._port.in_waiting) if data else data)
         return answers
 
-    def ask(self, which: Query) -> tuple[int | None, list[Answer]]:
-        """Send one real-time query; return its byte (None = silence) and everything else heard meanwhile."""
-        self._port.write(escpos.query(which))
+    def ask(self, query: StatusQuery) -> tuple[Said | None, list[Answer]]:
+        """Send one query; return what its answer says and what else was heard.
+
+        None: silence, or an answer that no printer can have meant.
+        """
+        self._port.write(query.command)
         deadline_s = self._clock.monotonic_s() + self._answer_s
         others: list[Answer] = []
         while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
             heard = self.read(left_s)
             for index, answer in enumerate(heard):
-                if isinstance(answer, RealTime):
-                    return answer.value, others + heard[index + 1 :]
+                if query.fits(answer):
+                    return query.said(answer), others + heard[index + 1 :]
                 others.append(answer)
+        self._parser.forget()
         return None, others
 
     def readings(self) -> Readings:
-        """One round of the four queries. It stops at a silence: a late answer must not pass for the next one."""
+        """One round of queries. It stops at a silence: a late answer must not pass for the next one."""
         self._port.reset_input_buffer()
-        values: dict[Query, int] = {}
-        for which in Query:
-            value, _ = self.ask(which)
-            if value is None:
-                break
-            values[which] = value
-        return Readings(
-            values.get(Query.PRINTER), values.get(Query.OFFLINE_CAUSE), values.get(Query.ERROR), values.get(Query.PAPER)
-        )
+        self._parser.forget()
+        everything: Said = ()
+        for query in self._dialect.round:
+            said, others = self.ask(query)
+            everything += self._dialect.unasked(others)
+            if said is None:
+                return Readings(everything)
+            everything += said
+        return Readings(everything, whole=True)

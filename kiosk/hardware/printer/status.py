@@ -1,56 +1,23 @@
-"""What a ticket printer answers, byte by byte: a pure parser and the meaning of the four real-time status bytes.
+"""What a ticket printer answers, byte by byte: a pure parser of everything that may come along the line.
 
-Source: channel-independent ESC/POS status tables (DLE EOT n, GS r n, GS a n, GS ( H) as published by Epson and Citizen;
-hardware reference, ticket printer. Answers do not name their query, so `Readings` is filled by whoever knows what it
-asked. A reading that is missing is *unknown*, never "all well".
+Source: ESC/POS status descriptions (DLE EOT n, GS r n, GS a n, GS ( H) as published by Epson and Citizen, and Custom's
+full status (DLE EOT 20); hardware reference, ticket printer. What the bits mean is the dialect's business.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 from typing import Final
-
-from kiosk.visit.ports import PrinterHealth
 
 XON: Final = 0x11
 XOFF: Final = 0x13
+FULL_STATUS_HEADER: Final = b"\x10\x0f"
+FULL_STATUS_BYTES: Final = 4
+AUTO_STATUS_BYTES: Final = 4
 _PROCESS_HEADER: Final = 0x37
 _PROCESS_KIND: Final = 0x22
 _PROCESS_END: Final = 0x00
 _TOKEN_BYTES: Final = 4
-_ASB_BYTES: Final = 4
-
-
-class Query(IntEnum):
-    """Real-time queries: the third byte of `10 04 n`."""
-
-    PRINTER = 1
-    OFFLINE_CAUSE = 2
-    ERROR = 3
-    PAPER = 4
-
-
-class PrinterBit(IntFlag):
-    """Answer to `10 04 01`."""
-
-    OFFLINE = 0x08
-
-
-class CauseBit(IntFlag):
-    """Answer to `10 04 02`."""
-
-    COVER_OPEN = 0x04
-    FEED_KEY = 0x08
-    PAPER_END = 0x20
-    ERROR = 0x40
-
-
-class PaperBit(IntFlag):
-    """Answer to `10 04 04`: either bit of a pair counts."""
-
-    NEAR_END = 0x0C
-    END = 0x60
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +25,13 @@ class RealTime:
     """One real-time answer: fixed bits 0xx1xx10."""
 
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class FullStatus:
+    """The 4 bytes behind `10 0F`: paper, user, recoverable, unrecoverable."""
+
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +69,17 @@ class Noise:
     value: int
 
 
-Answer = RealTime | AutoStatus | Processed | Transmitted | FlowControl | Noise
+Answer = RealTime | FullStatus | AutoStatus | Processed | Transmitted | FlowControl | Noise
 
 
 class StatusParser:
-    """Cuts what the printer sends into answers; the split of the reads does not matter."""
+    """Cuts what the printer sends into answers; the split of the reads does not matter.
 
-    def __init__(self) -> None:
+    full_status: `10` begins Custom's full status. It cannot be told from automatic status, so one excludes the other.
+    """
+
+    def __init__(self, *, full_status: bool = False) -> None:
+        self._full_status = full_status
         self._frame = bytearray()
 
     def feed(self, data: bytes) -> list[Answer]:
@@ -111,8 +89,12 @@ class StatusParser:
             self._take(byte, answers)
         return answers
 
+    def forget(self) -> None:
+        """Drop an unfinished frame: its rest will not come, and what comes next must not complete it."""
+        self._frame.clear()
+
     def _take(self, byte: int, answers: list[Answer]) -> None:
-        if byte in (XON, XOFF):  # may slip in anywhere, frames included
+        if byte in (XON, XOFF) and not self._in_full_status:  # may slip in anywhere, other frames included
             answers.append(FlowControl(byte == XOFF))
             return
         if self._frame:
@@ -124,15 +106,26 @@ class StatusParser:
             self._frame.clear()
         if byte & 0x93 == 0x12:
             answers.append(RealTime(byte))
-        elif byte & 0x93 == 0x10 or byte == _PROCESS_HEADER:
+        elif self._begins_frame(byte):
             self._frame.append(byte)
         elif byte & 0x90 == 0x00:
             answers.append(Transmitted(byte))
         else:
             answers.append(Noise(byte))
 
+    @property
+    def _in_full_status(self) -> bool:
+        return self._full_status and self._frame.startswith(FULL_STATUS_HEADER)
+
+    def _begins_frame(self, byte: int) -> bool:
+        if byte == _PROCESS_HEADER:
+            return True
+        return byte == FULL_STATUS_HEADER[0] if self._full_status else byte & 0x93 == 0x10
+
     def _continues(self, byte: int) -> bool:
         if self._frame[0] != _PROCESS_HEADER:
+            if self._full_status:
+                return self._in_full_status or byte == FULL_STATUS_HEADER[1]
             return byte & 0x90 == 0x00
         match len(self._frame):
             case 1:
@@ -143,36 +136,16 @@ class StatusParser:
                 return byte == _PROCESS_END
 
     def _close(self, answers: list[Answer]) -> None:
-        if self._frame[0] != _PROCESS_HEADER:
-            if len(self._frame) == _ASB_BYTES:
-                answers.append(AutoStatus(bytes(self._frame)))
-                self._frame.clear()
-        elif len(self._frame) == 2 + _TOKEN_BYTES + 1:
-            answers.append(Processed(bytes(self._frame[2:-1])))
+        frame = bytes(self._frame)
+        answer: Answer | None = None
+        if frame[0] == _PROCESS_HEADER:
+            if len(frame) == 2 + _TOKEN_BYTES + 1:
+                answer = Processed(frame[2:-1])
+        elif self._full_status:
+            if len(frame) == len(FULL_STATUS_HEADER) + FULL_STATUS_BYTES:
+                answer = FullStatus(frame[len(FULL_STATUS_HEADER) :])
+        elif len(frame) == AUTO_STATUS_BYTES:
+            answer = AutoStatus(frame)
+        if answer is not None:
+            answers.append(answer)
             self._frame.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """The last answer to each real-time query (one byte, 0–255), None where the printer was silent."""
-
-    printer: int | None = None
-    cause: int | None = None
-    error: int | None = None
-    paper: int | None = None
-
-    def health(self) -> PrinterHealth:
-        """What these bytes say together: a reported trouble counts at once, "all well" needs all four answers."""
-        cause = CauseBit(0) if self.cause is None else CauseBit(self.cause & 0x6C)
-        paper = PaperBit(0) if self.paper is None else PaperBit(self.paper & 0x6C)
-        if CauseBit.COVER_OPEN in cause:
-            return PrinterHealth.COVER_OPEN
-        if CauseBit.PAPER_END in cause or paper & PaperBit.END:
-            return PrinterHealth.PAPER_OUT
-        if CauseBit.ERROR in cause or (self.error is not None and self.error & 0x68):
-            return PrinterHealth.FAULT
-        if self.printer is not None and self.printer & PrinterBit.OFFLINE:
-            return PrinterHealth.OFFLINE
-        if None in (self.printer, self.cause, self.error, self.paper):
-            return PrinterHealth.UNKNOWN
-        return PrinterHealth.PAPER_LOW if paper & PaperBit.NEAR_END else PrinterHealth.OK

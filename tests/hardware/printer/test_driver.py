@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.hardware.printer.dialect import CUSTOM
 from kiosk.hardware.printer.driver import Printer, health_fault
 from kiosk.hardware.printer.job import PrinterLimits, TicketJob
-from kiosk.hardware.printer.profile import PROFILES, CompletionProof
-from kiosk.visit.events import PrinterChanged, TicketEnded
+from kiosk.hardware.printer.profile import PROFILES
+from kiosk.visit.events import PrinterChanged, TicketEnded, TicketInOutput
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import Bitmap, PrinterHealth, PrintState, VisitId
 from simulators.printer import PrinterFault, PtyPrinter
@@ -21,7 +22,9 @@ from simulators.printer import PrinterFault, PtyPrinter
 VISIT = VisitId(7)
 LIMITS = PrinterLimits(answer_s=0.4, poll_s=0.02, write_s=0.3, proof_s=0.4)
 PATIENCE_S = 10.0
-BY_PROOF = {p.proof: replace(p, baud=921_600) for p in PROFILES.values() if p.width_dots == 576}
+MODELS = {name: replace(p, baud=921_600) for name, p in PROFILES.items() if p.width_dots == 576}
+PLAIN = "escpos-80mm"
+FEED = MODELS[PLAIN].feed_dots
 PICTURE = Bitmap(576, 300, b"\x55\xaa\x0f" * (24 * 300))
 
 
@@ -36,15 +39,18 @@ class RealClock:
 class Desk:
     """A printer, its driver, and what the driver has posted."""
 
-    def __init__(self, proof: CompletionProof = CompletionProof.PROCESS_ID) -> None:
-        self.printer = PtyPrinter()
+    def __init__(self, model: str = PLAIN) -> None:
+        self.profile = MODELS[model]
+        self.printer = PtyPrinter(custom=self.profile.dialect is CUSTOM)
         self.posted: queue.Queue[object] = queue.Queue()
-        self.driver = Printer(self.printer.port, BY_PROOF[proof], self.posted.put, RealClock(), LIMITS)
+        self.driver = Printer(self.printer.port, self.profile, self.posted.put, RealClock(), LIMITS)
 
     def health(self) -> PrinterHealth:
-        event = self.posted.get(timeout=PATIENCE_S)
-        assert isinstance(event, PrinterChanged)
-        return event.health
+        while True:
+            event = self.posted.get(timeout=PATIENCE_S)
+            if not isinstance(event, TicketInOutput):
+                assert isinstance(event, PrinterChanged)
+                return event.health
 
     def until_health(self, wanted: PrinterHealth) -> None:
         while self.health() is not wanted:
@@ -59,16 +65,16 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    yield from _desk(CompletionProof.PROCESS_ID)
+    yield from _desk(PLAIN)
 
 
-@pytest.fixture(params=list(CompletionProof))
+@pytest.fixture(params=list(MODELS))
 def any_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     yield from _desk(request.param)
 
 
-def _desk(proof: CompletionProof) -> Iterator[Desk]:
-    desk = Desk(proof)
+def _desk(model: str) -> Iterator[Desk]:
+    desk = Desk(model)
     with desk.printer:
         desk.driver.start()
         yield desk
@@ -90,8 +96,7 @@ def test_tickets_are_printed_in_order(desk: Desk) -> None:
     for number in range(3):
         desk.driver.print(VisitId(number), Bitmap(576, 10 + number, bytes(72 * (10 + number))))
     assert [desk.ended().visit for _ in range(3)] == [0, 1, 2]
-    feed = BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
-    assert [ticket.height - feed for ticket in desk.printer.tickets] == [10, 11, 12]
+    assert [ticket.height - FEED for ticket in desk.printer.tickets] == [10, 11, 12]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,8 @@ def test_tickets_are_printed_in_order(desk: Desk) -> None:
     [
         (PrinterFault.PAPER_OUT, PrinterHealth.PAPER_OUT, Cause.PRINTER_PAPER),
         (PrinterFault.COVER_OPEN, PrinterHealth.COVER_OPEN, Cause.PRINTER_COVER),
-        (PrinterFault.CUTTER, PrinterHealth.FAULT, Cause.PRINTER_FAULT),
+        (PrinterFault.CUTTER, PrinterHealth.CUTTER, Cause.PRINTER_CUTTER),
+        (PrinterFault.HEAD, PrinterHealth.HEAD, Cause.PRINTER_HEAD),
         (PrinterFault.UNRECOVERABLE, PrinterHealth.FAULT, Cause.PRINTER_FAULT),
         (PrinterFault.OFFLINE, PrinterHealth.OFFLINE, Cause.PRINTER_FAULT),
         (PrinterFault.SILENT, PrinterHealth.UNKNOWN, Cause.PRINTER_SILENT),
@@ -160,7 +166,7 @@ def test_paper_ends_in_the_middle_and_nothing_appears_with_the_new_roll(any_desk
     any_desk.driver.print(VISIT, PICTURE)
     assert any_desk.ended().state is PrintState.PRINTED
     (ticket,) = any_desk.printer.tickets
-    assert ticket.height == PICTURE.height + BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
+    assert ticket.height == PICTURE.height + FEED
 
 
 @pytest.mark.parametrize(
@@ -176,8 +182,7 @@ def test_silence_after_the_start_is_unknown_in_bounded_time(any_desk: Desk, faul
     assert ended.state is PrintState.UNKNOWN
     assert ended.fault is not None
     assert ended.fault.cause is Cause.TICKET_UNPROVEN
-    profile = BY_PROOF[CompletionProof.PROCESS_ID]
-    allowed_s = LIMITS.proof_s + LIMITS.write_s + profile.transmission_s(72 * rows) + 10 * LIMITS.answer_s
+    allowed_s = LIMITS.proof_s + LIMITS.write_s + any_desk.profile.transmission_s(72 * rows) + 10 * LIMITS.answer_s
     assert time.monotonic() - began < allowed_s + 5.0
 
 
@@ -193,18 +198,44 @@ def test_a_printer_that_went_mute_is_cleared_all_the_same(any_desk: Desk) -> Non
     assert any_desk.printer.tickets == []
 
 
-@pytest.mark.parametrize("fault", [PrinterFault.COVER_OPEN, PrinterFault.CUTTER])
-def test_trouble_in_the_middle_is_failed_with_its_cause(any_desk: Desk, fault: PrinterFault) -> None:
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (PrinterFault.COVER_OPEN, Cause.PRINTER_COVER),
+        (PrinterFault.CUTTER, Cause.PRINTER_CUTTER),
+        (PrinterFault.HEAD, Cause.PRINTER_HEAD),
+    ],
+)
+def test_trouble_in_the_middle_is_failed_with_its_cause(desk: Desk, fault: PrinterFault, cause: Cause) -> None:
+    assert desk.health() is PrinterHealth.OK
+    desk.printer.fault_at_first_row(fault)
+    desk.driver.print(VISIT, PICTURE)
+    ended = desk.ended()
+    assert (ended.state, ended.fault.cause if ended.fault else None) == (PrintState.FAILED, cause)
+    desk.printer.fault(fault, present=False)
+    desk.until_health(PrinterHealth.OK)
+    prints_alone(desk)
+
+
+def prints_alone(desk: Desk) -> None:
+    """The next ticket comes out whole and by itself; what hung from the one before is cut off first."""
+    desk.driver.print(VISIT, PICTURE)
+    assert desk.ended().state is PrintState.PRINTED
+    *remains, ticket = desk.printer.tickets
+    assert ticket.height == PICTURE.height + FEED
+    assert len(remains) <= 1
+    assert all(piece.height < PICTURE.height for piece in remains)
+
+
+@pytest.mark.parametrize("fault", [PrinterFault.COVER_OPEN, PrinterFault.HEAD])
+def test_trouble_in_the_middle_is_failed_in_every_dialect(any_desk: Desk, fault: PrinterFault) -> None:
     assert any_desk.health() is PrinterHealth.OK
     any_desk.printer.fault_at_first_row(fault)
     any_desk.driver.print(VISIT, PICTURE)
-    ended = any_desk.ended()
-    assert ended.state is PrintState.FAILED
-    assert ended.fault is not None
-    assert ended.fault.cause in (Cause.PRINTER_COVER, Cause.PRINTER_FAULT)
+    assert any_desk.ended().state is PrintState.FAILED
     any_desk.printer.fault(fault, present=False)
     any_desk.until_health(PrinterHealth.OK)
-    assert any_desk.printer.tickets == []
+    prints_alone(any_desk)
 
 
 def test_unplugged_in_the_middle_is_unknown_and_it_comes_back(any_desk: Desk) -> None:
@@ -215,20 +246,41 @@ def test_unplugged_in_the_middle_is_unknown_and_it_comes_back(any_desk: Desk) ->
     assert (ended.state, ended.fault.cause if ended.fault else None) == (PrintState.UNKNOWN, Cause.TICKET_UNPROVEN)
     any_desk.printer.plug()
     any_desk.until_health(PrinterHealth.OK)
-    assert any_desk.printer.tickets == []
-    any_desk.driver.print(VISIT, PICTURE)
-    assert any_desk.ended().state is PrintState.PRINTED
-    (ticket,) = any_desk.printer.tickets
-    assert ticket.height == PICTURE.height + BY_PROOF[CompletionProof.PROCESS_ID].feed_dots
+    prints_alone(any_desk)
+
+
+def test_a_waiting_ticket_is_told_until_it_is_taken() -> None:
+    for desk in _desk("custom-80mm"):
+        assert desk.health() is PrinterHealth.OK
+        for _ in range(2):
+            desk.driver.print(VISIT, PICTURE)
+            assert desk.ended().state is PrintState.PRINTED
+            assert desk.posted.get(timeout=PATIENCE_S) == TicketInOutput(present=True)
+            desk.printer.take_ticket()
+            assert desk.posted.get(timeout=PATIENCE_S) == TicketInOutput(present=False)
+
+
+def test_a_silent_printer_says_nothing_of_its_output() -> None:
+    for desk in _desk("custom-80mm"):
+        assert desk.health() is PrinterHealth.OK
+        desk.driver.print(VISIT, PICTURE)
+        assert desk.ended().state is PrintState.PRINTED
+        assert desk.posted.get(timeout=PATIENCE_S) == TicketInOutput(present=True)
+        desk.printer.fault(PrinterFault.SILENT)
+        assert desk.posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.UNKNOWN)
+        desk.printer.fault(PrinterFault.SILENT, present=False)
+        assert desk.posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.OK)
+        desk.printer.take_ticket()
+        assert desk.posted.get(timeout=PATIENCE_S) == TicketInOutput(present=False)
 
 
 @pytest.mark.parametrize("rows", [30, 2000])  # all of it in the line's buffers, or more than they hold
-@pytest.mark.parametrize("proof", list(CompletionProof))
-def test_a_printer_that_stops_the_line_still_says_why(proof: CompletionProof, rows: int) -> None:
+@pytest.mark.parametrize("model", [name for name, profile in MODELS.items() if profile.recovers])
+def test_a_printer_that_stops_the_line_still_says_why(model: str, rows: int) -> None:
     posted: queue.Queue[object] = queue.Queue()
     with PtyPrinter(buffer_bytes=1000) as printer:
         printer.end_paper_after(10)
-        driver = Printer(printer.port, replace(BY_PROOF[proof], xonxoff=True), posted.put, RealClock(), LIMITS)
+        driver = Printer(printer.port, replace(MODELS[model], xonxoff=True), posted.put, RealClock(), LIMITS)
         driver.start()
         assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.OK)
         driver.print(VISIT, Bitmap(576, rows, PICTURE.rows[:72] * rows))
@@ -258,7 +310,7 @@ def test_unplugged_and_plugged_again(desk: Desk) -> None:
 
 def test_no_printer_at_all(tmp_path: Path) -> None:
     posted: queue.Queue[object] = queue.Queue()
-    driver = Printer(str(tmp_path / "absent"), BY_PROOF[CompletionProof.PROCESS_ID], posted.put, RealClock(), LIMITS)
+    driver = Printer(str(tmp_path / "absent"), MODELS[PLAIN], posted.put, RealClock(), LIMITS)
     driver.start()
     assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.UNKNOWN)
     driver.print(VISIT, PICTURE)
@@ -269,7 +321,7 @@ def test_no_printer_at_all(tmp_path: Path) -> None:
 def test_the_port_is_taken_for_itself_and_given_back(desk: Desk) -> None:
     assert desk.health() is PrinterHealth.OK
     posted: queue.Queue[object] = queue.Queue()
-    second = Printer(desk.printer.port, BY_PROOF[CompletionProof.PROCESS_ID], posted.put, RealClock(), LIMITS)
+    second = Printer(desk.printer.port, MODELS[PLAIN], posted.put, RealClock(), LIMITS)
     second.start()
     assert posted.get(timeout=PATIENCE_S) == PrinterChanged(PrinterHealth.UNKNOWN)
     desk.driver.close()

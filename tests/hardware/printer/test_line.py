@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+
+from kiosk.hardware.printer.dialect import CUSTOM, ESCPOS, Readings
 from kiosk.hardware.printer.job import PrinterLimits, TicketJob
 from kiosk.hardware.printer.line import PrinterLine
-from kiosk.hardware.printer.profile import PROFILES, CompletionProof
-from kiosk.hardware.printer.status import Query, Readings, Transmitted
+from kiosk.hardware.printer.profile import PROFILES, CompletionProof, PrinterProfile
+from kiosk.hardware.printer.status import Transmitted
 from kiosk.visit.ports import Bitmap, PrinterHealth
 
 PROFILE = replace(PROFILES["escpos-80mm-transmit-status"], baud=921_600)
+CUSTOM_PROFILE = replace(PROFILES["custom-80mm"], baud=921_600)
+assert CUSTOM_PROFILE.dialect is CUSTOM
 LIMITS = PrinterLimits(answer_s=0.15, proof_s=0.3, write_s=0.5)
 PICTURE = Bitmap(576, 2, bytes(144))
 
@@ -43,7 +48,9 @@ class ScriptedPrinter:
 
 
 @contextmanager
-def _line(answer: Callable[[bytes], bytes]) -> Iterator[tuple[PrinterLine, ScriptedPrinter]]:
+def _line(
+    answer: Callable[[bytes], bytes], profile: PrinterProfile = PROFILE
+) -> Iterator[tuple[PrinterLine, ScriptedPrinter]]:
     master, slave = pty.openpty()
     tty.setraw(slave)
     printer = ScriptedPrinter(slave)
@@ -60,7 +67,7 @@ def _line(answer: Callable[[bytes], bytes]) -> Iterator[tuple[PrinterLine, Scrip
 
     server = threading.Thread(target=serve)
     server.start()
-    line = PrinterLine(os.ttyname(slave), PROFILE, RealClock(), LIMITS.answer_s, LIMITS.write_s)
+    line = PrinterLine(os.ttyname(slave), profile, RealClock(), LIMITS.answer_s, LIMITS.write_s)
     try:
         yield line, printer
     finally:
@@ -87,7 +94,47 @@ def test_a_late_answer_is_not_taken_for_the_next_round() -> None:
 
 def test_what_is_heard_beside_the_answer_is_kept() -> None:
     with _line(lambda heard: b"\x00\x12\x03") as (line, _):
-        assert line.ask(Query.OFFLINE_CAUSE) == (0x12, [Transmitted(0), Transmitted(3)])
+        query = ESCPOS.stopped_by
+        assert line.ask(query) == (((query.answer[0], 0x12),), [Transmitted(0), Transmitted(3)])
+
+
+def test_a_printer_left_talking_by_itself_is_understood() -> None:
+    """Somebody else has switched automatic status on: what it says counts, beside the answers."""
+    paper_end = b"\x10\x00\x0c\x00"
+    with _line(lambda heard: paper_end + b"\x12") as (line, _):
+        assert line.readings().health() is PrinterHealth.PAPER_OUT
+
+
+def test_half_a_full_status_is_silence_and_does_not_spoil_the_next_one() -> None:
+    halves = iter([b"\x10\x0f\x00", b"\x10\x0f\x00\x00\x00\x00"])
+    with _line(lambda heard: next(halves) if heard.endswith(b"\x10\x04\x14") else b"", CUSTOM_PROFILE) as (line, _):
+        assert line.readings() == Readings()
+        assert line.readings().health() is PrinterHealth.OK
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x10\x0f", b"\x10\x0f\x00\x00\x00", b"\x12", b"\x10\x00\x00\x00", b"\xff" * 6]
+)
+def test_what_is_no_full_status_is_unknown(answer: bytes) -> None:
+    with _line(lambda heard: answer, CUSTOM_PROFILE) as (line, _):
+        assert line.readings().health() is PrinterHealth.UNKNOWN
+
+
+_CLEARED = b"\x1b\x40\x1d\x61\x00"
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        (PROFILE, b"\x10\x05\x02" + _CLEARED),
+        (CUSTOM_PROFILE, bytes(128 * 72) + _CLEARED),  # what is left of a band, as white
+    ],
+)
+def test_buffers_are_cleared_as_the_model_allows(profile: PrinterProfile, expected: bytes) -> None:
+    with _line(lambda heard: b"", profile) as (line, printer):
+        line.clear_printer()
+        line.read(LIMITS.answer_s)  # gives the bytes time to arrive
+        assert bytes(printer.heard) == expected
 
 
 def _job(line: PrinterLine) -> TicketJob:

@@ -8,14 +8,13 @@ from kiosk.hardware.printer.status import (
     Answer,
     AutoStatus,
     FlowControl,
+    FullStatus,
     Noise,
     Processed,
-    Readings,
     RealTime,
     StatusParser,
     Transmitted,
 )
-from kiosk.visit.ports import PrinterHealth
 
 # Independent of the parser's masks: bits 7…0 as the manuals print them, x = any.
 _PATTERNS = {RealTime: "0xx1xx10", Transmitted: "0xx0xxxx"}
@@ -83,38 +82,53 @@ def test_a_broken_frame_is_noise_and_the_next_answer_is_heard() -> None:
     assert StatusParser().feed(b"\x10\x00\x12") == [Noise(0x10), Noise(0x00), RealTime(0x12)]
 
 
-_WELL = Readings(0x12, 0x12, 0x12, 0x12)
+# --- Custom's full status ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("readings", "health"),
-    [
-        (_WELL, PrinterHealth.OK),
-        (Readings(), PrinterHealth.UNKNOWN),
-        (Readings(None, 0x12, 0x12, 0x12), PrinterHealth.UNKNOWN),
-        (Readings(0x12, None, 0x12, 0x12), PrinterHealth.UNKNOWN),
-        (Readings(0x12, 0x12, None, 0x12), PrinterHealth.UNKNOWN),
-        (Readings(0x12, 0x12, 0x12, None), PrinterHealth.UNKNOWN),
-        (Readings(0x12, 0x12, 0x12, 0x1E), PrinterHealth.PAPER_LOW),
-        (Readings(0x1A, 0x32, 0x12, 0x72), PrinterHealth.PAPER_OUT),
-        (Readings(0x1A, 0x32, 0x12, 0x7E), PrinterHealth.PAPER_OUT),
-        (Readings(cause=0x32), PrinterHealth.PAPER_OUT),
-        (Readings(0x12, 0x12, 0x12, 0x72), PrinterHealth.PAPER_OUT),
-        (Readings(cause=0x16), PrinterHealth.COVER_OPEN),
-        (Readings(cause=0x36), PrinterHealth.COVER_OPEN),  # an open cover also lifts the paper sensor
-        (Readings(cause=0x52), PrinterHealth.FAULT),
-        (Readings(0x12, 0x12, 0x1A, 0x12), PrinterHealth.FAULT),
-        (Readings(0x12, 0x12, 0x32, 0x12), PrinterHealth.FAULT),
-        (Readings(0x12, 0x12, 0x52, 0x12), PrinterHealth.FAULT),
-        (Readings(0x1A, 0x1A, 0x12, 0x12), PrinterHealth.OFFLINE),  # feed key held down
-        (Readings(0x1A), PrinterHealth.OFFLINE),
-    ],
-)
-def test_health_of_readings(readings: Readings, health: PrinterHealth) -> None:
-    assert readings.health() is health
+@pytest.mark.parametrize("byte", range(256))
+def test_truth_table_of_single_bytes_where_full_status_is_spoken(byte: int) -> None:
+    answers = StatusParser(full_status=True).feed(bytes((byte,)))
+    if byte in (0x11, 0x13):
+        assert answers == [FlowControl(paused=byte == 0x13)]
+    elif byte in (0x10, 0x37):
+        assert answers == []  # the first byte of a frame
+    elif _matches(byte, _PATTERNS[RealTime]):
+        assert answers == [RealTime(byte)]
+    elif _matches(byte, _PATTERNS[Transmitted]):
+        assert answers == [Transmitted(byte)]
+    else:
+        assert answers == [Noise(byte)]
 
 
-@given(st.tuples(*[st.none() | st.integers(0, 255)] * 4))
-def test_all_well_needs_four_answers(values: tuple[int | None, int | None, int | None, int | None]) -> None:
-    if Readings(*values).health().usable:
-        assert None not in values
+@given(st.lists(st.binary(min_size=4, max_size=4), max_size=6), st.lists(st.integers(1, 7), max_size=30))
+def test_full_status_may_hold_any_bytes_and_come_in_any_pieces(values: list[bytes], sizes: list[int]) -> None:
+    stream = b"".join(b"\x10\x0f" + value + b"\x37\x22ABCD\x00" for value in values)
+    parser, heard, at = StatusParser(full_status=True), [], 0
+    for size in [*sizes, len(stream) + 1]:
+        heard += parser.feed(stream[at : at + size])
+        at += size
+    assert heard == [answer for value in values for answer in (FullStatus(value), Processed(b"ABCD"))]
+
+
+@given(st.binary(max_size=60))
+def test_no_byte_is_lost_or_invented_beside_full_status(data: bytes) -> None:
+    parser = StatusParser(full_status=True)
+    sizes = {RealTime: 1, Transmitted: 1, Noise: 1, FlowControl: 1, FullStatus: 6, Processed: 7}
+    told = sum(sizes[type(answer)] for answer in parser.feed(data))
+    assert 0 <= len(data) - told <= 6
+
+
+@pytest.mark.parametrize("full_status", [False, True])
+def test_one_grammar_excludes_the_other(full_status: bool) -> None:
+    parser = StatusParser(full_status=full_status)
+    automatic, full = b"\x10\x00\x00\x00", b"\x10\x0f\x00\x00\x00\x00"
+    kinds = {type(answer) for answer in parser.feed(automatic + full)}
+    assert (AutoStatus in kinds) is not full_status
+    assert (FullStatus in kinds) is full_status
+
+
+def test_a_forgotten_half_frame_is_not_completed_by_the_next_answer() -> None:
+    parser = StatusParser(full_status=True)
+    assert parser.feed(b"\x10\x0f\x00") == []
+    parser.forget()
+    assert parser.feed(b"\x10\x0f\x01\x00\x00\x00") == [FullStatus(b"\x01\x00\x00\x00")]

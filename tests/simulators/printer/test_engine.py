@@ -46,6 +46,7 @@ def test_how_bytes_arrive_changes_nothing(sizes: list[int]) -> None:
         (PrinterFault.PAPER_OUT, b"\x1a\x32\x12\x72"),
         (PrinterFault.COVER_OPEN, b"\x1a\x16\x12\x12"),
         (PrinterFault.CUTTER, b"\x1a\x52\x1a\x12"),
+        (PrinterFault.HEAD, b"\x1a\x52\x52\x12"),
         (PrinterFault.UNRECOVERABLE, b"\x1a\x52\x32\x12"),
         (PrinterFault.OFFLINE, b"\x1a\x12\x12\x12"),
         (PrinterFault.MUTE, b""),
@@ -63,7 +64,7 @@ def test_paper_end_holds_back_the_rest_until_there_is_paper() -> None:
     assert engine.tickets == []
     assert engine.feed(b"\x10\x04\x02") == b"\x32"
     assert engine.mend(PrinterFault.PAPER_OUT) == PROVEN
-    assert [ticket.height for ticket in engine.tickets] == [3]
+    assert [ticket.height for ticket in engine.tickets] == [1]  # two rows went with the old roll
 
 
 def test_paper_end_while_feeding_to_the_cutter_does_not_cut() -> None:
@@ -71,7 +72,7 @@ def test_paper_end_while_feeding_to_the_cutter_does_not_cut() -> None:
     assert engine.feed(PICTURE + b"\x1d\x56\x42\x05" + PROCESS_ID) == b""
     assert engine.tickets == []
     assert engine.mend(PrinterFault.PAPER_OUT) == PROVEN
-    assert [ticket.height for ticket in engine.tickets] == [8]
+    assert [ticket.height for ticket in engine.tickets] == [4]
 
 
 def test_a_full_buffer_stops_the_line_and_an_empty_one_starts_it() -> None:
@@ -90,12 +91,41 @@ def test_clearing_the_buffers_forgets_the_ticket() -> None:
     assert engine.tickets == []
 
 
-def test_switched_off_forgets_the_ticket() -> None:
+def test_switched_off_forgets_the_rest_of_the_ticket_but_what_is_on_paper_hangs_there() -> None:
     engine = PrinterEngine(8, fault_at_first_row=PrinterFault.SILENT)
-    assert engine.feed(PICTURE + CUT + PROCESS_ID) == b""
+    assert engine.feed(PICTURE + PICTURE + CUT + PROCESS_ID) == b""
     assert engine.mend(PrinterFault.SILENT) == b""
-    assert engine.feed(CUT) == b""
     assert engine.tickets == []
+    assert engine.feed(CUT) == b""
+    assert [ticket.height for ticket in engine.tickets] == [3]
+
+
+@pytest.mark.parametrize(
+    ("fault", "frame"),
+    [
+        (None, "100f00000000"),
+        (PrinterFault.PAPER_LOW, "100f04000000"),
+        (PrinterFault.PAPER_OUT, "100f01000000"),
+        (PrinterFault.COVER_OPEN, "100f00020000"),
+        (PrinterFault.HEAD, "100f00000100"),
+        (PrinterFault.OFFLINE, "100f00000800"),
+        (PrinterFault.CUTTER, "100f00000001"),
+        (PrinterFault.UNRECOVERABLE, "100f00000001"),
+        (PrinterFault.SILENT, ""),
+    ],
+)
+def test_the_full_status_of_the_other_family(fault: PrinterFault | None, frame: str) -> None:
+    engine = PrinterEngine(custom=True, faults=set() if fault is None else {fault})
+    assert engine.feed(b"\x10\x04\x14").hex() == frame
+    assert engine.feed(b"\x10\x04\x01") == b""
+
+
+def test_a_ticket_waits_in_the_output_of_the_other_family() -> None:
+    engine = PrinterEngine(8, custom=True)
+    engine.feed(PICTURE + CUT)
+    assert engine.feed(b"\x10\x04\x14") == b"\x10\x0f\x20\x00\x00\x00"
+    engine.in_output = False
+    assert engine.feed(b"\x10\x04\x14") == b"\x10\x0f\x00\x00\x00\x00"
 
 
 @pytest.mark.parametrize("sequence", [b"\x10\x04\x01", b"\x10\x05\x01", b"\x10\x14\x01"])
