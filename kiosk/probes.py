@@ -28,6 +28,7 @@ from kiosk.hardware.pcsc.usb import (
 from kiosk.hardware.printer.driver import health_fault
 from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PROFILES
+from kiosk.journal.contacts import last_contacts
 from kiosk.journal.journal import JournalVerdict, verify
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_existing_store
@@ -194,6 +195,10 @@ def _store(store: Store) -> list[Check]:
         Check("store", CheckState.OK),
         _journal(verdict),
         Check("outbox", outbox, facts={"pending": waiting, "refused": refused}),
+        *(
+            Check(f"contacts {role}", CheckState.FAULT if counts["flaky"] else CheckState.OK, facts={**counts})
+            for role, counts in store.submit(last_contacts).result().items()
+        ),
     ]
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kiosk.app import Kiosk, Surroundings
+from kiosk.diagnostics.report import Check, CheckState
 from kiosk.hardware.pcsc.contacts import FLAKY_TIMES, Contacts
 from kiosk.journal.catalogue import shipped_catalogue
+from kiosk.probes import look
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import open_existing_store
 from kiosk.store.errors import StoreError
@@ -50,6 +52,22 @@ def test_a_flaky_contact_is_kept_at_once_and_at_the_end(tmp_path: Path) -> None:
     run(tmp_path, FLAKY_TIMES + 1)
     counts = {"role": "patient"} | asdict(Contacts(vanished=FLAKY_TIMES, flaky=1))
     assert kept(tmp_path) == [counts, counts]
+
+
+def diagnosed(state_dir: Path) -> list[Check]:
+    settings = Settings(KioskSettings(state_dir), ReaderSettings(READERS[0]))
+    return [check for check in look(settings, EmbeddedScard()).checks if check.part.startswith("contacts")]
+
+
+def test_diagnose_of_a_stopped_kiosk_shows_the_last_run_and_no_older_one(tmp_path: Path) -> None:
+    run(tmp_path, FLAKY_TIMES + 1)
+    counts = asdict(Contacts(vanished=FLAKY_TIMES, flaky=1))
+    assert diagnosed(tmp_path) == [Check("contacts patient", CheckState.FAULT, facts=counts)]
+    run(tmp_path, 2)
+    counts = asdict(Contacts(vanished=1))
+    assert diagnosed(tmp_path) == [Check("contacts patient", CheckState.OK, facts=counts)]
+    run(tmp_path, 1)
+    assert diagnosed(tmp_path) == []
 
 
 def test_good_contacts_are_not_worth_an_entry(tmp_path: Path) -> None:
