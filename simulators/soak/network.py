@@ -49,12 +49,13 @@ class Network:
         self._since = 0
         self.centre_gone = False
         self.has_cut = False
+        self._upload_lost = False
         self.before_exchange: Callable[[int], None] = lambda _number: None
 
     def cut(self, cut: Cut) -> None:
         """Stage a cut; the numbers begin again."""
         with self._lock:
-            self._cut, self._since, self.has_cut = cut, 0, False
+            self._cut, self._since, self.has_cut, self._upload_lost = cut, 0, False, False
 
     def count_from_here(self) -> None:
         """The next exchange of the member's is number 1."""
@@ -80,7 +81,7 @@ class Network:
 
     def _pass(self, send: Callable[[], RawAnswer | WireFailure], deadline_s: float) -> RawAnswer | WireFailure:
         if not threading.current_thread().name.startswith(MEMBERS_THREADS):
-            return WireFailure("cut") if self._background_is_cut() else send()
+            return self._in_background(send)
         with self._lock:
             self._since += 1
             number, cut = self._since, self._cut
@@ -98,6 +99,13 @@ class Network:
             self._clock.pass_s(deadline_s + MARGIN_S)
         return WireFailure("cut")
 
-    def _background_is_cut(self) -> bool:
+    def _in_background(self, send: Callable[[], RawAnswer | WireFailure]) -> RawAnswer | WireFailure:
+        """The uploader's. A lasting cut behind a send takes the first answer of the uploader's too."""
         with self._lock:
-            return self._cut is not None and self._cut.lasting and self._since >= self._cut.at
+            cut = self._cut
+            is_cut = cut is not None and cut.lasting and self._since >= cut.at
+            loses_answer = is_cut and cut is not None and cut.side is Side.AFTER and not self._upload_lost
+            self._upload_lost = self._upload_lost or loses_answer
+        if loses_answer or not is_cut:
+            answer = send()
+        return WireFailure("cut") if is_cut else answer

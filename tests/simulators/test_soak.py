@@ -340,3 +340,27 @@ def test_a_lasting_cut_costs_the_time_a_member_would_have_waited(monkeypatch: py
         before_s = clock.monotonic_s()
         assert wire.exchange(deadline_s=60.0) == WireFailure("cut")  # type: ignore[call-arg]  # of the stand-in
     assert clock.monotonic_s() - before_s >= 60.0
+
+
+@pytest.mark.parametrize(("side", "sent"), [(network.Side.BEFORE, 0), (network.Side.AFTER, 1)])
+def test_a_lasting_cut_meets_the_uploader_too(monkeypatch: pytest.MonkeyPatch, side: network.Side, sent: int) -> None:
+    """Behind a send, the first answer of the uploader's is lost: it has to tell again what the centre knows."""
+    calls: list[float] = []
+
+    def exchange(_wire: object, deadline_s: float) -> str:
+        calls.append(deadline_s)
+        return "an answer"
+
+    monkeypatch.setattr(Wire, "exchange", exchange)
+    wires = network.Network(JumpingClock())
+    wire: Any = Wire.__new__(Wire)
+    with wires.in_place():
+        monkeypatch.setattr(network, "MEMBERS_THREADS", ("MainThread",))
+        wires.cut(network.Cut(side, lasting=True))
+        wire.exchange(deadline_s=60.0)
+        calls.clear()
+        monkeypatch.setattr(network, "MEMBERS_THREADS", ())
+        assert [wire.exchange(deadline_s=60.0) for _ in range(3)] == [WireFailure("cut")] * 3
+        assert len(calls) == sent
+        wires.mend()
+        assert wire.exchange(deadline_s=60.0) == "an answer"
