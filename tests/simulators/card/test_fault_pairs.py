@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import product
 from typing import Any
 
@@ -20,25 +21,29 @@ READING = 6
 """An APDU of the reading, whichever reader: SELECT of a file."""
 
 
+class Next(Enum):
+    NONE = auto()
+    BACK = auto()  # the same, with the rest of its plan
+    OTHER = auto()  # one without a plan
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One entry of a plan, and what the kiosk calls it. `then`: what becomes of the next card by itself."""
+    """One entry of a plan, and what the kiosk calls it. `next_card`: what comes into the slot by itself."""
 
     entry: dict[str, Any]
     outcome: str | None
-    then: str | None = None
+    next_card: Next = Next.NONE
 
 
-BACK = "the same card, with the rest of its plan"
-OTHER = "another card, without a plan"
 EARLY = {
     "delay": Fault(at("delay", READING, delay_ms=5), None),
     "removed before": Fault(at("removed_before", READING), "CARD_REMOVED"),
     "removed after": Fault(at("removed_after", READING), "CARD_REMOVED"),
     "wrong word": Fault(at("wrong_sw", READING, sw="6f00"), "CARD_MALFORMED"),
     "one byte": Fault(at("truncated", READING, keep_bytes=1), "CARD_REMOVED"),
-    "flaky": Fault(at("flaky", READING, times=1, for_ms=40), "CARD_REMOVED", BACK),
-    "swapped": Fault(at("swapped", READING, persona="corsican"), "CARD_REMOVED", OTHER),
+    "flaky": Fault(at("flaky", READING, times=1, for_ms=40), "CARD_REMOVED", Next.BACK),
+    "swapped": Fault(at("swapped", READING, persona="corsican"), "CARD_REMOVED", Next.OTHER),
 }
 LATE = {
     "delay": Fault(at("delay", 2, ins="d6", delay_ms=5), DONE),
@@ -49,12 +54,7 @@ LATE = {
     "torn page": Fault(at("torn_write", 3, byte=7, rest="erased"), "CARD_REMOVED"),
     "removed in a write": Fault(at("removed_in_write", 2, byte=70), "CARD_REMOVED"),
 }
-THROUGH_PCSCD = [
-    *zip(EARLY, LATE, strict=True),
-    ("delay", "torn page"),
-    ("flaky", "wrong word"),
-    ("flaky", "torn page"),
-]
+THROUGH_PCSCD = [*zip(EARLY, LATE, strict=True), ("delay", "torn page"), ("flaky", "wrong word")]
 
 
 def expected(early: Fault, late: Fault) -> list[str]:
@@ -62,13 +62,7 @@ def expected(early: Fault, late: Fault) -> list[str]:
     assert late.outcome is not None
     if early.outcome is None:
         return [late.outcome]
-    match early.then:
-        case None:
-            return [early.outcome]
-        case "another card, without a plan":
-            return [early.outcome, DONE]
-        case _:
-            return [early.outcome, late.outcome]
+    return [early.outcome, *{Next.NONE: [], Next.BACK: [late.outcome], Next.OTHER: [DONE]}[early.next_card]]
 
 
 def plan(early: str, late: str) -> dict[str, Any]:

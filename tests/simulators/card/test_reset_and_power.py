@@ -190,9 +190,10 @@ def die_answering(name: str, image: Path, *apdus: str) -> None:
 def test_killed_between_counting_a_try_and_the_answer_the_try_is_counted(tmp_path: Path) -> None:
     """Whoever cuts the power at the answer has no endless supply of tries."""
     image = tmp_path / "card.img"
-    for left in ("63C2", "63C1", "6983"):
-        die_answering("pharmacist", image, WRONG)
-        assert staff_driver(image=image).raw(ASK) == left
+    die_answering("pharmacist", image, WRONG)
+    assert staff_driver(image=image).raw(ASK) == "63C2"
+    die_answering("pharmacist", image, WRONG, WRONG)
+    assert staff_driver(image=image).raw(ASK) == "6983"
 
 
 def test_killed_before_the_answer_to_the_right_pin_all_tries_are_back(tmp_path: Path) -> None:
