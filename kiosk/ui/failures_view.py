@@ -67,12 +67,12 @@ def picture(fault: Fault) -> Picture:
     return _PICTURES[PAGES[CATALOGUE[fault.cause].page].picture]
 
 
-def ticket_answers(page: MemberPage, state: State, instead: str | None = None) -> tuple[Row, ...]:
-    """The answers about a ticket, whose cause may be unknown. `instead`: what else can be done now."""
+def ticket_answers(page: MemberPage, state: State) -> tuple[Row, ...]:
+    """The answers about a ticket, whose cause may be unknown."""
     text = PAGES[page]
     return (
         Row(t.ANSWER_SAFE, typeset(f"{SAFETY[CardSafety.NOT_CONCERNED]} {text.rights}"), Icon.SHIELD, Tone.OK),
-        Row(t.ANSWER_TODO, typeset(instead or text.todo), Icon.NEXT, Tone.INFO),
+        Row(t.ANSWER_TODO, typeset(text.todo), Icon.NEXT, Tone.INFO),
         Row(t.ANSWER_CALL, call_text(state), Icon.PHONE, Tone.INFO),
     )
 

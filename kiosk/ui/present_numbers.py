@@ -170,7 +170,7 @@ def _no_ticket(step: TicketPage, state: State) -> ViewModel:
         key=step.state.value,
         heading=t.TICKET_FAILED if failed else t.TICKET_MAYBE,
         picture=Picture.TICKET,
-        rows=ticket_answers(page, state, None if again or not failed else t.TICKET_NO_MORE),
+        rows=ticket_answers(page, state),
         footnote="" if step.fault is None else support_code(step.fault),
         main=Button(t.TICKET_BACK, Choice.BACK, Icon.BACK),
         second=Button(t.PRINT_AGAIN, Choice.PRINT, Icon.TICKET) if again else None,

@@ -253,9 +253,6 @@ TICKET_TAKEN_LEAD: Final = translate("Ne le donnez à personne.")
 TICKET_FAILED: Final = translate("Le ticket n'est pas sorti")
 TICKET_MAYBE: Final = translate("Le ticket est peut-être sorti")
 TICKET_BACK: Final = translate("Revoir à l'écran")
-TICKET_NO_MORE: Final = translate(
-    "Touchez « Revoir à l'écran » et notez ce qui est affiché."
-)  # no printer to try again
 NO_TICKET: Final = translate("Continuer sans ticket")
 
 # --- wait --------------------------------------------------------------------------------------------------------

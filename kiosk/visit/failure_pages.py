@@ -179,13 +179,13 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
     MemberPage.TICKET_FAILED: PageText(
         "Le ticket n'est pas sorti.",
         _RIGHTS,
-        "Notez ce qui est affiché à l'écran, ou demandez un duplicata.",
+        "Touchez « Revoir à l'écran » et notez ce qui est affiché.",
         "ticket",
     ),
     MemberPage.TICKET_UNKNOWN: PageText(
         "Le ticket est peut-être sorti.",
         _RIGHTS,
-        "Regardez à droite. S'il n'y est pas, demandez un duplicata.",
+        "Regardez à droite. S'il n'y est pas, touchez « Revoir à l'écran » et notez ce qui est affiché.",
         "ticket",
     ),
     MemberPage.READER: PageText(

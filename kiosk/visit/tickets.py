@@ -20,9 +20,8 @@ def may_be_out(state: State, kind: TicketKind) -> bool:
 
 
 def remember_sent(turn: Turn, *tickets: SentTicket) -> None:
-    """From now on a further one is a DUPLICATA. What is too old to matter is forgotten."""
-    known = [sent for sent in turn.state.sent if sent.until_s > turn.now_s or sent.visit == turn.state.visit]
-    turn.state = replace(turn.state, sent=(*known, *tickets))
+    """From now on a further one is a DUPLICATA; what is too old to matter is forgotten when the next visit begins."""
+    turn.state = replace(turn.state, sent=(*turn.state.sent, *tickets))
 
 
 def on_tickets_before(turn: Turn, tickets: Iterable[EarlierTicket], unended: bool) -> None:

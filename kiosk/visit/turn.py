@@ -86,7 +86,8 @@ class Turn:
 
     def start_visit(self, mode: str) -> None:
         """A new visit begins, with a new id."""
-        self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None)
+        sent = tuple(ticket for ticket in self.state.sent if ticket.until_s > self.now_s)
+        self.state = replace(self.state, visit=VisitId(self.state.visit + 1), member=None, sent=sent)
         self.note(RecordType.VISIT_STARTED, {"mode": mode})
 
     def end_visit(self, reason: str, notice: Notice | None = None) -> None:
