@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from kiosk import __version__
 from kiosk.background import Background
 from kiosk.card.values import CardContent
+from kiosk.chores.documents import Documents
+from kiosk.chores.uploading import Uploading
 from kiosk.diagnostics.status import STATUS_FILE
 from kiosk.facts import Facts, StoreWatch, fault_of
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
@@ -29,10 +32,14 @@ from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
 from kiosk.status import StatusKeeper, condition
 from kiosk.store.errors import StoreError, StoreFailedError
+from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int, write_meta_int
-from kiosk.sync.identity import IdentityError, load_identity
+from kiosk.sync.client import Channel
+from kiosk.sync.documents import POLICY, PolicyKeeper
+from kiosk.sync.identity import Identity, IdentityError, load_identity
 from kiosk.sync.outbox import Outbox, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.sync.uploader import Uploader
 from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Fault, internal_fault
@@ -93,7 +100,8 @@ class Kiosk:
         identity = load_identity(settings.kiosk.state_dir / IDENTITY)
         enrolled = None if isinstance(identity, IdentityError) else identity
         self.office = Office(enrolled, self.hub, self.time, around.clock, self.post)
-        self.background = self._background()
+        self.background = Background()
+        self._documents: Documents | None = None
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self._paper = ThreadPoolExecutor(1, "ticket")
         self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
@@ -113,10 +121,10 @@ class Kiosk:
         if self._watch is not None:
             self._watch.start()
         self._note_start()
-        if self.background is not None:
-            self.background.start()
-        else:
+        if isinstance(self.store, StoreError) or self.office.identity is None or self.facts is None:
             self.office.say_not_enrolled()
+        else:
+            self._start_chores(self.office.identity, self.store, self.facts)
         if self.printer is not None:
             self.printer.start()
         if not self._settings.readers.patient:
@@ -153,8 +161,7 @@ class Kiosk:
         if not isinstance(self.store, StoreError):
             self._status.stop()
         self.hub.stop()
-        if self.background is not None:
-            self.background.stop()
+        self.background.stop()
         self.office.stop()
         self._paper.shutdown()
         if self.printer is not None:
@@ -182,8 +189,9 @@ class Kiosk:
             case ev.ServiceDown() if self._service_cause != event.fault.cause:
                 self._service_cause = event.fault.cause
                 self._note("service_down", {"cause": event.fault.cause.value})
-                if self.background is not None:
-                    self.background.watch_for_return()
+                if self._documents is not None:
+                    self._documents.hurry()
+                    self.background.wake()
             case _:
                 pass
         self.runner.post(event)  # type: ignore[arg-type]  # devices post events only; `Post` is wider for their sake
@@ -201,17 +209,15 @@ class Kiosk:
             return None
         return Printer(settings.port, PROFILES[settings.profile], self.post, self._around.clock)
 
-    def _background(self) -> Background | None:
-        if isinstance(self.store, StoreError) or self.office.identity is None or self.facts is None:
-            return None
-        return Background(
-            self.office.identity,
-            self.store,
-            self.facts,
-            time=self.time,
-            clock=self._around.clock,
-            post=self.post,
+    def _start_chores(self, identity: Identity, store: Store, facts: Facts) -> None:
+        clock = self._around.clock
+        channel = Channel(identity, self.time, clock, pause=self.background.pause)
+        uploader = Uploader(store, channel, clock)
+        keeper = PolicyKeeper(store, role=identity.trust.roles[POLICY], scope=identity.kiosk, app_version=__version__)
+        self._documents = Documents(
+            channel, keeper, facts, time=self.time, clock=clock, post=self.post, applied=uploader.resume
         )
+        self.background.start((Uploading(uploader, facts), self._documents), channel.close)
 
     def _kept_floor_s(self) -> int:
         if isinstance(self.store, StoreError):
@@ -295,8 +301,7 @@ class Kiosk:
             self._watch.failed()
 
     def _upload_now(self, _written: Future[None]) -> None:
-        if self.background is not None:
-            self.background.wake()
+        self.background.wake()
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

@@ -131,15 +131,13 @@ class Rig:
 
     def drained(self) -> bool:
         """Wait until the outbox is empty, waking the uploader; False when it stays full."""
-        background, turn = self.kiosk.background, threading.Event()
-        if background is None:
-            return False
+        turn = threading.Event()
         for round_ in range(DRAIN_ROUNDS):
             if not self.in_store(pending):
                 return True
             if round_ % 100 == 99:
                 self.clock.pass_s(60.0)  # it may have begun to wait longer and longer
-            background.wake()
+            self.kiosk.background.wake()
             turn.wait(POLL_S)
         return False
 

@@ -219,13 +219,11 @@ class House:
 
     def drained(self) -> bool:
         """Wait until the outbox is empty (the uploader is woken, not waited for); False when it stays full."""
-        background = self.kiosk.background
-        assert background is not None
         turn = threading.Event()
         for _ in range(round(LIMIT_S / POLL_S)):
             if not self.in_store(pending):
                 return True
-            background.wake()
+            self.kiosk.background.wake()
             turn.wait(POLL_S)
         return False
 

@@ -1,0 +1,1 @@
+"""What the background thread does, one chore a file: upload, documents."""
