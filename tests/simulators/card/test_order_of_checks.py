@@ -178,6 +178,19 @@ def test_the_first_rule_broken_is_the_one_named(name: str, right: Command, answe
             assert sent(command) == broken[0].sw, (command.apdu, [rule.sw for rule in broken])
 
 
+@pytest.mark.parametrize("name", ["vitale", "pharmacist"])
+@pytest.mark.parametrize("cla", ["00", "80", "84", "8C", "10"])
+def test_every_other_instruction_is_6d00_whatever_follows(name: str, cla: str) -> None:
+    """6X and 9X among them, which no card may have: a reader under T=0 takes them for status bytes."""
+    driver = outdated() if name == "vitale" else staff_driver()
+    known = set(VITALE) | {0x70} if name == "vitale" else set(STAFF)
+    assert not any(ins >> 4 in (0x6, 0x9) for ins in known)
+    for ins in set(range(256)) - known - {0xC0}:
+        for rest in ("", "00", "0000", "FFFF", "0000000000", "000001AA", "0000020102" + "00", "0000000000AA"):
+            apdu = f"{cla}{ins:02X}{rest}"
+            assert driver.raw(apdu) == ("6D00" if len(apdu) >= 8 else "6700"), apdu
+
+
 # ins, p1, p2, data: the rules of a protected command that has passed its MAC, each with all that come after it broken
 INSIDE = [
     (0x6A86, 0xD6, 0x9F, 0x00, b""),
