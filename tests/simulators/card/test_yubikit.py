@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from yubikit.core import TRANSPORT, Version
+from yubikit.core import TRANSPORT, BadResponseError, Version
 from yubikit.core.smartcard import ApduError, ApduFormat, SmartCardConnection, SmartCardProtocol
 from yubikit.core.smartcard.scp import KeyRef, Scp03KeyParams, ScpKid, StaticKeys
 from yubikit.securitydomain import SecurityDomainSession
@@ -139,6 +139,35 @@ def test_spoiled_command_ends_the_session(position: int) -> None:
         _write(protocol, b"\x01")
     assert after.value.sw == (0x6982 if position == 0 else 0x6985)
     assert wire.card.digest() == before
+
+
+class SpoilingWire(Wire):
+    """Flips one bit of the next answer that brings data."""
+
+    bit: int | None = None
+
+    def send_and_receive(self, apdu: bytes) -> tuple[bytes, int]:
+        data, sw = super().send_and_receive(apdu)
+        if self.bit is not None and data:
+            spoiled = bytearray(data)
+            spoiled[self.bit // 8] ^= 1 << self.bit % 8
+            data, self.bit = bytes(spoiled), None
+        return data, sw
+
+
+def test_every_spoiled_bit_of_an_answer_is_seen_by_the_client() -> None:
+    """Data and R-MAC. The card has noticed nothing: the session goes on."""
+    ours = key_set(SERIAL)
+    wire = SpoilingWire(card_with_large_file(16))
+    protocol = SmartCardProtocol(wire)
+    protocol.select(AID_VITALE)
+    protocol.init_scp(Scp03KeyParams(KeyRef(ScpKid.SCP03, 0x30), StaticKeys(ours.enc, ours.mac, ours.dek)))
+    _write(protocol, bytes(range(16)))
+    for bit in range(8 * (32 + 8)):  # 16 bytes take two blocks
+        wire.bit = bit
+        with pytest.raises(BadResponseError, match="Wrong MAC"):
+            protocol.send_apdu(0x00, 0xB0, 0x80 | TEST_SFI, 0)
+    assert protocol.send_apdu(0x00, 0xB0, 0x80 | TEST_SFI, 0) == bytes(range(16))
 
 
 def test_spoiled_authentication_leaves_no_session() -> None:
