@@ -1,10 +1,13 @@
 """Draw every page with fictional states: `python -m simulators.gallery OUT_DIR [SCREEN] [THEME] [SCALE]`.
 
-For eyes: one PNG a page, in the order of a visit. SCREEN is a key of `SCREENS`.
+For eyes: one PNG a page, in the order of a visit. SCREEN is a key of `SCREENS`. `OUT_DIR failures` draws each cause of
+the failure catalogue instead, on every screen, in every theme, with normal and with large text.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,10 +17,11 @@ from typing import Final
 
 from kiosk.ui.screen import Screen, application
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import CardProblem, Home, Preview, PreviewPart, Problem, Result, SerialNumber, State, TicketPage
+from kiosk.visit.model import Home, Preview, PreviewPart, Problem, Result, SerialNumber, State, TicketPage
 from kiosk.visit.ports import PrinterHealth, PrintState
 from kiosk.visit.values import CardStanding, Outcome, PreviewEffect, PreviewLine, UpdateOrder
 from simulators import samples
+from simulators.failure_states import failure_pages, failure_states
 from simulators.screen import wait_until
 
 NOW: Final = datetime(2026, 9, 21, 14, 5, tzinfo=UTC)
@@ -37,6 +41,9 @@ SCREENS: Final[Mapping[str, Panel]] = {
     "portrait-15": Panel(768, 1366, 15.6),
     "landscape-15": Panel(1024, 768, 15.0),
 }
+
+THEMES: Final = ("clair", "jaune", "blanc")
+SCALES: Final = (1.0, 1.5)
 
 _LINES: Final = (
     PreviewLine("Caisse", "ancienne caisse fictive", "caisse fictive 999", PreviewEffect.NEUTRAL),
@@ -84,11 +91,8 @@ def states() -> tuple[State, ...]:
         samples.state(SerialNumber(), member=short, card=True),
         samples.state(SerialNumber(masked=True), member=replace(short, card=samples.CARD), card=True),
         samples.state(Problem(Fault(Cause.NOT_ELIGIBLE, "two_ribs"), CardSafety.UPDATED), member=updated),
-        *(samples.state(CardProblem(Fault(cause)), card=True) for cause in _CARD_CAUSES),
+        *failure_pages(),
     )
-
-
-_CARD_CAUSES: Final = (Cause.CARD_VITALE_1, Cause.CARD_REFUSED, Cause.CARD_STAFF, Cause.CARD_SILENT)
 
 
 def draw(screen: Screen, state: State, path: Path) -> None:
@@ -102,11 +106,24 @@ def draw(screen: Screen, state: State, path: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Draw everything into a folder."""
     out = Path(arguments[0])
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    application()
+    if arguments[1:] == ["failures"]:
+        for (name, panel), theme, scale in itertools.product(SCREENS.items(), THEMES, SCALES):
+            named = {cause.value: state for cause, state in failure_states().items()}
+            draw_all(out / f"{name}-{theme}-{scale}", panel, theme, scale, named)
+        return 0
     panel = SCREENS[arguments[1] if len(arguments) > 1 else "portrait-21"]
     theme = arguments[2] if len(arguments) > 2 else "clair"
     scale = float(arguments[3]) if len(arguments) > 3 else 1.0
+    numbered = {f"{number:02d}-{state.step.page}": state for number, state in enumerate(states())}
+    draw_all(out, panel, theme, scale, numbered)
+    return 0
+
+
+def draw_all(out: Path, panel: Panel, theme: str, scale: float, named: Mapping[str, State]) -> None:
+    """Write one picture a state, on one screen."""
     out.mkdir(parents=True, exist_ok=True)
-    application()
     screen = Screen(
         lambda event: None,
         diagonal_in=panel.diagonal_in,
@@ -116,10 +133,9 @@ def main(arguments: list[str]) -> int:
         now=lambda: NOW,
     )
     screen.prefer(theme=theme, text_scale=scale)
-    for number, state in enumerate(states()):
-        draw(screen, state, out / f"{number:02d}-{state.step.page}.png")
+    for name, state in named.items():
+        draw(screen, state, out / f"{name}.png")
     screen.close()
-    return 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from kiosk.visit.failures import CardSafety, MemberPage
@@ -23,18 +24,29 @@ SAFETY: Final[Mapping[CardSafety, str]] = {
 }
 
 
+class Actor(StrEnum):
+    """Who acts first when a failure is met."""
+
+    MEMBER = "the member"
+    TECHNICIAN = "a technician"
+    CENTRE = "the caisse or its centre"
+    NOBODY = "nobody: it ends by itself"
+
+
 @dataclass(frozen=True, slots=True)
 class PageText:
     """Three of the four answers (the fourth, whom to call, is the same everywhere: `CALL`).
 
     what: what happened. rights: said after what is known of the card (`SAFETY`). todo: what to do now.
     picture: name of a pictogram of the screen. Placeholders: {phone} {hours} {until} {after} {tries} {reason}.
+    acts: who can end this; what a technician does is in the catalogue, by cause.
     """
 
     what: str
     rights: str
     todo: str
     picture: str
+    acts: Actor = Actor.MEMBER
 
 
 CALL: Final = "Besoin d'aide ? {place}{phone}, {hours}."
@@ -46,14 +58,33 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
     MemberPage.WRONG_WAY: PageText(
         "Nous ne lisons pas votre carte.",
         _RIGHTS,
-        "Retirez-la, tournez-la, puce vers l'avant, et remettez-la.",
+        "Retirez-la et retournez-la, comme sur l'image : la puce au-dessus, du côté de la borne.",
         "card_turn",
     ),
     MemberPage.MUTE: PageText(
         "Votre carte ne répond pas.",
         _RIGHTS,
-        "Retirez-la et essuyez la puce. Si elle ne marche pas non plus chez un autre professionnel, appelez.",
+        "Retirez-la, essuyez la puce avec un tissu sec, remettez-la. Si cela recommence, appelez.",
         "card_wipe",
+    ),
+    MemberPage.DAMAGED: PageText(
+        "La carte ne répond toujours pas.",
+        _RIGHTS,
+        "Elle est peut-être abîmée. Essayez-la dans une pharmacie. Si elle n'y marche pas non plus, appelez.",
+        "call",
+    ),
+    MemberPage.CUT: PageText(
+        "La lecture a été coupée.",
+        _RIGHTS,
+        "Retirez votre carte et remettez-la. Si cela recommence, appelez.",
+        "card_insert",
+    ),
+    MemberPage.UNSUITED: PageText(
+        "Ce lecteur ne lit pas cette carte.",
+        _RIGHTS,
+        "Reprenez-la. Essayez dans une autre borne, ou appelez.",
+        "card_other",
+        Actor.TECHNICIAN,
     ),
     MemberPage.REMOVED: PageText(
         "La carte a été retirée trop tôt.",
@@ -62,7 +93,7 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "card_insert",
     ),
     MemberPage.UNREADABLE: PageText(
-        "Nous n'arrivons pas à lire cette carte en entier.",
+        "Nous lisons mal votre carte.",
         _RIGHTS,
         "Retirez-la, essuyez la puce, remettez-la. Si cela recommence, appelez.",
         "card_wipe",
@@ -86,47 +117,53 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "card_other",
     ),
     MemberPage.OLD_CARD: PageText(
-        "C'est une carte Vitale sans photo. Cette borne ne sait pas la lire.",
+        "Cette borne ne lit pas les cartes Vitale sans photo.",
         _RIGHTS,
         "Son numéro est imprimé au dos, en haut à gauche. Pour la mettre à jour, allez dans une agence, une pharmacie "
         "ou un établissement de santé.",
         "card_vitale1",
     ),
     MemberPage.REFUSED: PageText(
-        "Cette carte ne peut pas être utilisée ici.",
+        "Cette carte ne marche pas ici.",
         "Cela ne veut pas dire que vos droits sont fermés.",
         "Reprenez votre carte et appelez : quelqu'un vous dira quoi faire.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.REPLACE: PageText(
         "Votre carte Vitale doit être remplacée.",
         _RIGHTS,
         "Reprenez-la et appelez pour demander une nouvelle carte.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.NOT_KNOWN: PageText(
         "Le centre de mise à jour ne connaît pas cette carte.",
         _RIGHTS,
         "Reprenez-la et appelez : quelqu'un vous dira où la mettre à jour.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.CLOSED: PageText(
         "La mise à jour est fermée pour votre caisse jusqu'{until}.",
         _RIGHTS,
         "Revenez après {after}. Le reste de la borne fonctionne.",
         "clock",
+        Actor.NOBODY,
     ),
     MemberPage.NETWORK: PageText(
-        "La borne n'arrive pas à joindre le service.",
+        "La borne ne joint pas le service.",
         _RIGHTS,
         "Réessayez dans quelques minutes, ou dans une autre borne.",
         "network",
+        Actor.TECHNICIAN,
     ),
     MemberPage.CLOCK: PageText(
-        "L'horloge de la borne doit être réglée.",
+        "L'heure de la borne est fausse.",
         _RIGHTS,
-        "Réessayez dans quelques minutes. Prévenez l'accueil si cela dure.",
+        "Réessayez dans quelques minutes. Si cela dure, prévenez l'accueil.",
         "clock",
+        Actor.TECHNICIAN,
     ),
     MemberPage.UPDATE_FAILED: PageText(
         "La mise à jour n'a pas pu se faire.",
@@ -139,6 +176,13 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         _RIGHTS,
         "Retirez votre carte puis remettez-la, ici ou dans une autre borne, pour terminer.",
         "card_insert",
+    ),
+    MemberPage.UPDATE_OPEN: PageText(
+        "Une mise à jour reste à finir.",
+        _RIGHTS,
+        "Cette borne ne peut pas la finir. Appelez pour la faire relancer.",
+        "call",
+        Actor.CENTRE,
     ),
     MemberPage.BIRTH_DATE: PageText(
         "La date ne correspond pas à la carte.",
@@ -163,29 +207,33 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         _RIGHTS,
         "Vous pouvez l'obtenir en agence ou par téléphone.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.CODE_REFUSED: PageText(
-        "Le code provisoire n'a pas pu être donné.",
+        "Aucun code provisoire n'a été donné.",
         _RIGHTS,
         "Vous pouvez l'obtenir en agence ou par téléphone.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.NOT_ELIGIBLE: PageText(
         "Le compte ameli ne peut pas être créé maintenant : {reason}.",
         "Vos remboursements continuent.",
         "Essayez avec FranceConnect, ou adressez-vous à votre agence.",
         "call",
+        Actor.CENTRE,
     ),
     MemberPage.TICKET_FAILED: PageText(
         "Le ticket n'est pas sorti.",
-        _RIGHTS,
+        "Vos droits non plus.",
         "Touchez « Revoir à l'écran » et notez ce qui est affiché.",
         "ticket",
+        Actor.TECHNICIAN,
     ),
     MemberPage.TICKET_UNKNOWN: PageText(
         "Le ticket est peut-être sorti.",
-        _RIGHTS,
-        "Regardez à droite. S'il n'y est pas, touchez « Revoir à l'écran » et notez ce qui est affiché.",
+        "Vos droits non plus.",
+        "Regardez à droite. Sinon, touchez « Revoir à l'écran ».",
         "ticket",
     ),
     MemberPage.READER: PageText(
@@ -193,23 +241,27 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         _RIGHTS,
         "Retirez votre carte si elle est dans le lecteur. Prévenez l'accueil, ou allez à une autre borne.",
         "reader",
+        Actor.TECHNICIAN,
     ),
     MemberPage.SUSPENDED: PageText(
         "Ce service est suspendu sur cette borne.",
         _RIGHTS,
         "Allez à une autre borne, ou appelez.",
         "closed",
+        Actor.TECHNICIAN,
     ),
     MemberPage.STORAGE: PageText(
         "La borne ne peut plus enregistrer ce qu'elle fait. Elle s'est arrêtée pour ne rien perdre.",
         _RIGHTS,
         "Retirez votre carte. Allez à une autre borne, ou appelez.",
         "closed",
+        Actor.TECHNICIAN,
     ),
     MemberPage.UNKNOWN: PageText(
         "La borne a un problème.",
         _RIGHTS,
         "Retirez votre carte. Prévenez l'accueil, ou appelez.",
         "closed",
+        Actor.TECHNICIAN,
     ),
 }

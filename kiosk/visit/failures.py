@@ -31,6 +31,7 @@ class Cause(StrEnum):
     CARD_RESET = "C-03"
     CARD_SILENT = "C-04"
     CARD_MALFORMED = "C-05"
+    CARD_DAMAGED = "C-06"
     CARD_BANK = "C-10"
     CARD_OTHER = "C-11"
     CARD_STAFF = "C-12"
@@ -100,6 +101,9 @@ class MemberPage(StrEnum):
     WRONG_WAY = "lecture.sens"
     MUTE = "lecture.muette"
     REMOVED = "lecture.retiree"
+    DAMAGED = "lecture.abimee"
+    CUT = "lecture.coupee"
+    UNSUITED = "lecture.impossible"
     UNREADABLE = "lecture.illisible"
     BANK_CARD = "carte.bancaire"
     OTHER_CARD = "carte.autre"
@@ -113,6 +117,7 @@ class MemberPage(StrEnum):
     CLOCK = "maj.horloge"
     UPDATE_FAILED = "maj.echec"
     UPDATE_STOPPED = "maj.interrompue"
+    UPDATE_OPEN = "maj.inachevee"
     BIRTH_DATE = "identite.date"
     POSTCODE = "identite.postal"
     TRIES = "identite.essais"
@@ -162,7 +167,7 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.READER, "Another program holds the card exclusively.", "Stop the other program."
     ),
     Cause.PROTOCOL_MISMATCH: Entry(
-        MemberPage.UNREADABLE, "Reader and card share no protocol.", "Try another card; check the reader model."
+        MemberPage.UNSUITED, "Reader and card share no protocol.", "Try another card; check the reader model."
     ),
     Cause.READER_UNSEEN: Entry(
         MemberPage.READER,
@@ -175,12 +180,15 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     Cause.CARD_MUTE: Entry(
         MemberPage.WRONG_WAY,
         "The card gives no ATR: upside down, dirty or dead.",
-        "None; after two tries the card is damaged.",
+        "None: a second time within a minute is C-06.",
+    ),
+    Cause.CARD_DAMAGED: Entry(
+        MemberPage.DAMAGED,
+        "A card gave no ATR, and again none when it, or another, was put in within a minute.",
+        "Try a card known to be good: if it is mute as well, clean or replace the reader.",
     ),
     Cause.CARD_REMOVED: Entry(MemberPage.REMOVED, "The card left during a dialogue.", "None."),
-    Cause.CARD_RESET: Entry(
-        MemberPage.UNREADABLE, "Another program reset the card.", "Reinsert; stop the other program."
-    ),
+    Cause.CARD_RESET: Entry(MemberPage.CUT, "Another program reset the card.", "Reinsert; stop the other program."),
     Cause.CARD_SILENT: Entry(
         MemberPage.MUTE, "The card is present but an exchange failed.", "Reinsert; clean contacts."
     ),
@@ -203,7 +211,7 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         "None: the member calls.",
     ),
     Cause.CARD_TORN: Entry(
-        MemberPage.UPDATE_FAILED,
+        MemberPage.UPDATE_OPEN,
         "The card is marked unfinished, but the centre has no update to finish it with.",
         "None: the member calls; the centre must order the update again.",
     ),

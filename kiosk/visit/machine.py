@@ -7,7 +7,7 @@ member chooses, in `choices`; what time does, in `timing`.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from kiosk.visit import events as ev
 from kiosk.visit.availability import in_service
@@ -170,7 +170,8 @@ def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
         return
     step, member = turn.state.step, turn.state.member
     safety, notice = card_safety(turn.state), parting_notice(turn.state)
-    turn.state = replace(turn.state, card_session=None)
+    mute = isinstance(step, CardProblem) and step.fault.cause in (Cause.CARD_MUTE, Cause.CARD_DAMAGED)
+    turn.state = replace(turn.state, card_session=None, mute_left_s=turn.now_s if mute else None)
     match step:
         case OutOfService():
             turn.go(replace(step, card_in_slot=False, notice=notice))
@@ -248,6 +249,8 @@ def _read(turn: Turn, event: ev.CardRead) -> None:
     turn.ask(AskStanding(turn.state.visit, event.card))
 
 
+MUTE_AGAIN_S: Final = 60.0
+"""A mute card put in so soon after a mute one left is taken for the same card, turned over."""
 _ANOTHER_CARD = frozenset({Cause.CARD_BANK, Cause.CARD_OTHER, Cause.CARD_STAFF, Cause.CARD_VITALE_1})
 
 
@@ -259,7 +262,18 @@ def _not_read(turn: Turn, event: ev.CardFailed) -> None:
         turn.ask(ReleaseCard(event.card_session))
         turn.go(Interrupted(other_card=True))
     else:
-        turn.card_problem(event.fault, keep_member=reading.resume)
+        fault = _damaged(event.fault) if _mute_again(turn, event.fault) else event.fault
+        turn.card_problem(fault, keep_member=reading.resume)
+
+
+def _mute_again(turn: Turn, fault: Fault) -> bool:
+    """Whether whoever has just turned a mute card over has no better luck."""
+    left_s = turn.state.mute_left_s
+    return fault.cause is Cause.CARD_MUTE and left_s is not None and turn.now_s <= left_s + MUTE_AGAIN_S
+
+
+def _damaged(fault: Fault) -> Fault:
+    return Fault(Cause.CARD_DAMAGED, fault.detail, fault.command_sent)
 
 
 # --- the centre's answers ----------------------------------------------------------------------------------------

@@ -405,6 +405,7 @@ class State:
     running: Mapping[RunId, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
     wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
     sent: tuple[SentTicket, ...] = ()
+    mute_left_s: float | None = None  # when a card that gave no ATR left, if nothing else has been put in since
     next_token: int = 1
     entered_s: float = 0.0  # when the step was entered
     active_s: float = 0.0  # last sign of the member

@@ -14,7 +14,7 @@ from kiosk.store.thread import Store
 from kiosk.sync.outbox import Quota
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import TicketPage
+from kiosk.visit.model import CardProblem, TicketPage
 from kiosk.visit.policy import Policy, Quarantine, SiteKind
 from kiosk.visit.ports import PrintState
 from simulators.card import FaultKind, PlannedFault, open_persona
@@ -39,10 +39,11 @@ def at(kind: str, number: int, **values: Any) -> dict[str, Any]:
 
 
 ON_PLAN: Final[Mapping[Cause, tuple[str, dict[str, Any]]]] = {
+    # Before the card that hangs: pcscd may take that one for mute as well, and a second mute card is C-06.
+    Cause.CARD_MUTE: ("outdated", {"faults": [{"kind": "mute"}]}),
     Cause.SERVICE_LOST: ("outdated", {"reader": [at("service_killed", 5, for_ms=20)]}),
     Cause.READER_LOST: ("outdated", {"reader": [at("unplugged", 5, for_ms=20)]}),
     Cause.READER_HUNG: ("outdated", {"faults": [at("hang", 5)]}),
-    Cause.CARD_MUTE: ("outdated", {"faults": [{"kind": "mute"}]}),
     Cause.CARD_REMOVED: ("outdated", {"faults": [at("truncated", 5, keep_bytes=1)]}),
     Cause.CARD_RESET: ("outdated", {"reader": [at("reset_by_other", 5)]}),
     Cause.CARD_MALFORMED: ("outdated", {"faults": [at("truncated", 8, keep_bytes=40)]}),
@@ -99,6 +100,15 @@ def unknown_result(scene: Scene) -> None:
 def silent(scene: Scene) -> None:
     """The exchange fails and the card is still there."""
     scene.house(scard=ScriptedScard(transmit=COMM_FAILED)).insert(open_persona("outdated"))
+
+
+def damaged(scene: Scene) -> None:
+    """Turned over, and mute again."""
+    house = scene.house()
+    house.insert(open_persona("mute"))
+    house.audience.step(CardProblem)
+    house.leave()
+    house.insert(open_persona("mute"))
 
 
 def unexpected_status(scene: Scene) -> None:
@@ -209,6 +219,7 @@ BY_HAND: Final[Mapping[Cause, tuple[Staging, ...]]] = {
     Cause.PROTOCOL_MISMATCH: (protocol_mismatch,),
     Cause.PCSC_UNKNOWN: (unknown_result,),
     Cause.CARD_SILENT: (silent,),
+    Cause.CARD_DAMAGED: (damaged,),
     Cause.UNEXPECTED_STATUS: (unexpected_status,),
     Cause.PRINTER_SILENT: (_print_with(PrinterFault.SILENT),),
     Cause.PRINTER_PAPER: (_print_with(PrinterFault.PAPER_OUT),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,48 @@ def test_four_answers_in_plain_neutral_words(page: MemberPage) -> None:
 def test_a_page_never_claims_what_only_the_machine_knows() -> None:
     claims = [text for text in PAGES.values() if "pas été modifiée" in f"{text.what} {text.rights} {text.todo}"]
     assert claims == []
+
+
+ROWS: Mapping[str, tuple[Cause, ...]] = {
+    "service absent or died": (Cause.SERVICE_LOST,),
+    "access denied": (Cause.ACCESS_DENIED,),
+    "no reader": (Cause.NO_READER,),
+    "reader without driver": (Cause.READER_UNSEEN,),
+    "reader lost, idle or in use": (Cause.READER_LOST,),
+    "reader not answering": (Cause.READER_HUNG,),
+    "card mute: turned over, then damaged": (Cause.CARD_MUTE, Cause.CARD_DAMAGED),
+    "protocol mismatch": (Cause.PROTOCOL_MISMATCH,),
+    "bank card": (Cause.CARD_BANK,),
+    "other unknown card": (Cause.CARD_OTHER,),
+    "professional card in patient slot": (Cause.CARD_STAFF,),
+    "held by another program": (Cause.HELD_BY_OTHER,),
+    "removed while reading": (Cause.CARD_REMOVED,),
+    "removed while updating": (Cause.CARD_REMOVED,),  # in the journal; the member's page is `Interrupted`
+    "reset by other": (Cause.CARD_RESET,),
+    "card silent": (Cause.CARD_SILENT,),
+    "unexpected SW": (Cause.UNEXPECTED_STATUS,),
+    "malformed answer": (Cause.CARD_MALFORMED,),
+    "swapped mid-dialogue": (Cause.CARD_REMOVED,),  # told as removal, then insertion: the new card starts anew
+    "ticket not printed or unproven": (Cause.TICKET_UNPROVEN,),
+    "printer out of paper, open, jammed, silent": (
+        Cause.PRINTER_PAPER,
+        Cause.PRINTER_COVER,
+        Cause.PRINTER_CUTTER,
+        Cause.PRINTER_HEAD,
+        Cause.PRINTER_FAULT,
+        Cause.PRINTER_SILENT,
+    ),
+    "result of the PC/SC service that has no class": (Cause.PCSC_UNKNOWN,),
+    "an old card whose commands are not public": (Cause.CARD_VITALE_1,),
+}
+"""The hardware reference's table of failures, row by row. Two rows have no cause yet: nobody asks for the PIN of a
+professional card and nothing is done with one that could be withdrawn from, as long as there is no assisted mode."""
+_HARDWARE = ("S", "L", "P", "C-0", "C-1", "M-04")
+
+
+def test_every_row_of_the_hardware_table_has_its_cause_and_every_hardware_cause_its_row() -> None:
+    of_hardware = {cause for cause in Cause if cause.value.startswith(_HARDWARE)}
+    assert {cause for causes in ROWS.values() for cause in causes} == of_hardware
 
 
 def test_codes_are_unique_and_short() -> None:

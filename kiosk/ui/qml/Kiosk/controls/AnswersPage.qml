@@ -8,11 +8,15 @@ Page {
     Lead {}
     Split {
         Picture {
-            // On a wide screen, height is short: only a picture that shows what to do is worth it.
-            visible: name !== "" && (!Metrics.landscape || !View.hasRows || name.startsWith("card_"))
+            // On a wide screen, height is short: only a picture that shows what to do is worth it, and it stays on top,
+            // where it is seen before the text is scrolled.
+            readonly property bool instructive: name.startsWith("card_")
+
+            visible: name !== "" && (!Metrics.landscape || !View.hasRows || instructive)
             Layout.fillWidth: true
-            Layout.fillHeight: true
-            Layout.minimumHeight: Metrics.mm(Metrics.narrow ? 24 : 34)
+            Layout.fillHeight: !Metrics.landscape
+            Layout.alignment: Qt.AlignTop
+            Layout.minimumHeight: Metrics.mm(!Metrics.narrow ? 34 : instructive ? 24 : 12)
             Layout.preferredHeight: Metrics.mm(70)
             Layout.maximumHeight: Metrics.mm(Metrics.landscape ? 120 : 95)
             Layout.preferredWidth: Metrics.mm(50)

@@ -97,7 +97,7 @@ Item {
                 anchors.centerIn: parent
                 width: 28 * slot.u
                 height: width
-                name: slot.mode === "stay" ? "lock" : "update"
+                name: slot.mode === "stay" ? "lock" : slot.mode === "wipe" ? "wipe" : "update"
                 color: Theme.primary
             }
         }
