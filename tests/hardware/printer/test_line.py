@@ -16,7 +16,7 @@ from kiosk.hardware.printer.dialect import CUSTOM, ESCPOS, Readings
 from kiosk.hardware.printer.job import PrinterLimits, TicketJob
 from kiosk.hardware.printer.line import PrinterLine
 from kiosk.hardware.printer.profile import PROFILES, CompletionProof, PrinterProfile
-from kiosk.hardware.printer.status import Transmitted
+from kiosk.hardware.printer.status import RealTime, Transmitted
 from kiosk.visit.ports import Bitmap, PrinterHealth
 
 PROFILE = replace(PROFILES["escpos-80mm-transmit-status"], baud=921_600)
@@ -182,3 +182,26 @@ def test_the_last_question_is_asked_past_the_printers_xoff() -> None:
     with _line(answer) as (line, printer):
         stoppable.append(printer.can_stop_the_line)
         assert _job(line).run(PICTURE) is PrinterHealth.COVER_OPEN
+
+
+def test_half_an_answer_to_one_question_is_not_completed_by_the_next() -> None:
+    halves = iter([b"\x10\x0f\x01", b"\x10\x0f\x00\x00\x00\x00"])
+    query = CUSTOM.stopped_by
+    with _line(lambda heard: next(halves) if heard.endswith(query.command) else b"", CUSTOM_PROFILE) as (line, _):
+        assert line.ask(query)[0] is None
+        said, _ = line.ask(query)
+        assert said is not None
+        assert [value for _, value in said] == [0, 0, 0, 0]
+
+
+def test_half_a_frame_heard_before_is_not_completed_by_a_round() -> None:
+    replies = {b"babble?": b"\x12\x10\x0f\x01", b"\x10\x04\x14": b"\x10\x0f\x00\x00\x00\x00"}
+
+    def answer(heard: bytes) -> bytes:
+        return next((reply for end, reply in replies.items() if heard.endswith(end)), b"")
+
+    with _line(answer, CUSTOM_PROFILE) as (line, printer):
+        line.write(b"babble?")
+        assert printer.answered.wait(10)
+        assert line.read(10) == [RealTime(0x12)]
+        assert line.readings().health() is PrinterHealth.OK
