@@ -42,7 +42,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         figure.name,
         f"{_number(figure.value)} {figure.unit}",
         "-" if figure.baseline is None else f"{_number(figure.baseline)} {figure.unit}",
-        "-" if figure.ratio is None else f"{figure.ratio:.2f}",
+        "-" if figure.ratio is None else _ratio(figure.ratio),
         "-"
         if figure.bar is None
         else f"{figure.bar:g}"
@@ -55,3 +55,8 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 def _number(value: float) -> str:
     """Three digits, or all before the point."""
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    """Two digits behind the point, or two that count."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -114,12 +114,17 @@ def test_a_bar_is_for_the_ratio_or_else_for_the_value(figure: Figure, ratio: flo
 
 
 def test_the_table_shows_every_column() -> None:
-    head, line, other = table(
-        [Figure("relay", 1.234, "ms", 1.1, 1.15), Figure("memory", 1013.4, "MB", bar=160.0)]
+    head, line, other, small = table(
+        [
+            Figure("relay", 1.234, "ms", 1.1, 1.15),
+            Figure("memory", 1013.4, "MB", bar=160.0),
+            Figure("share", 1.15, "ms", 285.0),
+        ]
     ).splitlines()
     assert head.split() == ["figure", "value", "baseline", "ratio", "bar", "verdict"]
     assert line.split() == ["relay", "1.23", "ms", "1.1", "ms", "1.12", "1.15", "ok"]
     assert other.split() == ["memory", "1013", "MB", "-", "-", "160", "MB", "over"]
+    assert small.split() == ["share", "1.15", "ms", "285", "ms", "0.004", "-", "-"]
 
 
 def test_the_machine_is_described() -> None:
