@@ -82,8 +82,9 @@ ROWS: Mapping[str, tuple[Cause, ...]] = {
     "result of the PC/SC service that has no class": (Cause.PCSC_UNKNOWN,),
     "an old card whose commands are not public": (Cause.CARD_VITALE_1,),
 }
-"""The hardware reference's table of failures, row by row. Two rows have no cause yet: nobody asks for the PIN of a
-professional card and nothing is done with one that could be withdrawn from, as long as there is no assisted mode."""
+"""The hardware reference's table of failures, row by row. Without a cause, as no member meets a page for them yet: a
+PIN wrong or blocked, a professional card withdrawn and a Vitale in the professional slot (no assisted mode), and dirty
+contacts (counted by reader, told in journal and diagnostics; each vanishing by itself is a removal)."""
 _HARDWARE = ("S", "L", "P", "C-0", "C-1", "M-04")
 
 
