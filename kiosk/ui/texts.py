@@ -53,7 +53,7 @@ NOTICE_UNCERTAIN: Final = translate(
     "pour le vérifier. Vos droits ne changent pas."
 )
 NOTICE_UPDATED: Final = translate("Votre carte est à jour. Vos données sont effacées de la borne.")
-NOTICE_LOOSE_TICKET: Final = translate("La borne s'est arrêtée un moment. Un ticket est peut-être sorti à droite.")
+NOTICE_LOOSE_TICKET: Final = translate("Après une coupure, un ticket est peut-être sorti à droite.")
 NOTICE_TIME_OVER: Final = translate("La visite est terminée. Vos données sont effacées.")
 # One line a service
 SERVICE_UPDATE: Final = translate("Mise à jour de la carte")

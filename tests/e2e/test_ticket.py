@@ -18,13 +18,20 @@ from PIL import Image
 from kiosk.state import open_store
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
+from kiosk.ui import texts as t
 from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
+from kiosk.ui.typography import plain
+from kiosk.visit import events as ev
+from kiosk.visit.model import Attract, SerialNumber, TicketPage
 from kiosk.visit.ports import Bitmap, PrintState
+from kiosk.visit.timing import FORGOTTEN_TICKET_S
 from kiosk.visit.values import TicketContent, TicketKind
 from simulators.printer import PtyPrinter
+from simulators.reader.embedded import EmbeddedScard
 from tests.e2e import ticket_life
-from tests.e2e.ticket_life import Moment, Order
+from tests.e2e.audience import Audience, Time, words
+from tests.e2e.ticket_life import PATIENT, Moment, Order, build, to_serial_number
 
 BANDS = 3
 ROWS = BANDS * 128
@@ -161,3 +168,37 @@ def test_an_undisturbed_second_visit_is_a_duplicate_and_nothing_is_told(
         paper = Paper(printer, pictures)
     assert [said and (said["told"], said["duplicate"]) for said in told] == [(False, False), (False, True)]
     assert paper.order == ["original", "duplicate"]
+
+
+def test_a_ticket_is_to_be_taken_until_it_is_and_one_that_nobody_takes_is_noted(
+    tmp_path: Path, pictures: dict[bool, Bitmap]
+) -> None:
+    scard, audience, time = EmbeddedScard(), Audience(), Time()
+    with desk(tmp_path, CUSTOM, pictures) as (printer, order):
+        kiosk = build(order, scard, audience, time)
+        kiosk.start()
+        to_serial_number(kiosk, scard, audience)
+        kiosk.post(ev.Chosen(ev.Choice.PRINT))
+        audience.step(TicketPage, lambda page: page.state is PrintState.PRINTED)
+        audience.wait(lambda state: state.world.output_since_s is not None, "a ticket in the output")
+        assert plain(t.TICKET_PRINTED) in words(audience.state)
+        printer.take_ticket()
+        audience.step(TicketPage, lambda page: page.taken)
+        assert plain(t.TICKET_TAKEN) in words(audience.state)
+        kiosk.post(ev.Chosen(ev.Choice.BACK))
+        audience.step(SerialNumber)
+        kiosk.post(ev.Chosen(ev.Choice.PRINT))
+        audience.wait(lambda state: state.world.output_since_s is not None, "a ticket in the output")
+        scard.remove(PATIENT)
+        audience.step(Attract)
+        time.pass_s(FORGOTTEN_TICKET_S)
+        kiosk.post(ev.Tick())
+        audience.wait(lambda state: state.world.output_forgotten, "a forgotten ticket")
+        kiosk.stop()
+    store = open_store(order.folder)
+    assert isinstance(store, Store)
+    entries = store.submit(
+        lambda tx: tx.execute("SELECT pseudonym, fields FROM journal WHERE type = 'ticket_forgotten'")
+    ).result()
+    store.close()
+    assert entries == [(None, "{}")]

@@ -96,16 +96,10 @@ def live(order: Order, said: Connection) -> None:
     """Start, serve the member, print the serial number, say what was seen, stop."""
     scard, audience = EmbeddedScard(), Audience()
     disturber = _Disturber(order, scard)
-    settings = Settings(
-        KioskSettings(order.folder, serial="K-0999"),
-        ReaderSettings(PATIENT, PROFESSIONAL),
-        printer=PrinterSettings(order.port, order.profile),
-    )
     with ExitStack() as stack:
         for target, name, make in _HOOKS:
             stack.enter_context(patch.object(target, name, make(getattr(target, name), disturber)))
-        around = Surroundings(scard, audience.publish, lambda ticket, _: order.pictures[ticket.duplicate], Time())
-        kiosk = Kiosk(settings, around)
+        kiosk = build(order, scard, audience, Time())
         kiosk.start()
         if order.deed == "withdraw":
             scard.insert(PROFESSIONAL, open_persona("pharmacist"))
@@ -113,7 +107,18 @@ def live(order: Order, said: Connection) -> None:
         kiosk.stop()
 
 
-def _visit(kiosk: Kiosk, scard: EmbeddedScard, audience: Audience) -> dict[str, Any]:
+def build(order: Order, scard: EmbeddedScard, audience: Audience, time: Time) -> Kiosk:
+    """A kiosk without a centre, by the product's own composition root."""
+    settings = Settings(
+        KioskSettings(order.folder, serial="K-0999"),
+        ReaderSettings(PATIENT, PROFESSIONAL),
+        printer=PrinterSettings(order.port, order.profile),
+    )
+    return Kiosk(settings, Surroundings(scard, audience.publish, lambda t, _: order.pictures[t.duplicate], time))
+
+
+def to_serial_number(kiosk: Kiosk, scard: EmbeddedScard, audience: Audience) -> bool:
+    """A member's way to the page that offers a ticket; whether home told of one that may have come out."""
     audience.wait(lambda state: isinstance(state.step, Attract) and state.world.printer.usable, "a kiosk and a printer")
     kiosk.post(ev.Tick())  # behind whatever the journal had to say
     scard.insert(PATIENT, open_persona(PERSONA))
@@ -128,6 +133,11 @@ def _visit(kiosk: Kiosk, scard: EmbeddedScard, audience: Audience) -> dict[str, 
         kiosk.post(ev.DigitTyped(int(digit)))
     kiosk.post(ev.DigitsSubmitted())
     audience.step(SerialNumber)
+    return told
+
+
+def _visit(kiosk: Kiosk, scard: EmbeddedScard, audience: Audience) -> dict[str, Any]:
+    told = to_serial_number(kiosk, scard, audience)
     kiosk.post(ev.Chosen(ev.Choice.PRINT))
     page = audience.step(TicketPage, lambda step: step.state is not PrintState.QUEUED)
     told_after = _told(audience.state)
