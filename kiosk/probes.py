@@ -25,6 +25,7 @@ from kiosk.hardware.pcsc.usb import (
     usb_readers,
     without_reader,
 )
+from kiosk.hardware.printer.dialect import Readings
 from kiosk.hardware.printer.driver import health_fault
 from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PROFILES
@@ -175,16 +176,17 @@ def _printer(settings: Settings) -> Check:
             "printer", CheckState.UNKNOWN, health_fault(PrinterHealth.UNKNOWN), {"reason": type(error).__name__}
         )
     try:
-        health = line.readings().health()
+        readings = line.readings()
     except LINE_LOST:
-        health = PrinterHealth.UNKNOWN
+        readings = Readings()
     finally:
         line.close()
+    health = readings.health()
     if health is PrinterHealth.UNKNOWN:
         return Check("printer", CheckState.UNKNOWN, health_fault(health))
-    return Check(
-        "printer", CheckState.OK if health.usable else CheckState.FAULT, health_fault(health), {"health": health}
-    )
+    output = {} if readings.in_output is None else {"output": "a ticket waits" if readings.in_output else "empty"}
+    state = CheckState.OK if health.usable else CheckState.FAULT
+    return Check("printer", state, health_fault(health), {"health": health, **output})
 
 
 def _store(store: Store) -> list[Check]:
