@@ -141,8 +141,12 @@ class CardConnection:
         return PcscProblem.CARD_SILENT if snapshots[0].present else PcscProblem.CARD_REMOVED
 
 
-def open_connection(line: CardLine, context: int, reader: str) -> CardConnection | LinkError:
-    """Connect EXCLUSIVE with either protocol; the card's own choice is used. Errors never have `command_sent`."""
+def open_connection(line: CardLine, context: int, reader: str, counter: int) -> CardConnection | LinkError:
+    """Connect EXCLUSIVE with either protocol; the card's own choice is used. Errors never have `command_sent`.
+
+    `counter`: the reader's event counter with the card that is meant. Connecting takes whatever card is in; another
+    one put in since nobody has looked is told by the counter, and gets no command.
+    """
     line.guard.enter("SCardConnect", line.deadlines.connect_s)
     result = line.scard.connect_exclusive(context, reader, ANY_PROTOCOL)
     connected = scard_call("SCardConnect", reader, result)
@@ -153,10 +157,26 @@ def open_connection(line: CardLine, context: int, reader: str) -> CardConnection
         return late or LinkError(connected.problem, str(connected), command_sent=False)
     card, protocol = connected
     connection = CardConnection(line, context, reader, card, CardProtocol(protocol))
-    if late is not None:
+    refused = late or _other_card(line, context, reader, counter)
+    if refused is not None:
         connection.close(Disposition.UNPOWER)
-        return late
+        return refused
     return connection
+
+
+def _other_card(line: CardLine, context: int, reader: str, counter: int) -> LinkError | None:
+    """Whether the card connected to is not the one meant; asked once the connection ends with any later removal."""
+    line.guard.enter("SCardGetStatusChange", line.deadlines.connect_s)
+    result = line.scard.get_status_change(context, 0, [(reader, int(ReaderState.UNAWARE))])
+    late = line.guard.leave()
+    snapshots = scard_call("SCardGetStatusChange", reader, result)
+    if late is not None:
+        return late
+    if isinstance(snapshots, PcscError):
+        return LinkError(snapshots.problem, str(snapshots), command_sent=False)
+    if snapshots[0].counter != counter:
+        return LinkError(PcscProblem.CARD_REMOVED, f"another card in {reader}", command_sent=False)
+    return None
 
 
 def card_in_use(scard: Scard, reader: str) -> bool:

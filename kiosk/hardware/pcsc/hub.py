@@ -134,7 +134,7 @@ class ReaderHub:
         found = self._find(card_session)
         if isinstance(found, LinkError):
             return CardAnswers(fault=link_fault(found))
-        slot, reader = found
+        slot, card = found
         with self._lock:
             slot.commanded |= slot.session == card_session
         responses: list[bytes] = []
@@ -143,7 +143,7 @@ class ReaderHub:
             for command, expected_sw in commands:
                 if isinstance(ended := self._find(card_session), LinkError):
                     return ended
-                answer = dialogue.exchange(card_session, reader, command)
+                answer = dialogue.exchange(card_session, card, command)
                 if isinstance(answer, LinkError):
                     return answer
                 responses.append(answer.to_bytes())
@@ -163,16 +163,16 @@ class ReaderHub:
         found = self._find(card_session)
         if isinstance(found, LinkError):
             return done(link_fault(found))
-        slot, reader = found
+        slot, card = found
         kind = slot.kind
         if kind in _UNREADABLE:
             return done(fault_of(kind, command_sent=False))
 
         def work(dialogue: Dialogue) -> CardContent | Fault | LinkError:
-            failed = dialogue.begin(card_session, reader)
+            failed = dialogue.begin(card_session, card)
             if failed is not None:
                 return failed
-            return read_card(lambda command: dialogue.exchange(card_session, reader, command), kind)
+            return read_card(lambda command: dialogue.exchange(card_session, card, command), kind)
 
         def settled(outcome: CardContent | Fault | LinkError) -> None:
             self._count_silence(slot, outcome)
@@ -188,11 +188,11 @@ class ReaderHub:
             found[0].commanded = False
             found[0].worker.submit(Job(Dialogue.end, nothing))
 
-    def _find(self, card_session: CardSession) -> tuple[RoleSlot, str] | LinkError:
+    def _find(self, card_session: CardSession) -> tuple[RoleSlot, SlotFilled] | LinkError:
         with self._lock:
             for slot in self._slots.values():
-                if slot.session == card_session and slot.reader is not None:
-                    return slot, slot.reader
+                if slot.session == card_session and slot.card is not None:
+                    return slot, slot.card
                 if slot.last is not None and slot.last[0] == card_session:
                     return slot.last[1]
         return LinkError(PcscProblem.CARD_REMOVED, "an earlier card session", command_sent=False)

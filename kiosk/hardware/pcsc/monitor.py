@@ -50,11 +50,12 @@ class ReadersChanged:
 
 @dataclass(frozen=True, slots=True)
 class SlotFilled:
-    """A card was inserted."""
+    """A card was inserted. `counter`: the reader's event counter with this card in, 16 bits."""
 
     reader: str
     atr: bytes
     mute: bool
+    counter: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,5 +202,5 @@ class Monitor:
         if was_present and (not new.present or swapped):
             self._publish(SlotEmptied(new.reader))
         if new.present and (not was_present or swapped):
-            self._publish(SlotFilled(new.reader, new.atr, new.mute))
+            self._publish(SlotFilled(new.reader, new.atr, new.mute, new.counter))
         return True

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from kiosk.card.apdu import CommandApdu, ResponseApdu
 from kiosk.hardware.pcsc.api import Disposition, PcscError, PcscProblem, Scard, denied_or_died, scard_call
 from kiosk.hardware.pcsc.connection import CardConnection, CardLine, Deadlines, LinkError, Trace, open_connection
+from kiosk.hardware.pcsc.monitor import SlotFilled
 from kiosk.visit.ports import CardSession, Clock
 
 T = TypeVar("T")
@@ -56,9 +57,10 @@ class Dialogue:
         self._connection: CardConnection | None = None
         self._session: CardSession | None = None
 
-    def begin(self, session: CardSession, reader: str) -> LinkError | None:
+    def begin(self, session: CardSession, card: SlotFilled) -> LinkError | None:
         """Start a new dialogue from a powered-up card, ending the one there may be."""
         self.end()
+        reader = card.reader
         if self._context is None:
             self._line.guard.enter("SCardEstablishContext", self._line.deadlines.connect_s)
             context = scard_call("SCardEstablishContext", reader, self._line.scard.establish_context())
@@ -70,7 +72,7 @@ class Dialogue:
             self._context = context
             if late is not None:
                 return late
-        opened = open_connection(self._line, self._context, reader)
+        opened = open_connection(self._line, self._context, reader, card.counter)
         if isinstance(opened, LinkError):
             if opened.problem is PcscProblem.SERVICE_LOST:
                 self._drop_context()
@@ -78,9 +80,9 @@ class Dialogue:
         self._connection, self._session = opened, session
         return None
 
-    def exchange(self, session: CardSession, reader: str, command: CommandApdu) -> ResponseApdu | LinkError:
+    def exchange(self, session: CardSession, card: SlotFilled, command: CommandApdu) -> ResponseApdu | LinkError:
         """One command; connects on the first use of a card session, and never a second time by itself."""
-        if self._session != session and (failed := self.begin(session, reader)) is not None:
+        if self._session != session and (failed := self.begin(session, card)) is not None:
             return failed
         if self._connection is None:
             return LinkError(PcscProblem.CARD_RESET, "the dialogue was ended by the kiosk", command_sent=False)

@@ -20,6 +20,7 @@ from simulators.reader.scripted import Row, ScriptedScard
 
 R = "Reader 00 00"
 READ = CommandApdu(0x00, 0xB0, 0x00, 0x00, ne=256)
+COUNTER = 4
 WRITE = CommandApdu(0x00, 0xD6, 0x00, 0x00, b"secret data")
 SELECT = CommandApdu(0x00, 0xA4, 0x04, 0x00, b"name", ne=256)
 
@@ -40,9 +41,9 @@ class NoGuard:
 
 
 def connect(*rows: Row, protocol: CardProtocol = CardProtocol.T0) -> tuple[CardConnection, ScriptedScard, list[str]]:
-    scard = ScriptedScard([Row("connect_exclusive", 0, (99, int(protocol))), *rows])
+    scard = ScriptedScard([Row("connect_exclusive", 0, (99, int(protocol))), status(0xA0, COUNTER), *rows])
     trace: list[str] = []
-    connection = open_connection(CardLine(scard, NoGuard(), Deadlines(), trace.append), 7, R)
+    connection = open_connection(CardLine(scard, NoGuard(), Deadlines(), trace.append), 7, R, COUNTER)
     assert isinstance(connection, CardConnection)
     return connection, scard, trace
 
@@ -51,8 +52,8 @@ def transmit(output: Any, result: int = 0) -> Row:
     return Row("transmit", result, output)
 
 
-def status(flags: int) -> Row:
-    return Row("get_status_change", 0, (ReaderSnapshot(R, flags),))
+def status(flags: int, counter: int = 0) -> Row:
+    return Row("get_status_change", 0, (ReaderSnapshot(R, counter << 16 | flags),))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,29 @@ def status(flags: int) -> Row:
 )
 def test_a_refused_connect_is_named_and_nothing_was_sent(code: int, problem: PcscProblem) -> None:
     line = CardLine(ScriptedScard([Row("connect_exclusive", code, (0, 0))]), NoGuard(), Deadlines())
-    refused = open_connection(line, 7, R)
+    refused = open_connection(line, 7, R, COUNTER)
     assert refused == LinkError(problem, f"SCardConnect {code:#010x} on {R}", command_sent=False)
+
+
+@pytest.mark.parametrize(
+    ("looked", "problem"),
+    [
+        (Row("get_status_change", 0, (ReaderSnapshot(R, 0x6_00A0),)), PcscProblem.CARD_REMOVED),  # another card
+        (Row("get_status_change", 0, (ReaderSnapshot(R, 0x5_0010),)), PcscProblem.CARD_REMOVED),  # gone again
+        (Row("get_status_change", 0x80100013, ()), PcscProblem.SERVICE_LOST),
+        (Row("get_status_change", 0x80100009, ()), PcscProblem.READER_GONE),
+    ],
+)
+def test_a_card_that_is_not_certainly_the_one_meant_is_let_go_without_a_command(
+    looked: Row, problem: PcscProblem
+) -> None:
+    scard = ScriptedScard([Row("connect_exclusive", 0, (99, 1)), looked, Row("disconnect")])
+    refused = open_connection(CardLine(scard, NoGuard(), Deadlines()), 7, R, COUNTER)
+    assert isinstance(refused, LinkError)
+    assert (refused.problem, refused.command_sent) == (problem, False)
+    assert scard.ended
+    assert scard.calls[1] == ("get_status_change", (7, 0, ((R, 0),)))
+    assert scard.calls[2] == ("disconnect", (99, Disposition.UNPOWER))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +194,7 @@ def test_a_connection_that_comes_too_late_is_closed_and_not_used() -> None:
     guard = NoGuard()
     guard.late = LinkError(PcscProblem.HELD_BY_OTHER, "over its limit")
     scard = ScriptedScard([Row("connect_exclusive", 0, (99, 1)), Row("disconnect")])
-    assert open_connection(CardLine(scard, guard, Deadlines()), 7, R) is guard.late
+    assert open_connection(CardLine(scard, guard, Deadlines()), 7, R, COUNTER) is guard.late
     assert scard.ended
     assert [call for call, _ in guard.entered] == ["SCardConnect", "SCardDisconnect"]
 

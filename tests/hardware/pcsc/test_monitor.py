@@ -58,6 +58,10 @@ def run(*rows: Row, pauses: int = 0, denied: bool = False) -> tuple[list[Monitor
     return events, scard, waits
 
 
+def filled(counter: int, atr: bytes = VITALE_2_ATR) -> SlotFilled:
+    return SlotFilled(R, atr, mute=False, counter=counter)
+
+
 START = Row("establish_context", 0, 7)
 DEAD = (Row("get_status_change", 0x80100013, ()), Row("release_context", 0x8010001D))
 LOST = ServiceLost(PcscError(PcscProblem.SERVICE_LOST, "SCardGetStatusChange", 0x80100013))
@@ -83,19 +87,13 @@ def test_states_are_fed_back_whole_but_for_the_changed_bit_and_new_readers_start
     ("seen", "expected"),
     [
         ([state(EMPTY)], []),
-        ([state(EMPTY), present(1)], [SlotFilled(R, VITALE_2_ATR, False)]),
-        ([present(1)], [SlotFilled(R, VITALE_2_ATR, False)]),
-        ([present(1), state(EMPTY, 2)], [SlotFilled(R, VITALE_2_ATR, False), SlotEmptied(R)]),
-        ([present(1), present(1)], [SlotFilled(R, VITALE_2_ATR, False)]),
-        (
-            [present(1), present(3, b"\x3b\x00")],
-            [SlotFilled(R, VITALE_2_ATR, False), SlotEmptied(R), SlotFilled(R, b"\x3b\x00", False)],
-        ),
-        (
-            [present(0xFFFF), present(1)],  # the counter wraps
-            [SlotFilled(R, VITALE_2_ATR, False), SlotEmptied(R), SlotFilled(R, VITALE_2_ATR, False)],
-        ),
-        ([state(PRESENT | MUTE, 1)], [SlotFilled(R, b"", True)]),
+        ([state(EMPTY), present(1)], [filled(1)]),
+        ([present(1)], [filled(1)]),
+        ([present(1), state(EMPTY, 2)], [filled(1), SlotEmptied(R)]),
+        ([present(1), present(1)], [filled(1)]),
+        ([present(1), present(3, b"\x3b\x00")], [filled(1), SlotEmptied(R), filled(3, b"\x3b\x00")]),
+        ([present(0xFFFF), present(1)], [filled(0xFFFF), SlotEmptied(R), filled(1)]),  # the counter wraps
+        ([state(PRESENT | MUTE, 1)], [SlotFilled(R, b"", mute=True, counter=1)]),
         ([state(EMPTY), state(0x0C)], []),  # unknown, unavailable: the list decides
     ],
 )
@@ -116,7 +114,7 @@ def test_a_card_caught_while_the_service_writes_its_state_is_published_once_and_
     torn = state(PRESENT, 1)  # no ATR yet, and the old counter
     rows = (listed(R), waited(state(EMPTY, 1)), listed(R), waited(torn), listed(R), waited(present(2)))
     events, scard, waits = run(START, *rows, listed(R), *DEAD, pauses=1)
-    assert events == [ReadersChanged((R,)), SlotFilled(R, VITALE_2_ATR, False), LOST]
+    assert events == [ReadersChanged((R,)), filled(2), LOST]
     assert len(waits) == 2  # one to let it settle
     assert scard.calls[6][1][2][0] == (R, 0x10010)  # the old state stays known
 
@@ -124,7 +122,7 @@ def test_a_card_caught_while_the_service_writes_its_state_is_published_once_and_
 def test_a_card_that_never_shows_an_atr_is_published_in_the_end() -> None:
     rows = [row for _ in range(SETTLE_TRIES + 1) for row in (listed(R), waited(state(PRESENT, 1)))]
     events, _, _ = run(START, *rows, listed(R), *DEAD, pauses=SETTLE_TRIES)
-    assert events == [ReadersChanged((R,)), SlotFilled(R, b"", False), LOST]
+    assert events == [ReadersChanged((R,)), filled(1, b""), LOST]
 
 
 def test_a_vanished_reader_takes_its_card_along() -> None:

@@ -4,10 +4,12 @@ during VERIFY is never a wrong PIN, and nothing sends a PIN a second time."""
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 
+from kiosk.hardware.pcsc.api import ReaderSnapshot, ReaderState, Scard
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.pcsc.worker import CardWorker, Job
 from kiosk.visit.events import CardInserted, CardRemoved
@@ -18,7 +20,7 @@ from simulators.card.staff_chip import INS_VERIFY
 from simulators.card.timing import Exchange
 from tests.hardware.pcsc.conftest import StartHub
 from tests.hardware.pcsc.hands import EmbeddedHands, Hands
-from tests.hardware.pcsc.support import LIMIT_S, RealClock, Recorder
+from tests.hardware.pcsc.support import LIMIT_S, RealClock, Recorder, wait_until
 
 STAFF_SLOT = 1
 SELECT_MF = CardStep(bytes.fromhex("00A4000C023F00"), frozenset({0x9000}))
@@ -224,3 +226,57 @@ def test_a_verify_waiting_for_its_turn_is_not_sent_to_the_card_after_its_own(
     hands.remove(STAFF_SLOT)
     assert reached == [[], []]
     assert [tries_left(card) for card in (first, second, third)] == [b"\x63\xc3"] * 3
+
+
+class LateMonitor:
+    """An `Scard` whose waits come back when the test lets them: the monitor is behind what happens at the slot."""
+
+    def __init__(self, scard: Scard) -> None:
+        self._scard = scard
+        self.told = threading.Event()
+        self.told.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scard, name)
+
+    def wait_present(self, reader: str) -> None:
+        """Until the service itself has seen the card that is in."""
+        _, context = self._scard.establish_context()
+        unaware = [(reader, int(ReaderState.UNAWARE))]
+        wait_until(lambda: self._scard.get_status_change(context, 0, unaware)[1][0].present)
+        self._scard.release_context(context)
+
+    def get_status_change(
+        self, context: int, timeout_ms: int, states: Sequence[tuple[str, int]]
+    ) -> tuple[int, tuple[ReaderSnapshot, ...]]:
+        answer = self._scard.get_status_change(context, timeout_ms, states)
+        if timeout_ms:
+            assert self.told.wait(LIMIT_S)
+        return answer
+
+
+@pytest.mark.parametrize("other", ["assistant", "pharmacist"])
+def test_the_first_verify_of_a_session_does_not_reach_a_card_swapped_in_unseen(
+    hands: Hands, events: Recorder, other: str
+) -> None:
+    """No dialogue was open that could end with the first card, and nobody has told the hub of the second."""
+    scard = LateMonitor(hands.scard)
+    bindings = {ReaderRole.PROFESSIONAL: hands.readers[STAFF_SLOT]}
+    hub = ReaderHub(cast(Scard, scard), bindings, events, RealClock())
+    hub.start()
+    first, second = open_persona("pharmacist"), open_persona(other)
+    reached = verifies_reaching(second)
+    session = inserted(hands, events, first, 1)
+    scard.told.clear()
+    hands.remove(STAFF_SLOT)
+    hands.insert(STAFF_SLOT, second)
+    scard.wait_present(hands.readers[STAFF_SLOT])
+    refused = hub.execute(session, [VERIFY_PHARMACIST])
+    scard.told.set()
+    events.wait_event(CardInserted, 2)
+    hands.remove(STAFF_SLOT)
+    events.wait_event(CardRemoved, 2)
+    hub.stop()
+    assert (answered(refused), refused.responses) == (OLD_CARD, ())
+    assert reached == []
+    assert (tries_left(first), tries_left(second)) == (b"\x63\xc3", b"\x63\xc3")
