@@ -38,11 +38,19 @@ from kiosk.visit.model import (
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.safety import card_safety, parting_notice
-from kiosk.visit.tickets import change_ticket, on_output, on_ticket_end, on_tickets_before, settle_tickets, ticket_page
+from kiosk.visit.tickets import (
+    change_ticket,
+    forget_sent,
+    on_output,
+    on_ticket_end,
+    on_tickets_before,
+    settle_tickets,
+    ticket_page,
+)
 from kiosk.visit.timing import deadline_s, on_time, page_deadline_s
 from kiosk.visit.turn import Turn
 from kiosk.visit.updating import await_card, on_end, on_progress, resume_update
-from kiosk.visit.values import CardStanding, RecordType
+from kiosk.visit.values import CardStanding, RecordType, TicketKind
 
 
 def step(state: State, event: ev.Event, now_s: float) -> tuple[State, tuple[Effect, ...]]:
@@ -101,6 +109,7 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
         case ev.CodeIssued():
             if event.visit == turn.state.visit and turn.state.step == Wait(Waiting.CODE):
                 turn.learn(replace(turn.member, code=event.code))
+                forget_sent(turn, TicketKind.CODE)  # other digits: a ticket of its own
                 turn.save_then(RecordType.CODE_ISSUED, {}, CodePage())
         case ev.RequestFailed():
             _request_failed(turn, event)

@@ -24,6 +24,14 @@ def remember_sent(turn: Turn, *tickets: SentTicket) -> None:
     turn.state = replace(turn.state, sent=(*turn.state.sent, *tickets))
 
 
+def forget_sent(turn: Turn, kind: TicketKind) -> None:
+    """What the member's next ticket of this kind will carry is new: earlier ones were of something else."""
+    member = turn.state.member
+    name = None if member is None else member.pseudonym
+    kept = tuple(sent for sent in turn.state.sent if sent.kind is not kind or sent.pseudonym != name)
+    turn.state = replace(turn.state, sent=kept)
+
+
 def on_tickets_before(turn: Turn, tickets: Iterable[EarlierTicket], unended: bool) -> None:
     """The journal was read at the start."""
     earlier = (

@@ -14,7 +14,7 @@ from kiosk.visit import events as ev
 from kiosk.visit.effects import Effect, PrintTicket, Record
 from kiosk.visit.events import Choice
 from kiosk.visit.machine import step
-from kiosk.visit.model import Attract, CodePage, Help, Home, IdlePrompt, SerialNumber, State, TicketPage
+from kiosk.visit.model import Attract, CodePage, Help, Home, IdlePrompt, SerialNumber, State, TicketPage, Wait, Waiting
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole
 from kiosk.visit.timing import FORGOTTEN_TICKET_S, LOOSE_TICKET_S, TICKET_MEMORY_S
 from kiosk.visit.values import EarlierTicket, RecordType, TicketKind
@@ -82,6 +82,17 @@ def test_the_second_ticket_of_a_kind_for_a_card_is_a_duplicate_within_the_life_o
     assert not kiosk.show(CodePage(), "f" * 32).printed()  # another card
     kiosk.now_s += TICKET_MEMORY_S
     assert not kiosk.show(CodePage()).printed()
+
+
+def test_a_code_issued_anew_has_a_ticket_of_its_own(kiosk: Kiosk) -> None:
+    assert not kiosk.show(CodePage()).printed()
+    assert not kiosk.show(SerialNumber()).printed()
+    kiosk.show(CodePage())
+    kiosk.state = replace(kiosk.state, step=Wait(Waiting.CODE))
+    kiosk.tell(ev.CodeIssued(kiosk.state.visit, samples.CODE))
+    assert not kiosk.printed()
+    assert kiosk.show(CodePage()).printed()
+    assert kiosk.show(SerialNumber()).printed()
 
 
 def test_within_one_visit_it_stays_a_duplicate_however_long_it_lasts(kiosk: Kiosk) -> None:
