@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit.policy import Quarantine
-from simulators.backend import refusals, schema
+from simulators.backend import key_life, refusals, schema
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
@@ -99,15 +99,21 @@ def _judge(
     is_new = _take_nonce(connection, request)
     row = (
         connection.execute(
-            select(schema.kiosk, schema.kiosk_key.c.state.label("key_state"))
+            select(
+                schema.kiosk,
+                schema.kiosk_key.c.state.label("key_state"),
+                schema.kiosk_key.c.until_s.label("key_until_s"),
+            )
             .join(schema.kiosk_key, schema.kiosk_key.c.kiosk == schema.kiosk.c.id)
             .where(schema.kiosk_key.c.keyid == request.keyid)
         )
         .mappings()
         .one()
     )
-    if row["key_state"] != "active":
+    if not key_life.accepted(row["key_state"], row["key_until_s"], now_s):
         return refusals.KEY_STATE
+    if is_new and row["key_state"] == key_life.PENDING and request.in_window(now_s):
+        key_life.activate(connection, request.kiosk, request.keyid, now_s)
     closed_from = route.closed_from
     if closed_from is not None and SEVERITY[Quarantine(row["quarantine"])] >= SEVERITY[closed_from]:
         return refusals.QUARANTINED

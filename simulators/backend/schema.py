@@ -32,7 +32,29 @@ kiosk_key = Table(
     Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
     _text("alg"),
     Column("spki", BLOB, nullable=False),
-    _text("state"),  # active | retired | revoked
+    _text("state"),  # pending | active | grace | retired | revoked
+    _number("until_s", null=True),  # end of the grace
+)
+Index("kiosk_key_by_kiosk", kiosk_key.c.kiosk)
+certificate = Table(
+    "certificate",
+    metadata,
+    _text("serial_hex", key=True),
+    Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
+    Column("keyid", Text, ForeignKey("kiosk_key.keyid"), nullable=False),  # signing key certified at the same time
+    Column("der", BLOB, nullable=False),
+    _number("not_after_s"),
+    _number("revoked_s", null=True),
+)
+Index("certificate_by_kiosk", certificate.c.kiosk)
+Index("certificate_revoked", certificate.c.revoked_s, sqlite_where=certificate.c.revoked_s.is_not(None))
+alarm = Table(
+    "alarm",
+    metadata,
+    _text("kiosk", key=True),
+    _text("kind", key=True),  # a value of simulators.backend.alarms.Alarm
+    _number("times"),
+    _number("last_s"),
 )
 ticket = Table(
     "ticket",
