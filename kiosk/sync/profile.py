@@ -54,7 +54,9 @@ ROUTES: Final[Mapping[str, int]] = MappingProxyType(
 FORBIDDEN_REQUEST_FIELDS: Final = frozenset(
     {b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"te", b"cookie"}
 )
-FORBIDDEN_RESPONSE_FIELDS: Final = frozenset({b"content-encoding", b"trailer", b"upgrade"})
+FORBIDDEN_RESPONSE_FIELDS: Final = frozenset(
+    {b"transfer-encoding", b"content-encoding", b"upgrade", b"trailer", b"set-cookie"}
+)
 
 REQUEST_COMPONENTS: Final = (
     '("@method" "@target-uri" "content-type" "content-length" "content-digest" "idempotency-key")'
@@ -74,6 +76,7 @@ KIOSK_ID: Final = re.compile(r"(?!srv\Z)[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 KIOSK_KEYID: Final = re.compile(_KIOSK_KEYID, re.ASCII)
 SERVER_KEYID: Final = re.compile(rf"srv/{_GENERATION}", re.ASCII)
 IDEMPOTENCY_KEY: Final = re.compile(rb"[0-9a-f]{32}")
+CONTENT_DIGEST: Final = re.compile(rb"sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:")
 CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,6}")
 SIGNATURE: Final = re.compile(rb"sig1=(:([A-Za-z0-9+/]{85}[AQgw]==):)")
 REQUEST_INPUT: Final = re.compile(

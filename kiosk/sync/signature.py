@@ -106,6 +106,8 @@ def check_head(
         return Refused(Reason.FIELD_FORM, "content-type")
     if not profile.CONTENT_LENGTH.fullmatch(length):
         return Refused(Reason.FIELD_FORM, "content-length")
+    if not profile.CONTENT_DIGEST.fullmatch(digest):
+        return Refused(Reason.FIELD_FORM, "content-digest")
     if not profile.IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         return Refused(Reason.FIELD_FORM, "idempotency-key")
     params = profile.REQUEST_INPUT.fullmatch(signature_input)
@@ -222,6 +224,8 @@ def verify_response(
     media, digest, signature_input, signature = fields
     if media != _CONTENT_TYPE:
         return Refused(Reason.FIELD_FORM, "content-type")
+    if not profile.CONTENT_DIGEST.fullmatch(digest):
+        return Refused(Reason.FIELD_FORM, "content-digest")
     params = profile.RESPONSE_INPUT.fullmatch(signature_input)
     if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
         return Refused(Reason.FIELD_FORM, "signature-input")
