@@ -21,15 +21,6 @@ def _named(module: str) -> Bench:
     return run
 
 
-def _wakeup(reader: str) -> Bench:
-    def run(rounds: int) -> list[Figure]:
-        from bench.wakeup import figures  # noqa: PLC0415  # as above
-
-        return figures(reader, rounds)
-
-    return run
-
-
 def _relay(reader: str, *, in_memory: bool = False) -> Bench:
     def run(rounds: int) -> list[Figure]:
         from bench.relay import figures  # noqa: PLC0415  # as above
@@ -42,8 +33,7 @@ def _relay(reader: str, *, in_memory: bool = False) -> Bench:
 BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
     {
         "reading": (_named("reading"), 9),
-        "wakeup-embedded": (_wakeup("embedded"), 51),
-        "wakeup-pcsc": (_wakeup("pcsc"), 9),
+        "wakeup": (_named("wakeup"), 9),
         "relay-embedded": (_relay("embedded"), 101),
         "relay-memory": (_relay("embedded", in_memory=True), 101),
         "relay-pcsc": (_relay("pcsc"), 31),

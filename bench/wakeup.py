@@ -23,10 +23,10 @@ LIMIT_S: Final = 10.0
 _LIMIT_MS: Final = round(LIMIT_S * 1000)
 
 
-def figures(reader: str, rounds: int) -> list[Figure]:
-    """`reader`: `embedded`, or `pcsc` for a private pcscd with the virtual reader. The first round is not counted."""
+def figures(rounds: int) -> list[Figure]:
+    """A private pcscd with the virtual reader. The first round is not counted."""
     events: queue.SimpleQueue[tuple[MonitorEvent, float]] = queue.SimpleQueue()
-    with slots(reader) as hands:
+    with slots("pcsc") as hands:
         monitor = Monitor(hands.scard, lambda event: events.put((event, perf_counter())))
         monitor.start()
         try:
@@ -35,8 +35,7 @@ def figures(reader: str, rounds: int) -> list[Figure]:
         finally:
             monitor.stop()
     monitor_s, bare_s = (median(column) for column in zip(*taken, strict=True))
-    which = "pcscd, virtual reader" if reader == "pcsc" else f"{reader} reader"
-    return [Figure(f"monitor wake-up / bare wait: {which}", monitor_s * 1000, "ms", bare_s * 1000)]
+    return [Figure("monitor wake-up / bare wait: pcscd, virtual reader", monitor_s * 1000, "ms", bare_s * 1000)]
 
 
 def _round(hands: Slots, events: queue.SimpleQueue[tuple[MonitorEvent, float]]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from bench.machine import describe
 from bench.rounds import alternate
 
 FEW: dict[str, int] = {name: min(rounds, 1) for name, (_, rounds) in BENCHES.items()}
-WITH_PCSCD = ("relay-pcsc", "wakeup-pcsc")
+WITH_PCSCD = ("relay-pcsc", "wakeup")
 HERE = [name for name in BENCHES if name not in WITH_PCSCD]
 COUNTED = ("memory", "exchanged")
 """The same at each round."""
