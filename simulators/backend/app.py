@@ -15,6 +15,7 @@ from kiosk.sync.messages import Refused, RequestHead, VerifiedRequest
 from kiosk.visit.policy import Quarantine
 from simulators.backend import centre, codes, documents, intake, refusals
 from simulators.backend.authority import Authority, kiosk_of
+from simulators.backend.bodies import BODIES
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database
 from simulators.backend.exchange import Outcome, Route, perform
@@ -22,7 +23,6 @@ from simulators.backend.http import Receive, Scope, Send, answer, read_body, ref
 from simulators.backend.log import log
 from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry
-from simulators.backend.shapes import BODIES
 
 
 def routes(authority: Authority) -> dict[str, Route]:

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 from kiosk.sync import strict_json
 from simulators.backend import codes
 from simulators.backend.authority import Authority
+from simulators.backend.bodies import REDEEM
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database
 from simulators.backend.enrolment import Enrolled, Refused, certs_only, enrol, read_basic, trust_bundle
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.registry import KeyRegistry
-from simulators.backend.shapes import REDEEM
 
 MAX_CSR_TEXT_BYTES: Final = 8 * 1024
 MAX_REDEEM_BYTES: Final = 1024

@@ -11,33 +11,12 @@ from sqlalchemy import Connection, func, insert, select, update
 from kiosk.visit.policy import Quarantine
 from simulators.backend import refusals, schema
 from simulators.backend.authority import Authority
+from simulators.backend.bodies import EVENT, EVENT_ID
 from simulators.backend.documents import set_quarantine
 from simulators.backend.exchange import Answer, Call
 from simulators.backend.refusals import Refusal
-from simulators.backend.shapes import MAX_INT, Record, mapping, text, whole
 
 SCHEMA_VERSION: Final = 1
-EVENT_ID: Final = text(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def _scalar(value: Any, path: str) -> str | None:
-    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) <= MAX_INT):
-        return None
-    return _SHORT_TEXT(value, path)
-
-
-_SHORT_TEXT: Final = text(r"[ -~]{0,64}")
-EVENT: Final = Record(
-    {
-        "event_id": EVENT_ID,
-        "aggregate": text(r"[a-z][a-z0-9_.:-]{0,95}"),
-        "aggregate_seq": whole(1),
-        "type": text(r"[a-z][a-z0-9_.]{0,63}"),
-        "schema_version": whole(1),
-        "created_utc_ms": whole(0),
-        "body": mapping(r"[a-z][a-z0-9_]{0,39}", _scalar, 32),
-    }
-)
 
 
 def events(call: Call, authority: Authority) -> Answer | Refusal:

@@ -1,16 +1,28 @@
-"""What request bodies must look like, as data: exact fields and types, bounded sizes; errors name field and cause."""
+"""What request bodies must look like, as data: exact fields and types, bounded sizes; errors name field and cause.
+
+The same values say it to others: each has its JSON Schema (2020-12), from which the API document is made.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
-
-Check = Callable[[Any, str], str | None]
-"""(value, its path) → None, or a sentence that names the path and the cause and never the value."""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 MAX_INT: Final = 2**53 - 1
+
+
+class Check(Protocol):
+    """One kind of value. `schema` takes exactly what the check takes, but for 1.0: here it is no whole number."""
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """None, or a sentence that names the path and the cause and never the value."""
+        ...
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of what is taken."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,115 +46,199 @@ class Record:
                 return problem
         return None
 
+    def schema(self) -> dict[str, Any]:
+        """An object, closed."""
+        return {
+            "type": "object",
+            "properties": {name: check.schema() for name, check in self.fields.items()},
+            "required": list(self.fields),
+            "additionalProperties": False,
+        }
 
-def text(pattern: str) -> Check:
-    """A string that matches the whole pattern (ASCII)."""
-    compiled = re.compile(pattern, re.ASCII)
 
-    def check(value: Any, path: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string that matches the whole pattern (classes like `\\w` are ASCII)."""
+
+    pattern: str
+    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_compiled", re.compile(self.pattern, re.ASCII))
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Type, then form."""
         if not isinstance(value, str):
             return f"{path}: a text expected"
-        return None if compiled.fullmatch(value) else f"{path}: wrong form"
+        return None if self._compiled.fullmatch(value) else f"{path}: wrong form"
 
-    return check
+    def schema(self) -> dict[str, Any]:
+        """A string with an anchored pattern."""
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
 
-def whole(lowest: int, highest: int = MAX_INT) -> Check:
+class OneOf:
+    """One of a closed list of words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words: Final = words
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Type, then membership."""
+        if not isinstance(value, str):
+            return f"{path}: a text expected"
+        return None if value in self.words else f"{path}: wrong form"
+
+    def schema(self) -> dict[str, Any]:
+        """An enumeration."""
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
     """A whole number within bounds; true and false are none."""
 
-    def check(value: Any, path: str) -> str | None:
+    lowest: int
+    highest: int = MAX_INT
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Type, then range."""
         if isinstance(value, bool) or not isinstance(value, int):
             return f"{path}: a whole number expected"
-        return None if lowest <= value <= highest else f"{path}: out of range"
+        return None if self.lowest <= value <= self.highest else f"{path}: out of range"
 
-    return check
+    def schema(self) -> dict[str, Any]:
+        """A bounded integer."""
+        return {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
 
 
-def truth(value: Any, path: str) -> str | None:
+class Truth:
     """true or false."""
-    return None if isinstance(value, bool) else f"{path}: true or false expected"
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Type only."""
+        return None if isinstance(value, bool) else f"{path}: true or false expected"
+
+    def schema(self) -> dict[str, Any]:
+        """A boolean."""
+        return {"type": "boolean"}
 
 
-def maybe(check: Check) -> Check:
+@dataclass(frozen=True, slots=True)
+class Maybe:
     """null, or what `check` takes."""
-    return lambda value, path: None if value is None else check(value, path)
+
+    check: Check
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """null passes."""
+        return None if value is None else self.check(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        """Either of the two."""
+        return {"anyOf": [self.check.schema(), {"type": "null"}]}
 
 
-def items(check: Check, most: int) -> Check:
+@dataclass(frozen=True, slots=True)
+class Either:
+    """What one of the checks takes; the sentence of a refusal is the last one's."""
+
+    checks: tuple[Check, ...]
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """In order."""
+        problem: str | None = None
+        for check in self.checks:
+            problem = check(value, path)
+            if problem is None:
+                return None
+        return problem
+
+    def schema(self) -> dict[str, Any]:
+        """Any of them."""
+        return {"anyOf": [check.schema() for check in self.checks]}
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
     """A list of at most `most` entries."""
 
-    def check_list(value: Any, path: str) -> str | None:
+    check: Check
+    most: int
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Length first."""
         if not isinstance(value, list):
             return f"{path}: a list expected"
-        if len(value) > most:
+        if len(value) > self.most:
             return f"{path}: too many entries"
         for index, entry in enumerate(value):
-            if problem := check(entry, f"{path}[{index}]"):
+            if problem := self.check(entry, f"{path}[{index}]"):
                 return problem
         return None
 
-    return check_list
+    def schema(self) -> dict[str, Any]:
+        """A bounded array."""
+        return {"type": "array", "items": self.check.schema(), "maxItems": self.most}
 
 
-def mapping(key_pattern: str, check: Check, most: int) -> Check:
-    """An object with free names of one form."""
-    compiled = re.compile(key_pattern, re.ASCII)
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An object with free names of one form, at most `most` of them."""
 
-    def check_mapping(value: Any, path: str) -> str | None:
+    key: Check
+    check: Check
+    most: int
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Number of names first; a name is not repeated in the sentence unless it has passed."""
         if not isinstance(value, dict):
             return f"{path}: an object expected"
-        if len(value) > most:
+        if len(value) > self.most:
             return f"{path}: too many entries"
-        for key, entry in value.items():
-            if not compiled.fullmatch(key):
+        for name, entry in value.items():
+            if self.key(name, path):
                 return f"{path}: a name of wrong form"
-            if problem := check(entry, f"{path}.{key}"):
+            if problem := self.check(entry, f"{path}.{name}"):
                 return problem
         return None
 
-    return check_mapping
+    def schema(self) -> dict[str, Any]:
+        """An open, bounded object."""
+        return {
+            "type": "object",
+            "propertyNames": self.key.schema(),
+            "additionalProperties": self.check.schema(),
+            "maxProperties": self.most,
+        }
 
 
-def anything(_value: Any, _path: str) -> str | None:
-    """Judged elsewhere."""
-    return None
+@dataclass(frozen=True, slots=True)
+class JudgedLater:
+    """Anything; what should be there is judged one by one elsewhere, each with its own result."""
+
+    check: Check
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Always taken."""
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        """Takes anything, and tells what is meant."""
+        return {"anyOf": [self.check.schema(), {}]}
+
+
+class Null:
+    """null."""
+
+    def __call__(self, value: Any, path: str) -> str | None:
+        """Only that."""
+        return None if value is None else f"{path}: null expected"
+
+    def schema(self) -> dict[str, Any]:
+        """The type of one value."""
+        return {"type": "null"}
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-ICCSN: Final = text(r"[0-9]{20,21}")
-HEX_32: Final = text(r"[0-9a-f]{32}")
-UPDATE_ID: Final = text(r"(?:[0-9a-f]{2}){1,20}")
-CONVERSATION_ID: Final = text(r"[A-Za-z0-9.-]{1,60}")
-BATCH_SEQ: Final = whole(1)
-MAX_EVENTS: Final = 1000
-MAX_RESPONSES: Final = 64
-
-CARD: Final = Record({"generation": text("vitale2"), "iccsn": ICCSN})
-BODIES: Final[Mapping[str, Record]] = {
-    "/v1/relay/flags": Record({"card": CARD, "mode": text("SELF|ASSISTED|AGENCY")}),
-    "/v1/relay/start": Record(
-        {"card": CARD, "update_id": UPDATE_ID, "actor": Record({"mode": text("SELF|ASSISTED|AGENCY")})}
-    ),
-    "/v1/relay/step": Record(
-        {
-            "conversation_id": CONVERSATION_ID,
-            "counter": whole(0, 32_767),
-            "responses": items(text(r"(?:[0-9a-f]{2}){2,258}"), MAX_RESPONSES),
-            "abort": maybe(Record({"command_sent": truth})),
-        }
-    ),
-    "/v1/identify": Record({"iccsn": ICCSN, "birth_date": text("[0-9]{8}"), "postcode": text("[0-9]{5}")}),
-    "/v1/code/issue": Record({"iccsn": ICCSN, "proof": HEX_32}),
-    "/v1/events": Record(
-        {"batch_seq": BATCH_SEQ, "acked_through_seq": whole(0), "events": items(anything, MAX_EVENTS)}
-    ),
-    "/v1/sync/state": Record({"batch_seq": BATCH_SEQ}),
-    "/v1/policy/state": Record({"known": mapping("policy|quarantine", whole(0), 2)}),
-}
-"""The body of every signed route. Entries of `events` are judged one by one (`intake`), each with its own result."""
-
-REDEEM: Final = Record({"login": text(r"[1-8][0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6}"), "code": text("[0-9]{4}")})
-"""Body of the account side's `/account/redeem`: the first 13 characters of a NIR, and a provisional code."""
