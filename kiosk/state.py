@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from kiosk.store.ballast import BALLAST_BYTES
+from kiosk.store.database import had_database
 from kiosk.store.errors import StoreError
 from kiosk.store.key import load_or_create_key
 from kiosk.store.thread import Store
@@ -17,7 +19,7 @@ IDENTITY: Final = "identity"
 def open_existing_store(state_dir: Path) -> Store | StoreError:
     """Open the database of this kiosk for a look; where there is none yet (`absent`) nothing is created."""
     try:
-        if not (state_dir / DATABASE).exists():
+        if not (state_dir / DATABASE).exists() and not had_database(state_dir / DATABASE):
             return StoreError("absent", "there is no database: this kiosk has not run yet")
     except OSError as error:
         return StoreError("path", error.strerror or "cannot be looked at")
@@ -31,4 +33,4 @@ def open_store(state_dir: Path) -> Store | StoreError:
     except OSError as error:
         return StoreError("path", error.strerror or "cannot be created")
     key = load_or_create_key(state_dir / DATABASE_KEY, state_dir / DATABASE)
-    return key if isinstance(key, StoreError) else Store.open(state_dir / DATABASE, key)
+    return key if isinstance(key, StoreError) else Store.open(state_dir / DATABASE, key, ballast_bytes=BALLAST_BYTES)

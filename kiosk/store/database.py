@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from kiosk.store.errors import StoreError, as_store_error
+from kiosk.store.files import sync_directory, write_durably
 from kiosk.store.schema import MIGRATIONS
 
 KEY_BYTES = 32
@@ -50,19 +51,19 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
     if (problem := sqlite_version_problem(apsw.sqlite_lib_version())) is not None:
         return StoreError("sqlite_version", problem)
     try:
-        created = not path.exists()
         if (refused := _look_at_file(path)) is not None:
             return refused
-        if created:
+        if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            sync_directory(path.parent)  # before there can be a log: a log alone would look like a lost database
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         with contextlib.ExitStack() as undo:
             undo.callback(close_database, connection)
             refused = _configure(connection, key) or _check(connection) or _migrate(connection) or _look_at_header(path)
             if refused is not None:
                 return refused
-            if created:
-                _fsync_directory(path.parent)
+            if not had_database(path):
+                write_durably(_marker(path), b"")
             undo.pop_all()
             return connection
     except apsw.Error as error:
@@ -71,6 +72,11 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
         return known
     except OSError as error:
         return StoreError("path", os.strerror(error.errno or 0))
+
+
+def had_database(path: Path) -> bool:
+    """Whether a database was ever complete at `path`: a kiosk must not begin anew because somebody took it away."""
+    return _marker(path).exists()
 
 
 def close_database(connection: apsw.Connection) -> None:
@@ -86,6 +92,8 @@ def _look_at_file(path: Path) -> StoreError | None:
     empty = not path.exists() or path.stat().st_size == 0
     if empty and log.exists() and log.stat().st_size > 0:
         return StoreError("file", "missing or empty, beside a write-ahead log that has content")
+    if empty and had_database(path):
+        return StoreError("file", "missing or empty, where there was a database: restore it, or set the kiosk up anew")
     return _look_at_header(path)
 
 
@@ -126,9 +134,5 @@ def _migrate(connection: apsw.Connection) -> StoreError | None:
     return None
 
 
-def _fsync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _marker(path: Path) -> Path:
+    return path.with_name(path.name + "-made")

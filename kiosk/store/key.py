@@ -6,17 +6,18 @@ import os
 import secrets
 from pathlib import Path
 
-from kiosk.store.database import KEY_BYTES
+from kiosk.store.database import KEY_BYTES, had_database
 from kiosk.store.errors import StoreError
+from kiosk.store.files import write_durably
 
 
 def load_or_create_key(key_path: Path, database_path: Path) -> bytes | StoreError:
     """The 32-byte key. It is created (temporary file, fsync, rename, directory fsync) only where no database exists."""
     try:
         if not key_path.exists():
-            if database_path.exists():
+            if database_path.exists() or had_database(database_path):
                 return StoreError("key", "missing, and there is a database that needs it")
-            _write(key_path, secrets.token_bytes(KEY_BYTES))
+            write_durably(key_path, secrets.token_bytes(KEY_BYTES))
         if key_path.stat().st_mode & 0o077:
             return StoreError("key", "readable by others; mode 0600 expected")
         key = key_path.read_bytes()
@@ -25,20 +26,3 @@ def load_or_create_key(key_path: Path, database_path: Path) -> bytes | StoreErro
     if len(key) != KEY_BYTES:
         return StoreError("key", f"{KEY_BYTES} bytes expected, the file has {len(key)}")
     return key
-
-
-def _write(key_path: Path, key: bytes) -> None:
-    fresh = key_path.with_name(key_path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        os.write(handle, key)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    fresh.rename(key_path)
-    directory = os.open(key_path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -74,4 +74,12 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROW
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+-- When an aggregate last got a number: its age decides when it may be forgotten. Those that are there already count as
+-- used at the newest time this file knows of.
+ALTER TABLE aggregate ADD COLUMN last_utc_ms INT NOT NULL DEFAULT 0;
+UPDATE aggregate SET last_utc_ms = max(
+  (SELECT coalesce(max(utc_ms), 0) FROM journal), (SELECT coalesce(max(created_utc_ms), 0) FROM event));
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 import apsw
 
+from kiosk.store.ballast import Ballast
 from kiosk.store.database import close_database, open_database
 from kiosk.store.errors import StoreError, StoreFailedError, as_store_error
 from kiosk.store.transaction import Transaction
 
 T = TypeVar("T")
-_Job = tuple[Callable[[Transaction], Any], "Future[Any]"]
+_Job = tuple[Callable[[Transaction], Any], "Future[Any]", bool]
 
 
 class Store:
@@ -25,8 +26,9 @@ class Store:
     A future's callbacks run on the store's thread: they must be short, and never wait for another future of this store.
     """
 
-    def __init__(self, path: Path, key: bytes, vfs: str | None) -> None:
+    def __init__(self, path: Path, key: bytes, vfs: str | None, ballast_bytes: int) -> None:
         self._path, self._key, self._vfs = path, key, vfs
+        self._ballast = Ballast(path.with_name(path.name + "-ballast"), ballast_bytes)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -35,12 +37,12 @@ class Store:
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
     @staticmethod
-    def open(path: Path, key: bytes, *, vfs: str | None = None) -> Store | StoreError:
+    def open(path: Path, key: bytes, *, vfs: str | None = None, ballast_bytes: int = 0) -> Store | StoreError:
         """Open or create the file (see `open_database`); returns when the store is usable, or why it is not.
 
-        A bug on the store's thread is raised here.
+        ballast_bytes: room kept for essential work on a full disk. A bug on the store's thread is raised here.
         """
-        store = Store(path, key, vfs)
+        store = Store(path, key, vfs, ballast_bytes)
         store._thread.start()
         refused = store._opened.result()
         if refused is not None:
@@ -48,18 +50,20 @@ class Store:
             return refused
         return store
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def submit(self, work: Callable[[Transaction], T], *, essential: bool = False) -> Future[T]:
         """Run `work` in one IMMEDIATE transaction. The future resolves after the commit is on disk.
 
         An exception of `work` rolls everything back and is the future's exception; a failure of the disk is a
-        `StoreFailedError`. Safe from any thread.
+        `StoreFailedError`. Safe from any thread. essential: work that ends what was begun (an upload, its
+        acknowledgement), or only reads. On a full disk it takes the ballast's room, and may then run a second time;
+        other work is refused until the ballast is back in place.
         """
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 future.set_exception(StoreFailedError(StoreError("store", "closed")))
             else:
-                self._jobs.put((work, future))
+                self._jobs.put((work, future, essential))
         return future
 
     def close(self) -> None:
@@ -80,19 +84,33 @@ class Store:
             self._opened.set_result(opened)
             return
         self._connection = opened
+        self._ballast.lay()  # where there is no room for it, new work will be told
         self._opened.set_result(None)
         while (job := self._jobs.get()) is not None:
-            work, future = job
+            work, future, essential = job
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = self._transact(work)
+                result = self._essential(work) if essential else self._ordinary(work)
             except BaseException as error:  # noqa: BLE001  belongs to whoever waits for the future
                 future.set_exception(error)
             else:
                 future.set_result(result)
             del job, work, future  # hold nothing of a visit while waiting for the next one
         self._drop_connection()
+
+    def _ordinary(self, work: Callable[[Transaction], T]) -> T:
+        if (refused := self._ballast.lay()) is not None:
+            raise StoreFailedError(refused)
+        return self._transact(work)
+
+    def _essential(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            return self._transact(work)
+        except StoreFailedError as failed:
+            if failed.error.field != "disk_space" or not self._ballast.free():
+                raise
+        return self._transact(work)
 
     def _transact(self, work: Callable[[Transaction], T]) -> T:
         connection = self._usable_connection()

@@ -1,16 +1,24 @@
 """A disk that can lose power: an SQLite file layer whose writes reach the real file only when they are synced.
 
-At tick N the power goes: of every un-synced 512-byte sector 45 % are written, 45 % lost, 10 % replaced by random bytes;
-an un-synced truncate happens or not. Every later call fails. The tick counts writes, truncates, syncs and deletes.
+At tick N the power goes: of every un-synced sector 45 % are written, 45 % lost, 10 % replaced by random bytes; an
+un-synced truncate happens or not; a name that was made or removed since its directory was last synced is there or not.
+Every later call fails. The tick counts writes, truncates, syncs (of directories too) and deletes. The disk can also be
+full, fail for good, or fail once; what a failed sync should have written has the fate of a power cut.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import apsw
+
+from kiosk.store import database, files
 
 SECTOR_BYTES = 512
 
@@ -32,14 +40,25 @@ class Disk(apsw.VFS):
         super().__init__(self.NAME, base="")
         self.plug_in(seed=0)
 
-    def plug_in(self, *, seed: int, power_goes_at: int | None = None) -> None:
-        """Power is back: start counting anew."""
+    def plug_in(
+        self,
+        *,
+        seed: int,
+        power_goes_at: int | None = None,
+        fails_at: int | None = None,
+        sector_bytes: int = SECTOR_BYTES,
+        room_bytes: int | None = None,
+    ) -> None:
+        """Power is back: start counting anew. `room_bytes`: of all files together, the ballast among them."""
         self.rng = random.Random(seed)
-        self.power_goes_at = power_goes_at
+        self.power_goes_at, self.fails_at = power_goes_at, fails_at
+        self.sector_bytes, self.room_bytes = sector_bytes, room_bytes
         self.failing: type[apsw.Error] | None = None
         self.ticks = 0
         self.off = False
         self.files: dict[str, DiskFile] = {}
+        self.made: set[Path] = set()  # names not yet durable
+        self.removed: dict[Path, bytes] = {}  # names not yet durably gone
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> DiskFile:  # noqa: N802  SQLite's name
         self.check()
@@ -48,7 +67,13 @@ class Disk(apsw.VFS):
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         self.tick()
         self.files.pop(filename, None)
+        path = Path(filename)
+        if path.exists():
+            self.removed[path] = path.read_bytes()
+            self.made.discard(path)
         super().xDelete(filename, syncdir)
+        if syncdir:
+            self.settle_names(path.parent)
 
     def check(self) -> None:
         """Fail if the power is gone."""
@@ -65,17 +90,58 @@ class Disk(apsw.VFS):
             self.off = True
             for file in self.files.values():
                 file.tear()
+            self._tear_names()
             raise PowerGoneError
+        if self.ticks == self.fails_at:
+            raise apsw.IOError("staged")
+
+    def sync_directory(self, directory: Path) -> None:
+        """In place of the store's own."""
+        self.tick()
+        self.settle_names(directory)
+
+    def settle_names(self, directory: Path) -> None:
+        """What was made stays, what was removed is gone."""
+        self.made = {path for path in self.made if path.parent != directory}
+        self.removed = {path: content for path, content in self.removed.items() if path.parent != directory}
+
+    def used_bytes(self) -> int:
+        """What all open files and the ballasts beside them hold."""
+        held = 0
+        for name, file in self.files.items():
+            beside = Path(f"{name}-ballast")
+            held += len(file.view) + (beside.stat().st_size if beside.exists() else 0)
+        return held
+
+    def allocate(self, handle: int, offset: int, size_bytes: int) -> None:
+        """In place of `os.posix_fallocate`."""
+        held_bytes = os.fstat(handle).st_size
+        if self.room_bytes is not None and self.used_bytes() - held_bytes + size_bytes > self.room_bytes:
+            raise OSError(errno.ENOSPC, "staged")
+        os.ftruncate(handle, max(held_bytes, offset + size_bytes))
+
+    def _tear_names(self) -> None:
+        for path in sorted(self.made):
+            if self.rng.random() < 0.5:
+                path.unlink(missing_ok=True)
+        for path, content in sorted(self.removed.items()):
+            if self.rng.random() < 0.5 and not path.exists():
+                path.write_bytes(content)
 
 
 class DiskFile(apsw.VFSFile):
     """What SQLite reads is `view`; what the real file holds lags behind by the un-synced operations."""
 
     def __init__(self, disk: Disk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        super().__init__("", name, flags)
         assert name is not None  # temp_store=MEMORY: every file has a name
-        self.disk = disk
         self.path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
+        existed = self.path.exists()
+        super().__init__("", name, flags)
+        self.disk = disk
+        if not existed:
+            disk.made.add(self.path)
+        # SQLite syncs the directory with the first sync of a log or journal that it has opened.
+        self.names_unsynced = self.path.name.endswith(("-wal", "-journal"))
         self.view = bytearray(self.path.read_bytes())
         self.unsynced: list[tuple[int, bytes | None]] = []  # (offset, data) or (size, None) for a truncate
         disk.files[str(self.path)] = self
@@ -91,6 +157,10 @@ class DiskFile(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         self.disk.tick()
         data = bytes(data)
+        growth_bytes = max(0, offset + len(data) - len(self.view))
+        room_bytes = self.disk.room_bytes
+        if growth_bytes and room_bytes is not None and self.disk.used_bytes() + growth_bytes > room_bytes:
+            raise apsw.FullError("staged")
         self._apply(self.view, offset, data)
         self.unsynced.append((offset, data))
 
@@ -100,8 +170,16 @@ class DiskFile(apsw.VFSFile):
         self.unsynced.append((size, None))
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        self.disk.tick()
+        try:
+            self.disk.tick()
+        except apsw.IOError:
+            if not self.disk.off:  # after a failed sync nobody knows what is on the disk, and a second one says "fine"
+                self.tear()
+            raise
         self.flush()
+        if self.names_unsynced:
+            self.names_unsynced = False
+            self.disk.settle_names(self.path.parent)
 
     def xClose(self) -> None:  # noqa: N802
         if not self.disk.off:
@@ -120,23 +198,27 @@ class DiskFile(apsw.VFSFile):
     def tear(self) -> None:
         """The power goes: each un-synced sector has its own fate."""
         content = bytearray(self.path.read_bytes()) if self.path.exists() else bytearray()
-        rng = self.disk.rng
+        rng, sector_bytes = self.disk.rng, self.disk.sector_bytes
         for offset, data in self.unsynced:
             if data is None:
                 if rng.random() < 0.5:
                     self._apply(content, offset, None)
                 continue
-            for start in range(0, len(data), SECTOR_BYTES):
-                sector = data[start : start + SECTOR_BYTES]
+            for start in range(0, len(data), sector_bytes):
+                sector = data[start : start + sector_bytes]
                 fate = rng.random()
                 if fate < 0.45:
                     self._apply(content, offset + start, sector)
                 elif fate < 0.55:
                     self._apply(content, offset + start, rng.randbytes(len(sector)))
+        self.unsynced.clear()
         self._store(content)
 
     def _store(self, content: bytearray) -> None:
-        handle = os.open(self.path, os.O_WRONLY)  # never creates: a deleted file stays deleted
+        try:
+            handle = os.open(self.path, os.O_WRONLY)  # never creates: a deleted file stays deleted
+        except FileNotFoundError:
+            return
         try:
             os.ftruncate(handle, len(content))
             os.pwrite(handle, content, 0)
@@ -154,3 +236,30 @@ class DiskFile(apsw.VFSFile):
 
 
 DISK = Disk()
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[Disk]:
+    """The store's own work on names and on its ballast is on the staged disk as well, while this lasts."""
+    create, rename = os.open, Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        if path in DISK.made:
+            DISK.made.discard(path)
+            DISK.made.add(target)
+        return moved
+
+    def opened(path: Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        if flags & os.O_CREAT and not Path(path).exists():
+            DISK.made.add(Path(path))
+        return create(path, flags, mode, **more)
+
+    with (
+        mock.patch.object(database, "sync_directory", DISK.sync_directory),
+        mock.patch.object(files, "sync_directory", DISK.sync_directory),
+        mock.patch.object(os, "posix_fallocate", DISK.allocate),
+        mock.patch.object(os, "open", opened),
+        mock.patch.object(Path, "rename", renamed),
+    ):
+        yield DISK

@@ -87,13 +87,17 @@ def test_a_mode_that_does_not_hold_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_new_file_is_entered_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[Path] = []
-    monkeypatch.setattr(database, "_fsync_directory", synced.append)
+    synced: list[list[str]] = []
+
+    def note(directory: Path) -> None:
+        synced.append(sorted(path.name for path in directory.iterdir()))
+
+    monkeypatch.setattr(database, "sync_directory", note)
     make(tmp_path / "kiosk.db")
     make_again = open_database(tmp_path / "kiosk.db", KEY)
     assert isinstance(make_again, apsw.Connection)
     make_again.close()
-    assert synced == [tmp_path]
+    assert synced == [["kiosk.db"]]  # before there is a log
 
 
 def test_nothing_is_readable_on_disk(tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_nothing_is_readable_on_disk(tmp_path: Path) -> None:
     assert isinstance(connection, apsw.Connection)
     connection.execute("BEGIN; INSERT INTO setting VALUES ('planted', 'mirabelle-mirabelle'); COMMIT")
     files = sorted(tmp_path.iterdir())
-    assert [file.name for file in files] == ["kiosk.db", "kiosk.db-wal"]
+    assert [file.name for file in files] == ["kiosk.db", "kiosk.db-made", "kiosk.db-wal"]
     for file in files:
         assert b"mirabelle" not in file.read_bytes()
         assert b"CREATE TABLE" not in file.read_bytes()
@@ -142,6 +146,16 @@ def _lost(path: Path, _: bytes) -> None:
     path.with_name(path.name + "-wal").write_bytes(b"something")
 
 
+def _taken_away(path: Path, _: bytes) -> None:
+    make(path)
+    path.unlink()
+
+
+def _emptied_by_somebody(path: Path, _: bytes) -> None:
+    make(path)
+    path.write_bytes(b"")
+
+
 REFUSED: list[tuple[str, Callable[[Path, bytes], object], str]] = [
     ("not encrypted", _plain, "file"),
     ("a directory", lambda path, _: path.mkdir(), "path"),
@@ -151,6 +165,8 @@ REFUSED: list[tuple[str, Callable[[Path, bytes], object], str]] = [
     ("of a newer kiosk", _newer, "user_version"),
     ("emptied beside its log", _emptied, "file"),
     ("gone beside its log", _lost, "file"),
+    ("taken away", _taken_away, "file"),
+    ("emptied", _emptied_by_somebody, "file"),
 ]
 
 
@@ -234,6 +250,67 @@ def test_the_content_of_an_event_never_changes(tmp_path: Path) -> None:
     with pytest.raises(apsw.ConstraintError, match="never changes"):
         connection.execute("UPDATE event SET body = x'00'")
     connection.close()
+
+
+def test_a_first_start_that_was_cut_short_may_be_repeated(tmp_path: Path) -> None:
+    """A key, and perhaps an empty file, but never a complete database: nothing was ever acknowledged."""
+    path = tmp_path / "kiosk.db"
+    assert isinstance(load_or_create_key(tmp_path / "store.key", path), bytes)
+    path.touch()
+    make(path)
+
+
+def test_a_key_is_not_made_anew_where_there_was_a_database(tmp_path: Path) -> None:
+    make(tmp_path / "kiosk.db")
+    (tmp_path / "kiosk.db").unlink()
+    refused = load_or_create_key(tmp_path / "store.key", tmp_path / "kiosk.db")
+    assert refused == StoreError("key", "missing, and there is a database that needs it")
+
+
+def test_a_flipped_byte_in_any_page_is_seen(tmp_path: Path) -> None:
+    """Every page of a file with rows in every kind of place, at its beginning, middle and end."""
+    path = tmp_path / "kiosk.db"
+    connection = open_database(path, KEY)
+    assert isinstance(connection, apsw.Connection)
+    for number in range(60):
+        connection.execute("INSERT INTO setting VALUES (?, ?)", (f"{number:04}", "x" * 1500))
+        connection.execute("INSERT INTO meta VALUES (?, ?)", (f"{number:04}", bytes(9000 if number == 7 else 100)))
+    connection.close()
+    good = path.read_bytes()
+    page_bytes = 4096
+    assert len(good) > 30 * page_bytes
+    for page in range(len(good) // page_bytes):
+        for where in (0, 17, page_bytes // 2, page_bytes - 1):
+            spoilt = bytearray(good)
+            spoilt[page * page_bytes + where] ^= 0x10
+            path.write_bytes(spoilt)
+            refused = open_database(path, KEY)
+            assert isinstance(refused, StoreError), f"page {page} byte {where}"
+            assert refused.field in ("file", "key")
+
+
+def test_a_flipped_byte_in_the_log_gives_an_earlier_moment_never_another_content(tmp_path: Path) -> None:
+    """Only whole commits, in their order: a log that ends too early is for the batch numbers to betray."""
+    path = tmp_path / "kiosk.db"
+    connection = open_database(path, KEY)
+    assert isinstance(connection, apsw.Connection)
+    for number in range(8):
+        connection.execute("INSERT INTO setting VALUES (?, ?)", (f"{number:04}", "x" * 900))
+    content, log = path.read_bytes(), path.with_name("kiosk.db-wal").read_bytes()
+    connection.close()
+    seen = set()
+    for where in range(0, len(log), 997):
+        spoilt = bytearray(log)
+        spoilt[where] ^= 0x10
+        path.write_bytes(content)
+        path.with_name("kiosk.db-wal").write_bytes(spoilt)
+        opened = open_database(path, KEY)
+        assert isinstance(opened, apsw.Connection)
+        keys = [key for (key,) in opened.execute("SELECT key FROM setting ORDER BY key")]
+        opened.close()
+        assert keys == [f"{number:04}" for number in range(len(keys))]
+        seen.add(len(keys))
+    assert len(seen) > 3
 
 
 def test_key_file_is_made_once(tmp_path: Path) -> None:
