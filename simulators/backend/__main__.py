@@ -1,4 +1,4 @@
-"""Command line of the reference backend: serve, ticket, policy, quarantine, release."""
+"""Command line of the reference backend: serve, ticket, policy, quarantine, release, openapi."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from kiosk.visit.policy import Quarantine, SiteKind
+from simulators.backend import openapi
 from simulators.backend.admin import command
 from simulators.backend.cards import all_personas
 from simulators.backend.database import DatabaseInUse
@@ -28,6 +29,9 @@ _PORT_DIGITS: Final = 5
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 1 when it cannot be done, 2 for wrong use, with one line on stderr."""
     options = _parser().parse_args(arguments)
+    if options.command == "openapi":
+        print(openapi.text(), end="")
+        return 0
     os.umask(0o077)
     data = DataDir(options.data)
     try:
@@ -125,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     levels = [str(level) for level in Quarantine if level is not Quarantine.NONE]
     quarantine.add_argument("--level", choices=levels, default=str(Quarantine.STOP))
     release = commands.add_parser("release", help="end the quarantine")
+    commands.add_parser("openapi", help="print the API document")
     for command_parser in (serving, ticket, policy, quarantine, release):
         command_parser.add_argument("--data", type=Path, required=True, help="data directory")
     for command_parser in (ticket, policy, quarantine, release):

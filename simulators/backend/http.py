@@ -12,7 +12,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Fields = Iterable[tuple[str, str]]
 
-_REFUSAL_BODIES: Final = {status: f'{{"status":{status}}}'.encode() for status in (400, 401, 403, 404, 405, 413, 431)}
+REFUSAL_STATUSES: Final = (400, 401, 403, 404, 405, 413, 431)
+_REFUSAL_BODIES: Final = {status: f'{{"status":{status}}}'.encode() for status in REFUSAL_STATUSES}
 
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes | int | None:

@@ -46,6 +46,7 @@ NO_SUCH_UPDATE: Final = Refusal(422, "schema", "NO_SUCH_UPDATE")
 OUT_OF_ORDER: Final = Refusal(422, "schema", "OUT_OF_ORDER")
 IDEM_CONFLICT: Final = Refusal(422, "idem_conflict", "BAD_MESSAGE")
 INTERNAL: Final = Refusal(500, "internal", "INTERNAL", retryable=True)
+BUSY: Final = Refusal(503, "busy", "UNAVAILABLE", retryable=True, retry_after_s=2)
 
 
 def bad_message(detail: str) -> Refusal:
@@ -56,3 +57,9 @@ def bad_message(detail: str) -> Refusal:
 def service_closed(now_s: int, until_s: int) -> Refusal:
     """The service of this card's caisse is closed until a known time."""
     return Refusal(503, "service_closed", "UNAVAILABLE", retryable=True, retry_after_s=max(until_s - now_s, 1))
+
+
+def known() -> list[Refusal]:
+    """Every refusal there is, one of each (status, reason, code)."""
+    fixed = [value for value in globals().values() if isinstance(value, Refusal)]
+    return [*fixed, bad_message(""), service_closed(0, 1)]

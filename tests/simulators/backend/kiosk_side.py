@@ -17,6 +17,7 @@ from kiosk.sync.messages import Refused
 from kiosk.sync.signature import sign_request, verify_response
 from kiosk.visit.policy import SiteKind
 from simulators.backend.admin import command
+from simulators.backend.answers import ANSWERS, signed_refusals
 from simulators.backend.files import DataDir
 from simulators.backend.server import Ready
 
@@ -107,13 +108,14 @@ class KioskSide:
         """A call that must succeed."""
         status, answer = self.call(path, body, key)
         assert status == 200, answer
+        assert ANSWERS[path](answer, "") is None
         return answer
 
     def refused(self, path: str, body: dict[str, Any], key: str | None = None, **options: Any) -> tuple[int, str, str]:
         """A call that must be refused: status, reason, code."""
         status, answer = self.call(path, body, key, **options)
         assert status != 200
-        assert set(answer["error"]) == {"code", "reason", "retryable", "retry_after_s"}
+        assert signed_refusals()[status](answer, "") is None
         return status, answer["error"]["reason"], answer["error"]["code"]
 
     def operate(self, do: str, **values: Any) -> dict[str, Any]:
