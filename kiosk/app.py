@@ -35,7 +35,8 @@ from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int, write_meta_int
 from kiosk.sync.client import Channel
-from kiosk.sync.documents import POLICY, PolicyKeeper
+from kiosk.sync.documents_in_force import InForce
+from kiosk.sync.documents_keeper import DocumentKeeper
 from kiosk.sync.identity import Identity, IdentityError, load_identity
 from kiosk.sync.outbox import Outbox, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
@@ -44,11 +45,11 @@ from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Fault, internal_fault
 from kiosk.visit.model import State
-from kiosk.visit.policy import Policy
+from kiosk.visit.policy import Policy, Quarantine
 from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
 from kiosk.visit.runner import Runner
 from kiosk.visit.timing import TICKET_MEMORY_S
-from kiosk.visit.values import EarlierTicket, RecordType, TicketContent
+from kiosk.visit.values import EarlierTicket, RecordType, StaffKind, TicketContent
 
 TIME_FLOOR = "time_floor_s"
 SHUTDOWN_RECORD_S = 5.0
@@ -213,11 +214,18 @@ class Kiosk:
         clock = self._around.clock
         channel = Channel(identity, self.time, clock, pause=self.background.pause)
         uploader = Uploader(store, channel, clock)
-        keeper = PolicyKeeper(store, role=identity.trust.roles[POLICY], scope=identity.kiosk, app_version=__version__)
+        keeper = DocumentKeeper(store, roles=identity.trust.roles, kiosk=identity.kiosk, app_version=__version__)
         self._documents = Documents(
-            channel, keeper, facts, time=self.time, clock=clock, post=self.post, applied=uploader.resume
+            channel, keeper, facts, time=self.time, clock=clock, post=self.post, obey=partial(self._obey, uploader)
         )
         self.background.start((Uploading(uploader, facts), self._documents), channel.close)
+
+    def _obey(self, uploader: Uploader, in_force: InForce) -> None:
+        self.office.obey(in_force)
+        if in_force.policy.quarantine is Quarantine.STOP:
+            uploader.hold("quarantined")
+        else:
+            uploader.resume()
 
     def _kept_floor_s(self) -> int:
         if isinstance(self.store, StoreError):
@@ -236,6 +244,7 @@ class Kiosk:
     def _handlers(self) -> dict[type[Any], Callable[[Any], None]]:
         return {
             fx.ReadCard: self._read_card,
+            fx.LookAtStaffCard: self._look_at_staff_card,
             fx.ReleaseCard: lambda effect: self.hub.release(effect.card_session),
             fx.AskStanding: self.office.ask_standing,
             fx.RunUpdate: self.office.run_update,
@@ -266,6 +275,15 @@ class Kiosk:
             self.post(ev.CardFailed(card_session, store_failed(str(error))))
         else:
             self.post(ev.CardRead(card_session, card, pseudonym(key.result(), card.iccsn)))
+
+    def _look_at_staff_card(self, effect: fx.LookAtStaffCard) -> None:
+        def looked(known: StaffKind | Fault) -> None:
+            if isinstance(known, Fault):
+                self.post(ev.StaffCardFailed(effect.card_session, known))
+            else:
+                self.post(ev.StaffCardKnown(effect.card_session, known))
+
+        self.hub.look(effect.card_session, looked)
 
     def _print_ticket(self, effect: fx.PrintTicket) -> None:
         submit(self._paper, self._print, effect)

@@ -15,6 +15,7 @@ from kiosk.visit.model import (
     Problem,
     Question,
     Result,
+    StaffSlot,
     State,
     TicketPage,
 )
@@ -61,6 +62,8 @@ def _state(cause: Cause) -> State:
         return samples.state(OutOfService(fault))
     if cause.value.startswith(("N", "I")) or cause in _SEEN_AT_HOME:
         return _problem(fault)
+    if page is MemberPage.OTHER_SLOT:
+        return samples.state(StaffSlot(fault))
     return samples.state(CardProblem(fault), card=True)
 
 

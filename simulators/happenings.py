@@ -7,7 +7,16 @@ from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.policy import Policy, Quarantine
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
-from kiosk.visit.values import CardStanding, EarlierTicket, Identified, Outcome, TicketKind, UpdatePhase, UpdateReport
+from kiosk.visit.values import (
+    CardStanding,
+    EarlierTicket,
+    Identified,
+    Outcome,
+    StaffKind,
+    TicketKind,
+    UpdatePhase,
+    UpdateReport,
+)
 from simulators import samples
 
 FAULT = Fault(Cause.NETWORK, "staged")
@@ -61,6 +70,8 @@ def every_event() -> tuple[ev.Event, ...]:
             ev.CardRead(session, samples.CARD, samples.MEMBER.pseudonym),
             ev.CardFailed(session, Fault(Cause.CARD_MUTE)),
         ]
+        events += [ev.StaffCardKnown(session, kind) for kind in StaffKind]
+        events += [ev.StaffCardFailed(session, Fault(Cause.CARD_MISPLACED))]
     for run in (samples.RUN, RunId(99)):
         events += [ev.UpdateProgress(run, phase) for phase in UpdatePhase]
         events += [ev.UpdateEnded(run, report) for report in REPORTS]

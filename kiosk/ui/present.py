@@ -30,6 +30,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffSlot,
     State,
     Step,
     TicketPage,
@@ -62,6 +63,8 @@ def _page(state: State, now: datetime) -> ViewModel:
             return present_rest.out_of_service(step, state, now)
         case Attract():
             return present_rest.attract(step, state, now)
+        case StaffSlot():
+            return present_card.staff_slot(step, state, now)
         case Welcome():
             return present_rest.welcome(step)
         case Reading():
@@ -130,7 +133,7 @@ def _step_words(step: Step, member: Member | None) -> str:
 
 
 _WITHOUT_STOP = (
-    Attract, OutOfService, CardProblem, Updating, Wait, IdlePrompt, RemoveCard, ForgottenCard, Welcome,
+    Attract, OutOfService, CardProblem, Updating, Wait, IdlePrompt, RemoveCard, ForgottenCard, Welcome, StaffSlot,
 )  # fmt: skip
 _WITHOUT_HELP = (*_WITHOUT_STOP, Reading, Interrupted, Help)
 

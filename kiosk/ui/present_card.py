@@ -24,6 +24,7 @@ from kiosk.visit.model import (
     Problem,
     Reading,
     Result,
+    StaffSlot,
     State,
     Updating,
 )
@@ -59,6 +60,26 @@ def card_problem(step: CardProblem, state: State, now: datetime) -> ViewModel:
         # A page about the card itself says already that it must be taken out.
         notice="" if step.fault.cause.value.startswith("C") else t.PROBLEM_CARD,
         footnote=support_code(step.fault),
+    )
+
+
+def staff_slot(step: StaffSlot, state: State, now: datetime) -> ViewModel:
+    """A card in the professional slot that is of no use there."""
+    if step.fault is not None:
+        return ViewModel(
+            page=step.page,
+            key=step.fault.cause.value,
+            heading=what(step.fault, state, now),
+            picture=picture(step.fault),
+            rows=answers(step.fault, CardSafety.UNCHANGED, state, now),
+            footnote=support_code(step.fault),
+        )
+    return ViewModel(
+        page=step.page,
+        heading=t.STAFF_CARD,
+        lead=t.STAFF_CARD_LEAD,
+        picture=Picture.CARD_REMOVE,
+        rows=(Row(t.STAFF_CARD_MEMBERS, t.STAFF_CARD_MEMBERS_TEXT, Icon.CARD, Tone.INFO),),
     )
 
 

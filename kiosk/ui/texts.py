@@ -109,6 +109,12 @@ SUPPORT_CODE: Final = translate("Code pour l'assistance : {code}")
 REOPENING: Final = translate("la réouverture")
 RETRY: Final = translate("J'ai compris")
 
+# --- a card in the professional slot -----------------------------------------------------------------------------
+STAFF_CARD: Final = translate("Carte professionnelle reconnue")
+STAFF_CARD_LEAD: Final = translate("Cette borne n'a pas encore de mode assisté. Reprenez votre carte.")
+STAFF_CARD_MEMBERS: Final = translate("Pour les assurés")
+STAFF_CARD_MEMBERS_TEXT: Final = translate("La borne reste libre : la carte Vitale va dans l'autre lecteur.")
+
 # --- home --------------------------------------------------------------------------------------------------------
 HELLO: Final = translate("Bonjour")
 CARD_OF: Final = translate("Carte de {name}")

@@ -32,6 +32,7 @@ from kiosk.visit.model import (
     Result,
     SentTicket,
     SerialNumber,
+    StaffSlot,
     TicketPage,
     Topic,
     Updating,
@@ -58,6 +59,7 @@ _NO_FRAME = (
     IdlePrompt,
     Reading,
     CardProblem,
+    StaffSlot,
 )
 
 

@@ -18,6 +18,13 @@ class ReadCard:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtStaffCard:
+    """Find out what the card in the professional slot is → `StaffCardKnown` | `StaffCardFailed`."""
+
+    card_session: CardSession
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseCard:
     """End the dialogue with the card (UNPOWER): nothing more will be asked of it."""
 
@@ -86,4 +93,15 @@ class Wipe:
     visit: VisitId
 
 
-Effect = ReadCard | ReleaseCard | AskStanding | RunUpdate | Identify | IssueCode | PrintTicket | Record | Wipe
+Effect = (
+    ReadCard
+    | LookAtStaffCard
+    | ReleaseCard
+    | AskStanding
+    | RunUpdate
+    | Identify
+    | IssueCode
+    | PrintTicket
+    | Record
+    | Wipe
+)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kiosk.card.values import CardContent, CardKind
 from kiosk.visit.failures import Fault
+from kiosk.visit.outages import Outages
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
 from kiosk.visit.values import (
@@ -14,6 +15,7 @@ from kiosk.visit.values import (
     EarlierTicket,
     Identified,
     ProvisionalCode,
+    StaffKind,
     UpdatePhase,
     UpdateReport,
 )
@@ -70,6 +72,22 @@ class CardFailed:
     fault: Fault
 
 
+@dataclass(frozen=True, slots=True)
+class StaffCardKnown:
+    """What the card in the professional slot is. Nothing has been proved yet."""
+
+    card_session: CardSession
+    kind: StaffKind
+
+
+@dataclass(frozen=True, slots=True)
+class StaffCardFailed:
+    """The card in the professional slot does not belong there, or could not be looked at."""
+
+    card_session: CardSession
+    fault: Fault
+
+
 # --- channel -----------------------------------------------------------------------------------------------------
 
 
@@ -96,9 +114,16 @@ class ClockTrusted:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """A newer signed policy is in force."""
+    """What the signed documents in force say together has changed."""
 
     policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class OutagesChanged:
+    """An announced outage began, ended, drew near or was cancelled, by a time that may be believed."""
+
+    outages: Outages
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +304,8 @@ DeviceEvent = (
     | ReaderFailed
     | CardRead
     | CardFailed
+    | StaffCardKnown
+    | StaffCardFailed
     | PrinterChanged
     | TicketInOutput
     | TicketEnded
@@ -288,6 +315,7 @@ ChannelEvent = (
     | ServiceDown
     | ClockTrusted
     | PolicyChanged
+    | OutagesChanged
     | StandingKnown
     | StandingUnknown
     | UpdateProgress

@@ -79,6 +79,12 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "Retirez votre carte et remettez-la. Si cela recommence, appelez.",
         "card_insert",
     ),
+    MemberPage.CONTACT: PageText(
+        "Le contact avec votre carte se coupe.",
+        _RIGHTS,
+        "Retirez-la, essuyez la puce avec un tissu sec, puis remettez-la bien à fond. Si cela recommence, appelez.",
+        "card_wipe",
+    ),
     MemberPage.UNSUITED: PageText(
         "Ce lecteur ne lit pas cette carte.",
         _RIGHTS,
@@ -114,6 +120,12 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         "C'est une carte professionnelle.",
         "Ce lecteur est celui des cartes Vitale.",
         "Placez-la dans le lecteur des professionnels.",
+        "card_other",
+    ),
+    MemberPage.OTHER_SLOT: PageText(
+        "Ce lecteur est celui des professionnels.",
+        "Rien n'a été lu sur cette carte.",
+        "Reprenez-la. La carte Vitale va dans l'autre lecteur.",
         "card_other",
     ),
     MemberPage.OLD_CARD: PageText(

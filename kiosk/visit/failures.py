@@ -32,10 +32,12 @@ class Cause(StrEnum):
     CARD_SILENT = "C-04"
     CARD_MALFORMED = "C-05"
     CARD_DAMAGED = "C-06"
+    CARD_DIRTY = "C-07"
     CARD_BANK = "C-10"
     CARD_OTHER = "C-11"
     CARD_STAFF = "C-12"
     CARD_VITALE_1 = "C-13"
+    CARD_MISPLACED = "C-14"
     CARD_REFUSED = "C-20"  # opposition
     CARD_REPLACE = "C-21"
     CARD_UNKNOWN = "C-22"
@@ -103,11 +105,13 @@ class MemberPage(StrEnum):
     REMOVED = "lecture.retiree"
     DAMAGED = "lecture.abimee"
     CUT = "lecture.coupee"
+    CONTACT = "lecture.contact"
     UNSUITED = "lecture.impossible"
     UNREADABLE = "lecture.illisible"
     BANK_CARD = "carte.bancaire"
     OTHER_CARD = "carte.autre"
     STAFF_CARD = "carte.professionnelle"
+    OTHER_SLOT = "carte.lecteur"
     OLD_CARD = "carte.ancienne"
     REFUSED = "carte.refusee"
     REPLACE = "carte.remplacer"
@@ -187,6 +191,11 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         "A card gave no ATR, and again none when it, or another, was put in within a minute.",
         "Try a card known to be good: if it is mute as well, clean or replace the reader.",
     ),
+    Cause.CARD_DIRTY: Entry(
+        MemberPage.CONTACT,
+        "A card was gone and back at once three times within a minute: its contacts are dirty, or the reader's.",
+        "Wipe the card; if it happens with a card known to be good, clean or replace the reader.",
+    ),
     Cause.CARD_REMOVED: Entry(MemberPage.REMOVED, "The card left during a dialogue.", "None."),
     Cause.CARD_RESET: Entry(MemberPage.CUT, "Another program reset the card.", "Reinsert; stop the other program."),
     Cause.CARD_SILENT: Entry(
@@ -198,6 +207,9 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     Cause.CARD_BANK: Entry(MemberPage.BANK_CARD, "The ATR is a bank card's.", "None."),
     Cause.CARD_OTHER: Entry(MemberPage.OTHER_CARD, "Neither ATR nor SELECT is a Vitale's.", "None."),
     Cause.CARD_STAFF: Entry(MemberPage.STAFF_CARD, "A professional card in the member's slot.", "None."),
+    Cause.CARD_MISPLACED: Entry(
+        MemberPage.OTHER_SLOT, "A Vitale, or another card that is no staff card, in the professional slot.", "None."
+    ),
     Cause.CARD_VITALE_1: Entry(
         MemberPage.OLD_CARD, "Vitale 1: recognised by ATR, its commands are not public.", "None."
     ),

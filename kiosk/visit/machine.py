@@ -31,6 +31,7 @@ from kiosk.visit.model import (
     Question,
     Reading,
     RemoveCard,
+    StaffSlot,
     State,
     Updating,
     Wait,
@@ -38,6 +39,7 @@ from kiosk.visit.model import (
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.safety import card_safety, parting_notice
+from kiosk.visit.staff import on_staff_card, on_staff_card_gone, on_staff_card_known
 from kiosk.visit.tickets import (
     change_ticket,
     forget_sent,
@@ -75,6 +77,10 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
             _read(turn, event)
         case ev.CardFailed():
             _not_read(turn, event)
+        case ev.StaffCardKnown():
+            on_staff_card_known(turn, event.card_session, event.kind)
+        case ev.StaffCardFailed():
+            on_staff_card_known(turn, event.card_session, event.fault)
         case ev.ServiceUp():
             turn.state = replace(
                 turn.state,
@@ -93,6 +99,8 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
         case ev.PolicyChanged():
             turn.state = replace(turn.state, policy=event.policy)
             _settle(turn)
+        case ev.OutagesChanged():
+            turn.know(outages=event.outages)
         case ev.StoreReady():
             turn.state = replace(turn.state, world=replace(world, store_fault=None))
             _settle(turn)
@@ -152,8 +160,9 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
 
 
 def _inserted(turn: Turn, event: ev.CardInserted) -> None:
-    if event.role is not ReaderRole.PATIENT:
-        return  # the professional slot has no part in a member's own visit
+    if event.role is ReaderRole.PROFESSIONAL:
+        on_staff_card(turn, event.card_session)
+        return
     if turn.state.card_session is not None:  # a swap whose removal was never seen
         _removed(turn, event.role, turn.state.card_session)
     turn.state = replace(turn.state, card_session=event.card_session)
@@ -164,7 +173,7 @@ def _inserted(turn: Turn, event: ev.CardInserted) -> None:
             turn.go(Reading(resume=True))
             turn.ask(ReadCard(event.card_session))
         case step:
-            if not isinstance(step, Attract):  # somebody without a card was reading the guide
+            if not isinstance(step, Attract | StaffSlot):  # somebody without a card was reading the guide
                 turn.note(RecordType.VISIT_ENDED, {"reason": "card_changed"})
             if not in_service(turn.state.world, turn.state.policy):
                 turn.out_of_service()
@@ -175,7 +184,10 @@ def _inserted(turn: Turn, event: ev.CardInserted) -> None:
 
 
 def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
-    if role is not ReaderRole.PATIENT or card_session != turn.state.card_session:
+    if role is ReaderRole.PROFESSIONAL:
+        on_staff_card_gone(turn, card_session)
+        return
+    if card_session != turn.state.card_session:
         return
     step, member = turn.state.step, turn.state.member
     safety, notice = card_safety(turn.state), parting_notice(turn.state)
@@ -214,15 +226,19 @@ def _reader_ready(turn: Turn, role: ReaderRole) -> None:
         _settle(turn)
 
 
+_NO_VISIT: Final = (OutOfService, Attract, StaffSlot, CardProblem, RemoveCard, ForgottenCard)
+
+
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
-    if event.role is not ReaderRole.PATIENT:
+    if event.role is ReaderRole.PROFESSIONAL:
+        on_staff_card_gone(turn)
         return
     safety, before = card_safety(turn.state), turn.state.step
     # No removal was seen and none will be told: the card is asked for back until the reader can be used again.
     inside = turn.state.card_session is not None or (isinstance(before, OutOfService) and before.card_in_slot)
     world = replace(turn.state.world, reader_ready=False, reader_fault=event.fault)
     turn.state = replace(turn.state, world=world, card_session=None)
-    if not isinstance(before, OutOfService | Attract | CardProblem | RemoveCard | ForgottenCard) or turn.state.member:
+    if not isinstance(before, _NO_VISIT) or turn.state.member:
         turn.end_visit("reader_failed")
     turn.go(OutOfService(event.fault, card_in_slot=inside, safety=safety))
 
@@ -234,7 +250,7 @@ def _settle(turn: Turn) -> None:
             pass  # leaves when the card does
         case OutOfService() as out:
             turn.rest(out.notice)
-        case Attract():
+        case Attract() | StaffSlot():
             turn.rest()
         case _:
             pass
@@ -361,5 +377,5 @@ def _not_recorded(turn: Turn, event: ev.RecordFailed) -> None:
         turn.card_problem(event.fault)  # nothing more is done that could not be written down
     elif page is not None and page.record == event.token:
         change_ticket(turn, replace(page, state=PrintState.FAILED, fault=event.fault, record=None))
-    elif isinstance(step, Attract) or (isinstance(step, OutOfService) and not step.card_in_slot):
+    elif isinstance(step, Attract | StaffSlot) or (isinstance(step, OutOfService) and not step.card_in_slot):
         turn.rest()

@@ -9,12 +9,14 @@ from typing import ClassVar, Final
 
 from kiosk.card.values import CardContent
 from kiosk.visit.failures import CardSafety, Fault
+from kiosk.visit.outages import Outages
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
     CardStanding,
     Outcome,
     ProvisionalCode,
+    StaffKind,
     TicketContent,
     TicketKind,
     UpdatePhase,
@@ -95,6 +97,17 @@ class Attract:
 
     page: ClassVar[str] = "attract"
     notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffSlot:
+    """About the card in the professional slot, while no member is served: why it is of no use there.
+
+    Without a fault: a professional's, recognised. Goes when that card is taken out, or when a member begins.
+    """
+
+    page: ClassVar[str] = "staffSlot"
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +299,7 @@ class ForgottenCard:
 Step = (
     OutOfService
     | Attract
+    | StaffSlot
     | Welcome
     | Reading
     | CardProblem
@@ -377,6 +391,7 @@ class World:
     output_forgotten: bool = False  # … and that nobody takes it has been noted
     loose_ticket_until_s: float | None = None  # till then: a ticket may have come out just before the program died
     store_fault: Fault | None = None
+    outages: Outages = Outages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +402,20 @@ class SentTicket:
     kind: TicketKind
     visit: VisitId
     until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StaffCard:
+    """The card in the professional slot. Neither kind nor fault: it is being looked at."""
+
+    session: CardSession
+    kind: StaffKind | None = None
+    fault: Fault | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is something to say about it."""
+        return self.kind is not None or self.fault is not None
 
 
 NO_VISIT: Final = VisitId(0)
@@ -402,6 +431,7 @@ class State:
     visit: VisitId = NO_VISIT
     card_session: CardSession | None = None  # the card now in the patient slot
     member: Member | None = None
+    staff: StaffCard | None = None  # the card now in the professional slot
     running: Mapping[RunId, str] = field(default_factory=dict)  # pseudonym by update run not yet reported ended
     wrong_dates: Mapping[str, int] = field(default_factory=dict)  # wrong birth dates by (daily) pseudonym
     sent: tuple[SentTicket, ...] = ()

@@ -27,6 +27,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffSlot,
     State,
     TicketPage,
     Updating,
@@ -61,7 +62,7 @@ def page_deadline_s(state: State) -> float | None:
     """When the page's time is over, or None when it may stay."""
     policy, step = state.policy, state.step
     match step:
-        case OutOfService() | ForgottenCard():
+        case OutOfService() | ForgottenCard() | StaffSlot():
             return None
         case Attract():
             return None if step.notice is None else state.entered_s + policy.notice_s
@@ -77,7 +78,7 @@ def page_deadline_s(state: State) -> float | None:
         case CardProblem():
             return None if state.member is None else _awaited_until_s(state)
         case Wait():
-            return state.entered_s + policy.standing_limit_s * WAIT_LIMIT_FACTOR
+            return state.entered_s + policy.answer_limit_s * WAIT_LIMIT_FACTOR
         case IdlePrompt():
             return state.entered_s + policy.idle_prompt_s
         case RemoveCard():
@@ -112,7 +113,7 @@ def on_time(turn: Turn) -> None:
     """The page's time has come."""
     state, step = turn.state, turn.state.step
     match step:
-        case OutOfService() | ForgottenCard():
+        case OutOfService() | ForgottenCard() | StaffSlot():
             pass
         case Attract():
             turn.rest()

@@ -18,6 +18,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffSlot,
     State,
     Step,
     Wait,
@@ -106,10 +107,13 @@ class Turn:
 
     def rest(self, notice: Notice | None = None) -> None:
         """No visit, no card: wait for the next member, or say that the kiosk is out of service."""
-        if in_service(self.state.world, self.state.policy):
-            self.go(Attract(notice))
-        else:
+        staff = self.state.staff
+        if not in_service(self.state.world, self.state.policy):
             self.out_of_service(notice)
+        elif notice is None and staff is not None and staff.known:
+            self.go(StaffSlot(staff.fault))
+        else:
+            self.go(Attract(notice))
 
     def result(self, outcome: Outcome, fault: Fault | None, record: Fields) -> None:
         """The update is over for the member: commit how, then show it."""

@@ -134,6 +134,13 @@ class TicketContent:
     phone_hours: str = ""
 
 
+class StaffKind(StrEnum):
+    """Whose card is in the professional slot."""
+
+    PROFESSIONAL = "professional"
+    TECHNICIAN = "technician"
+
+
 class RecordType(StrEnum):
     """Facts a visit leaves behind: each is a row of the journal's catalogue, without any personal datum."""
 

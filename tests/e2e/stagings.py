@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
+from kiosk.hardware.pcsc.contacts import FLAKY_TIMES
 from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
@@ -109,6 +110,23 @@ def damaged(scene: Scene) -> None:
     house.audience.step(CardProblem)
     house.leave()
     house.insert(open_persona("mute"))
+
+
+def dirty(scene: Scene) -> None:
+    """Gone and back at once, three times; hardly any time passes meanwhile."""
+    house = scene.house()
+    house.time.run(0.01)
+    for _ in range(FLAKY_TIMES):
+        house.to_home(open_persona("outdated"))
+        house.leave()
+    house.insert(open_persona("outdated"))
+
+
+def misplaced(scene: Scene) -> None:
+    """A Vitale in the slot of the professionals."""
+    house = scene.house(replace(scene.settings, readers=ReaderSettings(*READERS)))
+    house.audience.attend()
+    house.scard.insert(READERS[1], open_persona("outdated"))
 
 
 def unexpected_status(scene: Scene) -> None:
@@ -220,6 +238,8 @@ BY_HAND: Final[Mapping[Cause, tuple[Staging, ...]]] = {
     Cause.PCSC_UNKNOWN: (unknown_result,),
     Cause.CARD_SILENT: (silent,),
     Cause.CARD_DAMAGED: (damaged,),
+    Cause.CARD_DIRTY: (dirty,),
+    Cause.CARD_MISPLACED: (misplaced,),
     Cause.UNEXPECTED_STATUS: (unexpected_status,),
     Cause.PRINTER_SILENT: (_print_with(PrinterFault.SILENT),),
     Cause.PRINTER_PAPER: (_print_with(PrinterFault.PAPER_OUT),),

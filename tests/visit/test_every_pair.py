@@ -100,6 +100,8 @@ LATE = (
     | ev.CardFailed
     | ev.UpdateProgress
     | ev.UpdateEnded
+    | ev.StaffCardKnown
+    | ev.StaffCardFailed
 )
 
 

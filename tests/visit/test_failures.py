@@ -61,11 +61,12 @@ ROWS: Mapping[str, tuple[Cause, ...]] = {
     "protocol mismatch": (Cause.PROTOCOL_MISMATCH,),
     "bank card": (Cause.CARD_BANK,),
     "other unknown card": (Cause.CARD_OTHER,),
-    "professional card in patient slot": (Cause.CARD_STAFF,),
+    "professional card in patient slot, or reverse": (Cause.CARD_STAFF, Cause.CARD_MISPLACED),
     "held by another program": (Cause.HELD_BY_OTHER,),
     "removed while reading": (Cause.CARD_REMOVED,),
     "removed while updating": (Cause.CARD_REMOVED,),  # in the journal; the member's page is `Interrupted`
     "reset by other": (Cause.CARD_RESET,),
+    "dirty contacts": (Cause.CARD_DIRTY,),
     "card silent": (Cause.CARD_SILENT,),
     "unexpected SW": (Cause.UNEXPECTED_STATUS,),
     "malformed answer": (Cause.CARD_MALFORMED,),
@@ -83,8 +84,7 @@ ROWS: Mapping[str, tuple[Cause, ...]] = {
     "an old card whose commands are not public": (Cause.CARD_VITALE_1,),
 }
 """The hardware reference's table of failures, row by row. Without a cause, as no member meets a page for them yet: a
-PIN wrong or blocked, a professional card withdrawn and a Vitale in the professional slot (no assisted mode), and dirty
-contacts (counted by reader, told in journal and diagnostics; each vanishing by itself is a removal)."""
+PIN wrong or blocked and a professional card withdrawn (no assisted mode)."""
 _HARDWARE = ("S", "L", "P", "C-0", "C-1", "M-04")
 
 

@@ -11,8 +11,9 @@ from kiosk.status import condition
 from kiosk.ui import texts as t
 from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
-from kiosk.visit.effects import Effect, PrintTicket, Record
+from kiosk.visit.effects import Effect, LookAtStaffCard, PrintTicket, Record
 from kiosk.visit.events import Choice
+from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
 from kiosk.visit.model import Attract, CodePage, Help, Home, IdlePrompt, SerialNumber, State, TicketPage, Wait, Waiting
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole
@@ -214,5 +215,6 @@ def test_a_staff_card_changes_nothing_about_a_ticket(kiosk: Kiosk, state: PrintS
     before, asked = kiosk.state.step, len(kiosk.asked)
     staff = CardSession(77)
     kiosk.tell(ev.CardInserted(ReaderRole.PROFESSIONAL, staff, CardKind.VITALE_2))
+    kiosk.tell(ev.StaffCardFailed(staff, Fault(Cause.CARD_MISPLACED)))
     kiosk.tell(ev.CardRemoved(ReaderRole.PROFESSIONAL, staff))
-    assert (kiosk.state.step, len(kiosk.asked)) == (before, asked)
+    assert (kiosk.state.step, kiosk.asked[asked:]) == (before, [LookAtStaffCard(staff)])

@@ -64,6 +64,8 @@ class PcscProblem(Enum):
     CARD_RESET = auto()
     CARD_MUTE = auto()
     CARD_SILENT = auto()
+    CARD_DIRTY = auto()  # from the contact counter
+    CARD_MISPLACED = auto()  # from the look at the professional slot
     CARD_MALFORMED = auto()  # from the transport or the reading: an answer that cannot be understood
     EXCHANGE_FAILED = auto()  # to be resolved into CARD_REMOVED or CARD_SILENT by the reader's state
     WAIT_ENDED = auto()  # time-out or cancel of a wait: not an error

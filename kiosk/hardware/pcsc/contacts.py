@@ -34,6 +34,7 @@ class ContactCounter:
 
     def __init__(self) -> None:
         self.counts = Contacts()
+        self.dirty = False  # the card that is in has vanished and come back, so often or since it had
         self._in: bytes | None = None
         self._left: tuple[bytes, float] | None = None
         self._vanishings: deque[float] = deque(maxlen=FLAKY_TIMES)
@@ -44,6 +45,7 @@ class ContactCounter:
         if mute:
             self.counts = replace(self.counts, mute=self.counts.mute + 1)
         if left is None or mute or left[0] != atr or now_s > left[1] + BACK_WITHIN_S:
+            self.dirty = False
             return False
         self.counts = replace(self.counts, vanished=self.counts.vanished + 1)
         self._vanishings.append(now_s)
@@ -51,6 +53,7 @@ class ContactCounter:
             return False
         self._vanishings.clear()  # the next one is told when it has proved itself again
         self.counts = replace(self.counts, flaky=self.counts.flaky + 1)
+        self.dirty = True
         return True
 
     def emptied(self, now_s: float) -> None:
@@ -65,3 +68,4 @@ class ContactCounter:
     def lost(self) -> None:
         """The reader or the service is gone: that a card is there afterwards says nothing of the contact."""
         self._in = self._left = None
+        self.dirty = False

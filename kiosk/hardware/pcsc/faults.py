@@ -40,6 +40,10 @@ def fault_of(what: PcscProblem | CardKind, detail: str = "", *, command_sent: bo
             return Fault(Cause.CARD_SILENT, detail, command_sent)
         case PcscProblem.WAIT_ENDED | PcscProblem.UNKNOWN:
             return Fault(Cause.PCSC_UNKNOWN, detail, command_sent)
+        case PcscProblem.CARD_DIRTY:
+            return Fault(Cause.CARD_DIRTY, detail, command_sent)
+        case PcscProblem.CARD_MISPLACED:
+            return Fault(Cause.CARD_MISPLACED, detail, command_sent)
         case PcscProblem.CARD_MUTE | CardKind.MUTE:
             return Fault(Cause.CARD_MUTE, detail, command_sent)
         case CardKind.BANK:

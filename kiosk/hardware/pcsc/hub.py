@@ -21,10 +21,12 @@ from kiosk.hardware.pcsc.reading import read_card
 from kiosk.hardware.pcsc.roles import BindingError, parse_bindings
 from kiosk.hardware.pcsc.service import ServiceManager
 from kiosk.hardware.pcsc.slot import ReaderCondition, RoleSlot, TellContacts, link_fault, nothing
+from kiosk.hardware.pcsc.staff import look_at_staff_card
 from kiosk.hardware.pcsc.watchdog import Watchdog
 from kiosk.hardware.pcsc.worker import CardWorker, Dialogue, Job
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import CardAnswers, CardSession, CardStep, Clock, Post, ReaderRole
+from kiosk.visit.values import StaffKind
 
 STOP_WAIT_S: Final = 1.0
 _UNREADABLE: Final = frozenset({CardKind.MUTE, CardKind.BANK, CardKind.PROFESSIONAL, CardKind.VITALE_1})
@@ -167,6 +169,8 @@ class ReaderHub:
         kind = slot.kind
         if kind in _UNREADABLE:
             return done(fault_of(kind, command_sent=False))
+        if slot.contacts.dirty:
+            return done(fault_of(PcscProblem.CARD_DIRTY, command_sent=False))
 
         def work(dialogue: Dialogue) -> CardContent | Fault | LinkError:
             failed = dialogue.begin(card_session, card)
@@ -176,6 +180,26 @@ class ReaderHub:
 
         def settled(outcome: CardContent | Fault | LinkError) -> None:
             self._count_silence(slot, outcome)
+            done(link_fault(outcome) if isinstance(outcome, LinkError) else outcome)
+
+        slot.worker.submit(Job(work, settled))
+        return None
+
+    def look(self, card_session: CardSession, done: Callable[[StaffKind | Fault], None]) -> None:
+        """What the card in the professional slot is; otherwise as `read`. Only a badge is kept under power."""
+        found = self._find(card_session)
+        if isinstance(found, LinkError):
+            return done(link_fault(found))
+        slot, card = found
+        kind = slot.kind
+
+        def work(dialogue: Dialogue) -> StaffKind | Fault | LinkError:
+            outcome = look_at_staff_card(lambda command: dialogue.exchange(card_session, card, command), kind, card.atr)
+            if outcome is not StaffKind.TECHNICIAN:
+                dialogue.end()
+            return outcome
+
+        def settled(outcome: StaffKind | Fault | LinkError) -> None:
             done(link_fault(outcome) if isinstance(outcome, LinkError) else outcome)
 
         slot.worker.submit(Job(work, settled))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
 
 import pytest
 
@@ -56,6 +57,26 @@ def test_so_many_within_so_long_are_a_flaky_contact(counter: ContactCounter, wit
 def test_a_flaky_contact_is_told_once_until_it_proves_itself_again(counter: ContactCounter) -> None:
     told = [vanish(counter, 10.0 + number) for number in range(2 * FLAKY_TIMES)]
     assert told == [number % FLAKY_TIMES == FLAKY_TIMES - 1 for number in range(2 * FLAKY_TIMES)]
+
+
+def test_a_dirty_contact_stays_one_until_a_hand_has_taken_the_card_out(counter: ContactCounter) -> None:
+    def dirty_after(at_s: float, away_s: float = 0.1, atr: bytes = VITALE_2_ATR) -> bool:
+        vanish(counter, at_s, away_s, atr)
+        return counter.dirty
+
+    assert [dirty_after(10.0 + number) for number in range(FLAKY_TIMES)] == [False] * (FLAKY_TIMES - 1) + [True]
+    assert dirty_after(20.0)  # gone and back again: nobody has wiped it
+    assert not dirty_after(30.0, BACK_WITHIN_S + 0.01)
+    assert not dirty_after(40.0)
+    assert [dirty_after(150.0 + number) for number in range(FLAKY_TIMES)][-1]
+    assert not dirty_after(160.0, 0.1, BANK_ATR)
+
+
+def test_a_reader_that_was_gone_clears_its_contact(counter: ContactCounter) -> None:
+    for number in range(FLAKY_TIMES):
+        vanish(counter, 10.0 + number)
+    counter.lost()
+    assert not counter.dirty
 
 
 def test_a_card_found_again_after_the_reader_was_gone_says_nothing(counter: ContactCounter) -> None:
@@ -123,6 +144,30 @@ def test_counts_are_by_role_and_told_when_the_contact_is_flaky_and_at_the_end() 
     at_the_end = Contacts(vanished=FLAKY_TIMES, mute=1, flaky=1)
     assert readers.told == [(ReaderRole.PATIENT, flaky), (ReaderRole.PATIENT, at_the_end)]
     assert readers.hub.contacts()[ReaderRole.PROFESSIONAL] == Contacts()
+
+
+def test_a_card_with_dirty_contacts_gets_no_command_until_it_was_taken_out() -> None:
+    readers = Readers(EmbeddedScard())
+
+    def read(count: int) -> Cause | None:
+        answers: SimpleQueue[object] = SimpleQueue()
+        readers.hub.read(readers.events.wait_event(CardInserted, count).card_session, answers.put)
+        answer = answers.get(timeout=10)
+        return answer.cause if isinstance(answer, Fault) else None
+
+    for number in range(1, FLAKY_TIMES + 1):
+        readers.put(VITALE_2_ATR, number)
+        readers.pull(number)
+    card = ToyChip(VITALE_2_ATR)
+    readers.scard.insert(READERS[0], card)
+    assert read(FLAKY_TIMES + 1) is Cause.CARD_DIRTY
+    assert card.received == []
+    readers.pull(FLAKY_TIMES + 1)
+    readers.clock.now_s += BACK_WITHIN_S + 1
+    readers.scard.insert(READERS[0], card)
+    assert read(FLAKY_TIMES + 2) is not Cause.CARD_DIRTY
+    assert card.received != []
+    readers.hub.stop()
 
 
 def test_a_member_who_puts_the_card_back_is_no_contact_problem_and_nothing_is_told() -> None:

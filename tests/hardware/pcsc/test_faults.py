@@ -22,6 +22,8 @@ EXPECTED: dict[PcscProblem | CardKind, Cause] = {
     PcscProblem.CARD_MUTE: Cause.CARD_MUTE,
     PcscProblem.CARD_SILENT: Cause.CARD_SILENT,
     PcscProblem.EXCHANGE_FAILED: Cause.CARD_SILENT,
+    PcscProblem.CARD_DIRTY: Cause.CARD_DIRTY,
+    PcscProblem.CARD_MISPLACED: Cause.CARD_MISPLACED,
     PcscProblem.CARD_MALFORMED: Cause.CARD_MALFORMED,
     PcscProblem.WAIT_ENDED: Cause.PCSC_UNKNOWN,
     PcscProblem.UNKNOWN: Cause.PCSC_UNKNOWN,

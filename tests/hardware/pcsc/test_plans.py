@@ -14,17 +14,18 @@ import pytest
 
 from kiosk.card.values import CardContent
 from kiosk.hardware.pcsc.connection import Deadlines
+from kiosk.hardware.pcsc.contacts import FLAKY_TIMES
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.events import CardInserted
 from kiosk.visit.failures import Fault
-from kiosk.visit.ports import CardSession, ReaderRole
+from kiosk.visit.ports import CardSession, Clock, ReaderRole
 from simulators.card import key_set, open_persona
 from simulators.card.plan_file import Plan, parse_plan
 from simulators.card.scp03 import HostSession
 from simulators.reader.plan import Stagehand, unstageable
 from simulators.reader.private_pcscd import PrivatePcscd
 from tests.hardware.pcsc.hands import EmbeddedHands, Hands, PcscdHands
-from tests.hardware.pcsc.support import LIMIT_S, RealClock, Recorder, exchange
+from tests.hardware.pcsc.support import LIMIT_S, FakeClock, RealClock, Recorder, exchange
 from tests.simulators.card.driver import SELECT_VITALE
 
 LIMITS = Deadlines(connect_s=5.0, apdu_s=2.0, watch_every_s=0.05)
@@ -48,21 +49,22 @@ def plan_of(document: dict[str, Any]) -> Plan:
 
 
 @contextmanager
-def hub_on(hands: Hands, events: Recorder, trace: Callable[[str], None]) -> Iterator[ReaderHub]:
-    hub = ReaderHub(
-        hands.scard, {ReaderRole.PATIENT: hands.readers[0]}, events, RealClock(), deadlines=LIMITS, trace=trace
-    )
+def hub_on(
+    hands: Hands, events: Recorder, trace: Callable[[str], None], clock: Clock | None = None
+) -> Iterator[ReaderHub]:
+    bindings = {ReaderRole.PATIENT: hands.readers[0]}
+    hub = ReaderHub(hands.scard, bindings, events, clock or RealClock(), deadlines=LIMITS, trace=trace)
     hub.start()
     yield hub
     hub.stop()
 
 
-def play(hands: Hands, document: dict[str, Any], insertions: int) -> Played:
+def play(hands: Hands, document: dict[str, Any], insertions: int, clock: Clock | None = None) -> Played:
     """Read and update the card each time that it is in."""
     events, trace = Recorder(), list[str]()
     card = open_persona("outdated", challenge_seed=b"plan")
     outcomes = []
-    with hub_on(hands, events, trace.append) as hub:
+    with hub_on(hands, events, trace.append, clock) as hub:
         with Stagehand(hands, 0) as stagehand:
             stagehand.insert(card, plan_of(document))
             for number in range(1, insertions + 1):
@@ -146,6 +148,19 @@ def test_a_plan_runs_the_same_on_both_readers(name: str, private_pcscd: Callable
     assert embedded == through_pcscd
 
 
+@pytest.mark.parametrize("reader", ["embedded", pytest.param("pcscd", marks=pytest.mark.pcscd)])
+def test_a_contact_that_keeps_vanishing_is_told_as_dirty_and_asked_no_more(
+    reader: str, private_pcscd: Callable[[], PrivatePcscd]
+) -> None:
+    """The card would vanish five times; once it has proved flaky it gets no command that could make it vanish. The
+    clock stands still: how long a virtual reader takes to see a card is not the contact's doing."""
+    hands: Hands = EmbeddedHands() if reader == "embedded" else PcscdHands(private_pcscd())
+    plan = {"seed": 5, "faults": [at("flaky", 6, times=5, for_ms=100)]}
+    played = play(hands, plan, FLAKY_TIMES + 1, FakeClock())
+    hands.tidy()
+    assert played.outcomes == ["CARD_REMOVED"] * FLAKY_TIMES + ["CARD_DIRTY"]
+
+
 READER_PLANS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "unplugged": ([at("unplugged", 12, for_ms=10)], ["READER_LOST", DONE]),
     "unplugged twice": (
@@ -180,8 +195,8 @@ def test_pairs_of_card_and_reader_faults() -> None:
 
 def test_the_same_seed_plays_the_same_and_another_does_not() -> None:
     def vanishings(seed: int) -> list[str]:
-        plan = {"seed": seed, "faults": [at("flaky", 9, times=5, for_ms=50)]}
-        return play(EmbeddedHands(), plan, 6).trace
+        plan = {"seed": seed, "faults": [at("flaky", 9, times=FLAKY_TIMES, for_ms=50)]}
+        return play(EmbeddedHands(), plan, FLAKY_TIMES + 1, FakeClock()).trace  # the last one is told as dirty
 
     first = vanishings(1)
     assert vanishings(1) == first
