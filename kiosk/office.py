@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from kiosk.sync import centre, faults
 from kiosk.sync.client import Channel
+from kiosk.sync.documents_in_force import InForce
 from kiosk.sync.identity import Identity
 from kiosk.sync.relay import run_update
 from kiosk.sync.time_keeper import TimeKeeper
@@ -23,8 +24,6 @@ from kiosk.visit.ports import CardLink, Clock, Post
 from kiosk.visit.values import Outcome, UpdateReport
 
 T = TypeVar("T")
-STANDING_S = 6.0
-"""How long a member who has just put a card in waits for the centre; home opens without it after that."""
 E = TypeVar("E", bound=fx.Effect)
 _IMPOSSIBLE = 3  # VSDM proof code: technically impossible
 _SERVICE_CAUSES = frozenset({Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENROLLED, Cause.KIOSK_REFUSED})
@@ -39,6 +38,7 @@ class Office:
         self._time = time
         self._clock = clock
         self._post = post
+        self._in_force = InForce()
         self._questions = ThreadPoolExecutor(1, "questions")
         self._relay = ThreadPoolExecutor(1, "relay")
         self._ask = None if identity is None else Channel(identity, time, clock)
@@ -51,6 +51,10 @@ class Office:
         for channel in (self._ask, self._update):
             if channel is not None:
                 channel.close()
+
+    def obey(self, in_force: InForce) -> None:
+        """Go by these documents from the next question or update on. Safe from any thread."""
+        self._in_force = in_force
 
     def say_not_enrolled(self) -> None:
         """Tell the screen why nothing can be asked."""
@@ -86,7 +90,8 @@ class Office:
             self._post(event)
 
     def _ask_standing(self, effect: fx.AskStanding) -> None:
-        answer = self._asked(lambda call: centre.ask_standing(call, effect.card, deadline_s=STANDING_S))
+        limit_s = self._in_force.policy.standing_limit_s
+        answer = self._asked(lambda call: centre.ask_standing(call, effect.card, deadline_s=limit_s))
         self._post(
             ev.StandingUnknown(effect.visit, answer)
             if isinstance(answer, Fault)
@@ -94,7 +99,8 @@ class Office:
         )
 
     def _identify(self, effect: fx.Identify) -> None:
-        answer = self._asked(lambda call: centre.identify(call, effect.card, effect.birth_date, effect.postcode))
+        limit_s, asked = self._in_force.policy.answer_limit_s, (effect.card, effect.birth_date, effect.postcode)
+        answer = self._asked(lambda call: centre.identify(call, *asked, deadline_s=limit_s))
         self._post(
             ev.RequestFailed(effect.visit, answer)
             if isinstance(answer, Fault)
@@ -102,7 +108,8 @@ class Office:
         )
 
     def _issue_code(self, effect: fx.IssueCode) -> None:
-        answer = self._asked(lambda call: centre.issue_code(call, effect.card, effect.proof))
+        limit_s = self._in_force.policy.answer_limit_s
+        answer = self._asked(lambda call: centre.issue_code(call, effect.card, effect.proof, deadline_s=limit_s))
         self._post(
             ev.RequestFailed(effect.visit, answer) if isinstance(answer, Fault) else ev.CodeIssued(effect.visit, answer)
         )
@@ -127,6 +134,8 @@ class Office:
             update_ids=effect.update_ids,
             on_phase=lambda phase: self._post(ev.UpdateProgress(effect.run, phase)),
             now_s=self._time.now_s,
+            step_limit_s=self._in_force.policy.update_step_limit_s,
+            allowed_ins=self._in_force.allowed_ins,
         )
 
 
@@ -140,7 +149,7 @@ def service_health(answer: object, time: TimeKeeper) -> Iterator[ev.Event]:
     """What one answer of the backend says about the service and the clock."""
     fault = answer if isinstance(answer, Fault) else None
     clock_fault = fault if fault is not None and fault.cause is Cause.CLOCK_WRONG else None
-    yield ev.ClockTrusted(time.trusted, clock_fault)
+    yield ev.ClockTrusted(time.trusted and clock_fault is None, clock_fault)
     if fault is None:
         yield ev.ServiceUp()
     elif fault.cause in _SERVICE_CAUSES:

@@ -1,43 +1,61 @@
-"""The chore of asking for newer signed documents; also how the kiosk learns that the service is there, and the time."""
+"""The chore of asking for newer signed documents; also how the kiosk learns that the service is there, and the time.
+
+Keeps what was proven, puts it together, and tells visit, relay and uploader of each change. Whatever is refused,
+withheld or over is written down once and shown in the diagnostics; the last good document stays in force.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from kiosk.diagnostics.report import Check, CheckState
 from kiosk.facts import Facts
 from kiosk.office import service_health
 from kiosk.sync import faults
 from kiosk.sync.client import Channel
-from kiosk.sync.documents import POLICY, DocumentError, PolicyDocument, PolicyKeeper, envelope_type
+from kiosk.sync.documents import FLEET, MAX_VERSION, Document, DocumentError, claimed
+from kiosk.sync.documents_bodies import TYPES, Expiry
+from kiosk.sync.documents_in_force import InForce, expired, in_force
+from kiosk.sync.documents_keeper import DocumentKeeper, Unreadable
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.visit import events as ev
+from kiosk.visit.outages import ANNOUNCED_S, Outages, outages_at
+from kiosk.visit.policy import Quarantine
 from kiosk.visit.ports import Clock, Post
 
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
 POLICY_ROUTE: Final = "/v1/policy/state"
+PART: Final = "documents"
+_FLEET_SUFFIX: Final = "/fleet"
 
 
 class Documents:
-    """Polls, proves, keeps, and posts what has come into force. `applied` is told of each new document."""
+    """Polls, proves, keeps, and posts what has come into force. `obey` is told first, on the background thread."""
 
     def __init__(
         self,
         channel: Channel,
-        keeper: PolicyKeeper,
+        keeper: DocumentKeeper,
         facts: Facts,
         *,
         time: TimeKeeper,
         clock: Clock,
         post: Post,
-        applied: Callable[[], None],
+        obey: Callable[[InForce], None],
     ) -> None:
         self._channel, self._keeper, self._facts = channel, keeper, facts
-        self._time, self._clock, self._post, self._applied = time, clock, post, applied
-        self._version = 0
+        self._time, self._clock, self._post, self._obey = time, clock, post, obey
+        self._held: dict[str, Document] = {}  # by name in `policy/state`
+        self._unreadable: dict[str, Unreadable] = {}
+        self._refused: dict[str, DocumentError] = {}
+        self._withheld: dict[str, int] = {}
+        self._over: frozenset[str] = frozenset()
+        self._in_force, self._outages = InForce(), Outages()
         self._kept_taken = False
         self._poll_at_s = clock.monotonic_s()
+        self.checks: tuple[Check, ...] = (Check(PART, CheckState.UNKNOWN),)
 
     def hurry(self) -> None:
         """Somebody found the service away: look for its return at the short interval. Safe from any thread."""
@@ -47,38 +65,124 @@ class Documents:
         """See `Chore.step`."""
         if not self._kept_taken:
             self._take_kept()
+            self._settle()
         if self._clock.monotonic_s() >= self._poll_at_s:
             self._poll_at_s = self._clock.monotonic_s() + RETRY_S
             if self._poll():
                 self._poll_at_s = self._clock.monotonic_s() + POLL_S
-        return max(self._poll_at_s - self._clock.monotonic_s(), 0.0)
+        self._settle()
+        return max(min(self._poll_at_s - self._clock.monotonic_s(), self._next_change_s()), 0.0)
 
     def _take_kept(self) -> None:
-        kept = self._keeper.in_force().result()
-        if isinstance(kept, PolicyDocument):
-            self._version = kept.version
-            self._post(ev.PolicyChanged(kept.policy))
+        for kept in self._keeper.kept().result():
+            name = _name(kept.type, kept.scope)
+            if isinstance(kept, Document):
+                self._held[name] = kept
+            else:
+                self._unreadable[name] = kept
         self._kept_taken = True
 
+    # --- the backend's word --------------------------------------------------------------------------------------
+
     def _poll(self) -> bool:
-        answer = self._channel.call(POLICY_ROUTE, {"known": {POLICY: self._version}}, deadline_s=RETRY_S)
+        known = {name: document.version for name, document in self._held.items()}
+        answer = self._channel.call(POLICY_ROUTE, {"known": known}, deadline_s=RETRY_S)
         for event in service_health(answer, self._time):
             self._post(event)
         if not isinstance(answer, dict):
             return False
-        documents = answer.get("documents")
+        documents, latest = answer.get("documents"), answer.get("latest")
         for envelope in documents if isinstance(documents, list) else ():
-            if isinstance(envelope, dict) and envelope_type(envelope) == POLICY:
+            if isinstance(envelope, dict):
                 self._adopt(envelope)
+        self._look_for_withheld(latest if isinstance(latest, dict) else {})
         return True
 
     def _adopt(self, envelope: dict[str, Any]) -> None:
+        kind, scope = claimed(envelope)
+        name = "unknown" if kind is None else _name(kind.name, scope)
         adopted = self._keeper.adopt(envelope, self._time.now_s()).result()
         if isinstance(adopted, DocumentError):
-            refused = faults.bad_answer(f"policy: {adopted}")
-            self._facts.commit("policy_refused", {"cause": refused.cause.value})
-        elif adopted.version != self._version:
-            self._version = adopted.version
-            self._facts.commit("policy_applied", {"version": adopted.version})
-            self._post(ev.PolicyChanged(adopted.policy))
-            self._applied()
+            if self._refused.get(name) != adopted:
+                self._refused[name] = adopted
+                refused = faults.bad_answer(f"{name}: {adopted}")
+                fields = {"type": "unknown" if kind is None else kind.name, "cause": refused.cause.value}
+                self._facts.commit("document_refused", fields)
+            return
+        self._refused.pop(name, None)
+        self._unreadable.pop(name, None)
+        if self._held.get(name) != adopted:
+            self._held[name] = adopted
+            self._note("document_applied", name, version=adopted.version)
+
+    def _look_for_withheld(self, latest: Mapping[str, Any]) -> None:
+        """A newer version that the backend itself names, and neither sent nor had refused, is kept from this kiosk."""
+        withheld = {}
+        for name, version in latest.items():
+            held = self._held.get(name)
+            is_number = isinstance(version, int) and not isinstance(version, bool) and version <= MAX_VERSION
+            known = name.removesuffix(_FLEET_SUFFIX) in TYPES and name not in self._refused
+            if known and is_number and version > (0 if held is None else held.version):
+                withheld[name] = version
+        for name, version in withheld.items():
+            if self._withheld.get(name) != version:
+                self._note("document_withheld", name, version=version)
+        self._withheld = withheld
+
+    # --- what counts now -----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        now_s = self._time.now_s() if self._time.trusted else None
+        unreadable = frozenset(kept.type for kept in self._unreadable.values())
+        counts = in_force(self._held.values(), now_s, unreadable=unreadable)
+        if counts != self._in_force:
+            self._in_force = counts
+            self._obey(counts)
+            self._post(ev.PolicyChanged(counts.policy))
+        outages = outages_at(counts.outages, now_s)
+        if outages != self._outages:
+            self._outages = outages
+            self._post(ev.OutagesChanged(outages))
+        over = frozenset(name for name, document in self._held.items() if expired(document, now_s))
+        for name in over - self._over:
+            stops = TYPES[self._held[name].type].on_expiry is Expiry.STOP_SERVICE
+            self._note("document_expired", name, service_stopped=stops)
+        self._over = over
+        self.checks = (self._check(),)
+
+    def _next_change_s(self) -> float:
+        """Seconds until an outage begins, ends or is to be announced."""
+        if not self._time.trusted:
+            return POLL_S
+        now_s = self._time.now_s()
+        edges = [
+            edge_s - now_s
+            for outage in self._in_force.outages
+            for edge_s in (outage.from_utc_s - ANNOUNCED_S, outage.from_utc_s, outage.until_utc_s)
+            if edge_s > now_s
+        ]
+        return min(edges, default=POLL_S)
+
+    def _check(self) -> Check:
+        facts: dict[str, Any] = {}
+        for name, document in sorted(self._held.items()):
+            words = [str(document.version)]
+            if isinstance(document.body, Quarantine):
+                words.append(document.body.value)
+            if name in self._over:
+                words.append("expired")
+            facts[name] = " ".join(words)
+        facts |= {f"{name} unreadable": str(kept.error) for name, kept in self._unreadable.items()}
+        facts |= {f"{name} refused": str(error)[:200] for name, error in self._refused.items()}
+        facts |= {f"{name} withheld": version for name, version in self._withheld.items()}
+        trouble = self._over or self._unreadable or self._refused or self._withheld
+        return Check(PART, CheckState.FAULT if trouble else CheckState.OK, facts=facts)
+
+    def _note(self, event: str, name: str, **fields: int | bool) -> None:
+        scope = "fleet" if name.endswith(_FLEET_SUFFIX) else "kiosk"
+        self._facts.commit(event, {"type": name.removesuffix(_FLEET_SUFFIX), "scope": scope, **fields})
+
+
+def _name(kind: str, scope: str) -> str:
+    """What `policy/state` calls a type in a scope: the kiosk's own has the name of the type."""
+    return f"{kind}{_FLEET_SUFFIX}" if scope == FLEET else kind

@@ -1,7 +1,6 @@
-"""Signed documents pushed to a kiosk: DSSE envelopes by role, versions that only rise, kept with their floor.
+"""Proving a signed document: a DSSE envelope of its type's role, for this kiosk or the whole fleet, never an older one.
 
 Payload: `{type, scope, version, issued_at, not_before, not_after, min_app_version, body}`, times in seconds since 1970.
-An expired policy is kept in force (`keep`); an older one never comes back.
 """
 
 from __future__ import annotations
@@ -9,21 +8,19 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from kiosk.store.thread import Store
-from kiosk.store.transaction import Transaction, read_meta, write_meta
+from kiosk.sync.documents_bodies import TYPES, Body, DocumentType
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.sync.identity import POLICY_ROLE, Role
-from kiosk.sync.strict_json import JsonError, decode, encode
-from kiosk.visit.policy import Policy, PolicyError, parse_policy
+from kiosk.sync.identity import Role
+from kiosk.sync.strict_json import JsonError, decode
 
 PAYLOAD_TYPE: Final = "application/vnd.kiosk.document+json"
-POLICY: Final = POLICY_ROLE
+FLEET: Final = "*"
+"""The scope of every kiosk; no kiosk can be called so."""
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 MAX_SIGNATURES: Final = 16
 MAX_VERSION: Final = 2**31 - 1
@@ -52,12 +49,14 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyDocument:
-    """A proven policy document, and the very envelope it came in."""
+class Document:
+    """A proven document, and the very envelope it came in. `body`: the value its type's parser made."""
 
-    version: int
+    type: str
     scope: str
-    policy: Policy
+    version: int
+    not_after_s: int
+    body: Body
     envelope: bytes = field(repr=False)
     payload_sha256: bytes = field(repr=False)
 
@@ -79,102 +78,96 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
-def verify_policy(
-    envelope: bytes, *, role: Role, scope: str, floor: Floor | None, now_s: int | None, app_version: str
-) -> PolicyDocument | DocumentError:
-    """Prove one policy envelope (JSON bytes, unauthenticated), in the order of the profile.
+def verify_document(
+    envelope: bytes,
+    kind: DocumentType,
+    *,
+    role: Role | None,
+    kiosk: str,
+    floor: Callable[[str], Floor | None],
+    now_s: int,
+    app_version: str,
+) -> Document | DocumentError:
+    """Prove one envelope (JSON bytes, unauthenticated) of this type, in the order of the profile.
 
     Size, strict JSON, keys of the role, threshold of distinct keys over the exact payload, type and scope, version
-    against the floor, dates, application version, schema. now_s: None skips the dates, for a document accepted before.
+    against the floor of its scope, dates, application version, schema. role: None when nobody may sign this type.
     """
+    if role is None:
+        return DocumentError("payload.type", "no keys are known for it: enrol again")
     payload = _proven_payload(envelope, role)
     if isinstance(payload, DocumentError):
         return payload
+    head = _read_head(payload)
+    if isinstance(head, DocumentError):
+        return head
+    if head.type != kind.name:
+        return DocumentError("payload.type", f"{kind.name} expected")
+    if head.scope not in (kiosk, FLEET):
+        return DocumentError("payload.scope", "another kiosk's")
+    last = floor(head.scope)
+    digest = sha256(payload).digest()
+    if last is not None and head.version < last.version:
+        return DocumentError("payload.version", f"below {last.version}, the last accepted")
+    if last is not None and head.version == last.version and digest != last.payload_sha256:
+        return DocumentError("payload.version", f"{last.version} again, with another content")
+    if kind.dated and now_s < head.not_before_s:
+        return DocumentError("payload.not_before", "not reached yet")
+    if kind.dated and now_s > head.not_after_s:
+        return DocumentError("payload.not_after", "has passed")
+    if _numbers(head.min_app_version) > _numbers(app_version):
+        return DocumentError("payload.min_app_version", f"above {app_version}, this application")
+    return _document(kind, head, envelope, digest)
+
+
+def read_kept(envelope: bytes, kind: DocumentType, floor: Floor | None) -> Document | DocumentError:
+    """A document as it was once accepted: the payload of its floor. Its keys were judged then, and may have changed."""
+    payload = _payload(envelope)
+    if floor is None or isinstance(payload, DocumentError) or sha256(payload[0]).digest() != floor.payload_sha256:
+        return DocumentError("envelope", "not what was accepted")
+    head = _read_head(payload[0])
+    return head if isinstance(head, DocumentError) else _document(kind, head, envelope, floor.payload_sha256)
+
+
+def claimed(envelope: Mapping[str, Any]) -> tuple[DocumentType | None, str]:
+    """What an envelope claims to be (type, None if unknown here; scope), unproven: for choosing who may look at it."""
+    try:
+        payload = decode(b64decode(envelope["payload"], validate=True), MAX_ENVELOPE_BYTES)
+    except (KeyError, TypeError, ValueError):
+        return None, ""
+    if isinstance(payload, JsonError):
+        return None, ""
+    name, scope = payload.get("type"), payload.get("scope")
+    return TYPES.get(name) if isinstance(name, str) else None, scope if isinstance(scope, str) else ""
+
+
+def _document(kind: DocumentType, head: _Head, envelope: bytes, digest: bytes) -> Document | DocumentError:
+    body = kind.parse(head.body)
+    if isinstance(body, FieldError):
+        return DocumentError(f"payload.body.{body.field}", body.reason)
+    return Document(head.type, head.scope, head.version, head.not_after_s, body, envelope, digest)
+
+
+def _read_head(payload: bytes) -> _Head | DocumentError:
     body = decode(payload, MAX_ENVELOPE_BYTES)
     if isinstance(body, JsonError):
         return DocumentError("payload", str(body))
     head = read(body, _head)
-    if isinstance(head, FieldError):
-        return DocumentError(f"payload.{head.field}", head.reason)
-    if head.type != POLICY:
-        return DocumentError("payload.type", "not a policy")
-    if head.scope != scope:
-        return DocumentError("payload.scope", "another kiosk's")
-    digest = sha256(payload).digest()
-    if floor is not None and head.version < floor.version:
-        return DocumentError("payload.version", f"below {floor.version}, the last accepted")
-    if floor is not None and head.version == floor.version and digest != floor.payload_sha256:
-        return DocumentError("payload.version", f"{floor.version} again, with another content")
-    if now_s is not None and now_s < head.not_before_s:
-        return DocumentError("payload.not_before", "not reached yet")
-    if now_s is not None and now_s > head.not_after_s:
-        return DocumentError("payload.not_after", "has passed")
-    if _numbers(head.min_app_version) > _numbers(app_version):
-        return DocumentError("payload.min_app_version", f"above {app_version}, this application")
-    policy = parse_policy(head.body)
-    if isinstance(policy, PolicyError):
-        return DocumentError(f"payload.body.{policy.field}", policy.reason)
-    return PolicyDocument(head.version, head.scope, policy, envelope, digest)
+    return DocumentError(f"payload.{head.field}", head.reason) if isinstance(head, FieldError) else head
 
 
-class PolicyKeeper:
-    """The policy in force for one kiosk: proven, stored with its floor in one transaction, then applied."""
-
-    def __init__(self, store: Store, *, role: Role, scope: str, app_version: str) -> None:
-        self._store, self._role, self._scope, self._app_version = store, role, scope, app_version
-
-    def adopt(self, envelope: Mapping[str, Any], now_s: int) -> Future[PolicyDocument | DocumentError]:
-        """Prove a newer envelope and keep it; once the future has resolved it survives a power cut."""
-        raw = encode(envelope)
-        return self._store.submit(lambda tx: self._adopt(tx, raw, now_s))
-
-    def in_force(self) -> Future[PolicyDocument | DocumentError | None]:
-        """What was kept, proven again; None if nothing ever was. Its dates are not asked: expiry means `keep`."""
-        return self._store.submit(self._kept)
-
-    def _adopt(self, tx: Transaction, raw: bytes, now_s: int) -> PolicyDocument | DocumentError:
-        floor = _read_floor(tx, self._scope)
-        document = verify_policy(
-            raw, role=self._role, scope=self._scope, floor=floor, now_s=now_s, app_version=self._app_version
-        )
-        if isinstance(document, PolicyDocument):
-            write_meta(tx, _document_key(self._scope), document.envelope)
-            write_meta(
-                tx, _floor_key(self._scope), b"%d %s" % (document.version, document.payload_sha256.hex().encode())
-            )
-        return document
-
-    def _kept(self, tx: Transaction) -> PolicyDocument | DocumentError | None:
-        raw = read_meta(tx, _document_key(self._scope))
-        if raw is None:
-            return None
-        return verify_policy(
-            raw,
-            role=self._role,
-            scope=self._scope,
-            floor=_read_floor(tx, self._scope),
-            now_s=None,
-            app_version=self._app_version,
-        )
-
-
-def envelope_type(envelope: Mapping[str, Any]) -> str | None:
-    """What type an envelope claims to be, unproven: for choosing who may look at it."""
-    try:
-        payload = decode(b64decode(envelope["payload"], validate=True), MAX_ENVELOPE_BYTES)
-    except (KeyError, TypeError, ValueError):
-        return None
-    claimed = None if isinstance(payload, JsonError) else payload.get("type")
-    return claimed if isinstance(claimed, str) else None
-
-
-def _proven_payload(envelope: bytes, role: Role) -> bytes | DocumentError:
+def _payload(envelope: bytes) -> tuple[bytes, list[tuple[str, bytes]]] | DocumentError:
     body = decode(envelope, MAX_ENVELOPE_BYTES)
     if isinstance(body, JsonError):
         return DocumentError("envelope", str(body))
     parts = read(body, _envelope)
-    if isinstance(parts, FieldError):
-        return DocumentError(parts.field, parts.reason)
+    return DocumentError(parts.field, parts.reason) if isinstance(parts, FieldError) else parts
+
+
+def _proven_payload(envelope: bytes, role: Role) -> bytes | DocumentError:
+    parts = _payload(envelope)
+    if isinstance(parts, DocumentError):
+        return parts
     payload, signatures = parts
     message = pre_authentication(PAYLOAD_TYPE, payload)
     valid: set[str] = set()
@@ -223,19 +216,3 @@ def _head(fields: Fields) -> _Head:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
-
-
-def _document_key(scope: str) -> str:
-    return f"document:{POLICY}:{scope}"
-
-
-def _floor_key(scope: str) -> str:
-    return f"document_floor:{POLICY}:{scope}"
-
-
-def _read_floor(tx: Transaction, scope: str) -> Floor | None:
-    raw = read_meta(tx, _floor_key(scope))
-    if raw is None:
-        return None
-    version, _, digest = raw.decode("ascii").partition(" ")
-    return Floor(int(version), bytes.fromhex(digest))

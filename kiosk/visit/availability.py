@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from kiosk.visit.failures import Cause, Fault, quarantined, service_closed
-from kiosk.visit.model import Member, State, World
+from kiosk.visit.model import State, World
+from kiosk.visit.outages import Closable
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
 
 
@@ -19,18 +20,33 @@ class Service(StrEnum):
 
 def refusal(service: Service, state: State) -> Fault | None:
     """Why this service is not to be had here and now; None when it is, as far as is known."""
-    world, policy, member = state.world, state.policy, state.member
+    world, policy = state.world, state.policy
     match service:
         case Service.SERIAL:
             return _switched_off(policy, Quarantine.STOP) if policy.show_serial else quarantined("serial off here")
         case Service.UPDATE:
             if not policy.update:
                 return quarantined("update off here")
-            return _switched_off(policy, Quarantine.NO_RELAY) or _centre_fault(world) or _closed(member)
+            return _switched_off(policy, Quarantine.NO_RELAY) or _centre_fault(world) or _closed(state, Closable.UPDATE)
         case Service.CODE:
             if policy.issue_code is not CodeIssuing.ON:
                 return Fault(Cause.CODE_NOT_HERE, f"issue_code={policy.issue_code}")
-            return _switched_off(policy, Quarantine.NO_CODE) or _centre_fault(world)
+            return _switched_off(policy, Quarantine.NO_CODE) or _centre_fault(world) or _closed(state, Closable.CODE)
+
+
+def closed_until_s(state: State, service: Closable = Closable.UPDATE) -> int | None:
+    """Until when this service is closed for the card in hand, or for everybody while there is none; None: open.
+
+    Of the update the centre's own answer about this card is the newest word; the calendar stands in for it until then.
+    """
+    member, outages = state.member, state.world.outages
+    if member is None:
+        outage = outages.closing_all(service)
+    elif service is Closable.UPDATE and member.standing is not None:
+        return member.standing.outage_until_utc_s
+    else:
+        outage = outages.closing(service, member.card.organisation)
+    return None if outage is None else outage.until_utc_s
 
 
 def blocking_fault(world: World, policy: Policy) -> Fault | None:
@@ -43,11 +59,8 @@ def in_service(world: World, policy: Policy) -> bool:
     return world.reader_ready and blocking_fault(world, policy) is None
 
 
-_ORDER = tuple(Quarantine)
-
-
 def _switched_off(policy: Policy, from_level: Quarantine) -> Fault | None:
-    if _ORDER.index(policy.quarantine) >= _ORDER.index(from_level):
+    if policy.quarantine.severity >= from_level.severity:
         return quarantined(policy.quarantine.value)
     return None
 
@@ -58,7 +71,5 @@ def _centre_fault(world: World) -> Fault | None:
     return None if world.clock_trusted else world.clock_fault
 
 
-def _closed(member: Member | None) -> Fault | None:
-    if member is not None and member.standing is not None and member.standing.outage_until_utc_s is not None:
-        return service_closed()
-    return None
+def _closed(state: State, service: Closable) -> Fault | None:
+    return None if closed_until_s(state, service) is None else service_closed()

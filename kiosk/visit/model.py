@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from kiosk.card.values import CardContent
 from kiosk.visit.failures import CardSafety, Fault
-from kiosk.visit.outages import Outages
+from kiosk.visit.outages import NO_OUTAGES, Outages
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
@@ -391,7 +391,7 @@ class World:
     output_forgotten: bool = False  # … and that nobody takes it has been noted
     loose_ticket_until_s: float | None = None  # till then: a ticket may have come out just before the program died
     store_fault: Fault | None = None
-    outages: Outages = Outages()
+    outages: Outages = NO_OUTAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+from kiosk.visit.contents import SHIPPED, Contents
 
 
 class SiteKind(StrEnum):
@@ -35,6 +37,11 @@ class Quarantine(StrEnum):
     REPORT_ONLY = "report_only"
     STOP = "stop"
 
+    @property
+    def severity(self) -> int:
+        """Its rank: each level switches off what the milder ones do, and more."""
+        return list(Quarantine).index(self)
+
 
 INELIGIBLE_REASONS = ("other_regime", "provisional_nir", "no_bank_details", "no_active_card", "two_ribs")
 
@@ -45,7 +52,12 @@ _NO_BREAK_SPACES = "\u00a0\u202f"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits in seconds, capabilities and contacts. Defaults are the shipped values; default deny for codes."""
+    """Limits in seconds, capabilities and contacts. Defaults are the shipped values; default deny for codes.
+
+    What a visit goes by: the policy document (`POLICY_FIELDS`) together with the other signed documents in force.
+    standing_limit_s: how long a member who has just put a card in waits for the centre; home opens without it then.
+    answer_limit_s: how long for any other answer. Levels: 0 card, 1 birth date, 2 post code.
+    """
 
     site_kind: SiteKind = SiteKind.PHARMACY
     kiosk_number: str = "0000"
@@ -61,13 +73,23 @@ class Policy:
     idle_prompt_s: float = 45.0
     reading_slow_s: float = 10.0
     reading_limit_s: float = 30.0
-    standing_limit_s: float = 15.0
+    standing_limit_s: float = 6.0
+    answer_limit_s: float = 12.0
     update_step_limit_s: float = 60.0
     interrupted_s: float = 120.0
     mask_s: float = 60.0
     remove_card_s: float = 30.0
     notice_s: float = 8.0
     identify_tries: int = 3
+    update_level: int = 0
+    serial_level: int = 1
+    print_tickets: bool = True
+    contents: Contents = SHIPPED
+
+
+_OF_OTHER_DOCUMENTS: Final = frozenset({"update_level", "serial_level", "print_tickets", "contents"})
+POLICY_FIELDS: Final = tuple(f.name for f in fields(Policy) if f.name not in _OF_OTHER_DOCUMENTS)
+"""What a policy document may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +106,9 @@ def parse_policy(body: Mapping[str, Any]) -> Policy | PolicyError:
     Returns the policy, or the first error naming field and cause.
     """
     values: dict[str, Any] = {}
-    known = {f.name: f for f in fields(Policy)}
     enums: dict[str, type[StrEnum]] = {"site_kind": SiteKind, "issue_code": CodeIssuing, "quarantine": Quarantine}
     for name, value in body.items():
-        if name not in known:
+        if name not in POLICY_FIELDS:
             return PolicyError(name, "unknown field")
         default = getattr(Policy(), name)
         if name in enums:
@@ -107,16 +128,21 @@ def parse_policy(body: Mapping[str, Any]) -> Policy | PolicyError:
                 return PolicyError(name, "a number of seconds from 1 to 3600 expected")
             values[name] = float(value)
         else:
-            if not isinstance(value, str) or len(value) > 200 or not _is_printable(value):
+            if not isinstance(value, str) or len(value) > 200 or not is_printable(value):
                 return PolicyError(name, "a text of at most 200 printable characters expected")
             if name == "kiosk_number" and not _KIOSK_NUMBER.fullmatch(value):
                 return PolicyError(name, "1 to 12 letters, digits or hyphens expected")
-            if name == "phone" and len([c for c in value if c in "0123456789"]) not in (4, 10):
+            if name == "phone" and not is_phone(value):
                 return PolicyError(name, "a phone number has 10 digits, or 4")
             values[name] = value
     return Policy(**values)
 
 
-def _is_printable(text: str) -> bool:
+def is_phone(text: str) -> bool:
+    """A French number: 10 digits, or 4, however they are spaced."""
+    return sum(character in "0123456789" for character in text) in (4, 10)
+
+
+def is_printable(text: str) -> bool:
     """Neither control characters nor line ends nor halves of a surrogate pair: it is shown and printed as it is."""
     return all(character.isprintable() or character in _NO_BREAK_SPACES for character in text)

@@ -97,7 +97,7 @@ def test_a_watch_that_never_failed_ends_at_once(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("event", "field", "highest"),
-    [("identity_refused", "tries_left", MAX_TRIES), ("policy_applied", "version", MAX_VERSION)],
+    [("identity_refused", "tries_left", MAX_TRIES), ("document_applied", "version", MAX_VERSION)],
 )
 def test_what_the_channel_takes_the_journal_takes(event: str, field: str, highest: int) -> None:
     assert shipped_catalogue().events[event].fields[field].highest == highest

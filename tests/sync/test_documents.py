@@ -1,4 +1,4 @@
-"""Signed policy: each way a document can be wrong, and a keeper whose floor never falls."""
+"""Signed documents: each way one can be wrong, and a keeper whose floors never fall."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from kiosk.store.transaction import write_meta
 from kiosk.sync.documents import (
     MAX_ENVELOPE_BYTES,
     PAYLOAD_TYPE,
+    Document,
     DocumentError,
     Floor,
-    PolicyDocument,
-    PolicyKeeper,
-    envelope_type,
+    claimed,
     pre_authentication,
-    verify_policy,
+    verify_document,
 )
+from kiosk.sync.documents_bodies import TYPES
+from kiosk.sync.documents_keeper import DocumentKeeper, Unreadable
 from kiosk.sync.identity import Role
 from kiosk.sync.profile import KeyRecord, register_document_key
-from kiosk.visit.policy import CodeIssuing, SiteKind
+from kiosk.visit.policy import CodeIssuing, Policy, Quarantine, SiteKind
 from kiosk.visit.ports import SigningKey
 from tests.sync.support import KIOSK, NOW_S, p256_key
 
@@ -73,18 +74,21 @@ def signed(**changes: Any) -> dict[str, Any]:
     return envelope(json.dumps(document(**changes)).encode(), *KEYS[:2])
 
 
-def verify(value: dict[str, Any] | bytes, floor: Floor | None = None) -> PolicyDocument | DocumentError:
+def verify(
+    value: dict[str, Any] | bytes, floor: Floor | None = None, *, kind: str = "policy", role: Role | None = ROLE
+) -> Document | DocumentError:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return verify_policy(raw, role=ROLE, scope=KIOSK, floor=floor, now_s=NOW_S, app_version="0.1.0")
+    return verify_document(
+        raw, TYPES[kind], role=role, kiosk=KIOSK, floor=lambda _scope: floor, now_s=NOW_S, app_version="0.1.0"
+    )
 
 
 def test_a_good_document() -> None:
     result = verify(signed())
-    assert isinstance(result, PolicyDocument)
+    assert isinstance(result, Document)
     assert result.version == 5
-    assert result.policy.site_kind is SiteKind.AGENCY
-    assert result.policy.issue_code is CodeIssuing.ON
-    assert envelope_type(signed()) == "policy"
+    assert result.body == Policy(site_kind=SiteKind.AGENCY, issue_code=CodeIssuing.ON)
+    assert claimed(signed()) == (TYPES["policy"], KIOSK)
 
 
 def test_pre_authentication_is_that_of_the_standard() -> None:
@@ -146,7 +150,7 @@ ROWS: dict[str, tuple[Callable[[], dict[str, Any] | bytes], str, str]] = {
     ),
     "payload with a duplicate": (lambda: _payload(b'{"type":"policy","type":"policy"}'), "payload", "a duplicate key"),
     **{f"without {name}": (partial(_without, name), f"payload.{name}", "missing") for name in document()},
-    "other type": (lambda: signed(type="quarantine"), "payload.type", "not a policy"),
+    "other type": (lambda: signed(type="quarantine"), "payload.type", "policy expected"),
     "other scope": (lambda: signed(scope="borne-8"), "payload.scope", "another kiosk's"),
     "version zero": (
         lambda: signed(version=0),
@@ -177,10 +181,10 @@ def test_each_wrong_document_names_field_and_cause(row: str) -> None:
 
 def test_versions_against_the_floor() -> None:
     good = verify(signed())
-    assert isinstance(good, PolicyDocument)
+    assert isinstance(good, Document)
     same = Floor(5, good.payload_sha256)
-    assert isinstance(verify(signed(), same), PolicyDocument)
-    assert isinstance(verify(signed(version=6), same), PolicyDocument)
+    assert isinstance(verify(signed(), same), Document)
+    assert isinstance(verify(signed(version=6), same), Document)
     assert verify(signed(version=4), same) == DocumentError("payload.version", "below 5, the last accepted")
     assert verify(signed(body={}), same) == DocumentError("payload.version", "5 again, with another content")
 
@@ -191,17 +195,44 @@ def test_no_changed_byte_gets_another_policy_in(at: int, byte: int) -> None:
     raw = bytearray(_GOOD)
     raw[at % len(raw)] = byte
     result = verify(bytes(raw))
-    if isinstance(result, PolicyDocument):
+    if isinstance(result, Document):
         assert result.payload_sha256 == _GOOD_DOCUMENT.payload_sha256
 
 
 _GOOD = json.dumps(signed()).encode()
 _verified = verify(_GOOD)
-assert isinstance(_verified, PolicyDocument)
+assert isinstance(_verified, Document)
 _GOOD_DOCUMENT = _verified
 
 
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_type_has_a_role_of_its_own(kind: str) -> None:
+    """A policy, well signed by the keys of policies, is nothing else; without keys nothing is anything."""
+    if kind != "policy":
+        assert verify(signed(), kind=kind) == DocumentError("payload.type", f"{kind} expected")
+    assert verify(signed(type=kind), kind=kind, role=None) == DocumentError(
+        "payload.type", "no keys are known for it: enrol again"
+    )
+    other = verify(signed(type=kind), kind=kind, role=Role(1, {OTHER_ROLE.keyid: _record(OTHER_ROLE)}))
+    assert other == DocumentError("signatures[0].keyid", "not a key of this role")
+
+
+@pytest.mark.parametrize("value", [{}, {"payload": 1}, {"payload": "e30="}, {"payload": "!"}, {"payload": "e30"}])
+def test_what_claims_nothing_is_nothing(value: dict[str, Any]) -> None:
+    assert claimed(value)[0] is None
+
+
+def test_a_quarantine_knows_no_dates() -> None:
+    order = signed(type="quarantine", not_after=1, not_before=NOW_S + 1, body={"level": "stop"})
+    result = verify(order, kind="quarantine")
+    assert isinstance(result, Document)
+    assert result.body is Quarantine.STOP
+
+
 # --- keeper ------------------------------------------------------------------------------------------------------
+
+ROLES = dict.fromkeys(TYPES, ROLE)
+QUARANTINE = {"type": "quarantine", "body": {"level": "no_relay"}}
 
 
 @pytest.fixture
@@ -212,57 +243,93 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def keeper(store: Store) -> PolicyKeeper:
-    return PolicyKeeper(store, role=ROLE, scope=KIOSK, app_version="0.1.0")
+def keeper(store: Store, roles: dict[str, Role] | None = None) -> DocumentKeeper:
+    return DocumentKeeper(store, roles=ROLES if roles is None else roles, kiosk=KIOSK, app_version="0.1.0")
+
+
+def adopt(store: Store, **changes: Any) -> Document | DocumentError:
+    return keeper(store).adopt(signed(**changes), NOW_S).result()
+
+
+def versions(store: Store) -> dict[tuple[str, str], int]:
+    kept = keeper(store).kept().result()
+    assert all(isinstance(document, Document) for document in kept)
+    return {(document.type, document.scope): document.version for document in kept if isinstance(document, Document)}
 
 
 def test_nothing_kept_yet(store: Store) -> None:
-    assert keeper(store).in_force().result() is None
+    assert keeper(store).kept().result() == []
 
 
-def test_adopted_documents_survive_and_the_floor_with_them(store: Store, tmp_path: Path) -> None:
-    adopted = keeper(store).adopt(signed(), NOW_S).result()
-    assert isinstance(adopted, PolicyDocument)
+def test_adopted_documents_survive_and_their_floors_with_them(store: Store, tmp_path: Path) -> None:
+    assert isinstance(adopt(store), Document)
+    assert isinstance(adopt(store, scope="*", version=9), Document)
+    assert isinstance(adopt(store, **QUARANTINE, version=2), Document)
     store.close()
     again = Store.open(tmp_path / "kiosk.db", bytes(range(32)))
     assert isinstance(again, Store)
     try:
-        kept = keeper(again).in_force().result()
-        assert isinstance(kept, PolicyDocument)
-        assert kept.policy == adopted.policy
-        assert isinstance(keeper(again).adopt(signed(version=4), NOW_S).result(), DocumentError)
+        assert versions(again) == {("policy", KIOSK): 5, ("policy", "*"): 9, ("quarantine", KIOSK): 2}
+        below = [adopt(again, version=4), adopt(again, scope="*", version=8), adopt(again, **QUARANTINE, version=1)]
+        assert [error.reason for error in below if isinstance(error, DocumentError)] == [
+            "below 5, the last accepted",
+            "below 9, the last accepted",
+            "below 2, the last accepted",
+        ]
     finally:
         again.close()
 
 
+def test_floors_are_counted_by_type_and_scope(store: Store) -> None:
+    assert isinstance(adopt(store), Document)
+    assert isinstance(adopt(store, scope="*", version=1), Document)
+    assert isinstance(adopt(store, **QUARANTINE, version=1), Document)
+
+
 def test_a_refused_document_changes_nothing(store: Store) -> None:
-    keeper(store).adopt(signed(), NOW_S).result()
-    before = keeper(store).in_force().result()
-    for wrong in (signed(version=4), signed(version=6, body={"idle_s": 0}), signed(version=6, scope="borne-8")):
-        assert isinstance(keeper(store).adopt(wrong, NOW_S).result(), DocumentError)
-    assert keeper(store).in_force().result() == before
-    assert isinstance(keeper(store).adopt(signed(version=6), NOW_S).result(), PolicyDocument)
-    assert isinstance(keeper(store).adopt(signed(), NOW_S).result(), DocumentError)
+    adopt(store)
+    before = keeper(store).kept().result()
+    for wrong in ({"version": 4}, {"version": 6, "body": {"idle_s": 0}}, {"version": 6, "scope": "borne-8"}):
+        assert isinstance(adopt(store, **wrong), DocumentError)
+    assert keeper(store).kept().result() == before
+    assert isinstance(adopt(store, version=6), Document)
+    assert isinstance(adopt(store), DocumentError)
 
 
-def test_an_expired_policy_stays_in_force(store: Store) -> None:
-    keeper(store).adopt(signed(), NOW_S).result()
-    later = keeper(store).in_force().result()
-    assert isinstance(later, PolicyDocument)
-    assert later.version == 5
+def test_a_type_that_nobody_knows_is_ignored_and_said(store: Store) -> None:
+    assert adopt(store, type="weather") == DocumentError("payload.type", "unknown to this application: ignored")
+    assert keeper(store).kept().result() == []
+
+
+def test_what_was_accepted_stays_in_force_under_new_keys_and_after_its_time(store: Store) -> None:
+    """Re-enrolment brings other document keys: an order does not end by that, and no older one comes in."""
+    adopt(store, **QUARANTINE, version=2)
+    new = p256_key("quarantine/7")
+    renewed = keeper(store, {"quarantine": Role(1, {new.keyid: _record(new)})})
+    (kept,) = renewed.kept().result()
+    assert isinstance(kept, Document)
+    assert kept.body is Quarantine.NO_RELAY
+    older = envelope(json.dumps(document(**QUARANTINE, version=1)).encode(), new)
+    assert renewed.adopt(older, NOW_S).result() == DocumentError("payload.version", "below 2, the last accepted")
+
+
+def test_a_document_that_is_not_the_one_of_its_floor_is_not_believed(store: Store) -> None:
+    adopt(store)
+    forged = json.dumps(signed(version=5, body={"issue_code": "off"})).encode()
+    store.submit(lambda tx: write_meta(tx, f"document:policy:{KIOSK}", forged)).result()
+    (kept,) = keeper(store).kept().result()
+    assert kept == Unreadable("policy", KIOSK, DocumentError("envelope", "not what was accepted"))
 
 
 def test_document_and_floor_are_written_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper(store).adopt(signed(), NOW_S).result()
+    adopt(store)
 
     def fails_on_the_floor(tx: Any, key: str, value: bytes) -> None:
         if "floor" in key:
             raise RuntimeError("power cut")
         write_meta(tx, key, value)
 
-    monkeypatch.setattr("kiosk.sync.documents.write_meta", fails_on_the_floor)
+    monkeypatch.setattr("kiosk.sync.documents_keeper.write_meta", fails_on_the_floor)
     with pytest.raises(RuntimeError, match="power cut"):
-        keeper(store).adopt(signed(version=6), NOW_S).result()
-    kept = keeper(store).in_force().result()
-    assert isinstance(kept, PolicyDocument)
-    assert kept.version == 5
+        adopt(store, version=6)
+    assert versions(store) == {("policy", KIOSK): 5}
