@@ -11,18 +11,20 @@ from typing import Any
 from sqlalchemy import Connection
 
 from kiosk.sync import profile, signature, strict_json
-from kiosk.sync.messages import Refused, RequestHead, VerifiedRequest
+from kiosk.sync.messages import CheckedHead, Refused, RequestHead, VerifiedRequest
+from kiosk.sync.profile import KeyRecord
 from kiosk.visit.policy import Quarantine
 from simulators.backend import centre, codes, documents, intake, refusals
-from simulators.backend.authority import Authority, kiosk_of
+from simulators.backend.authority import Authority
 from simulators.backend.bodies import BODIES
 from simulators.backend.clock import UtcSeconds
-from simulators.backend.database import Database
+from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.exchange import Outcome, Route, perform
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry
+from simulators.backend.tidying import Tidying
 
 
 def routes(authority: Authority) -> dict[str, Route]:
@@ -60,6 +62,7 @@ class SignedApp:
         self._origin = origin
         self._utc_s = utc_s
         self._routes = routes(authority)
+        self._tidying = Tidying(database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -68,11 +71,9 @@ class SignedApp:
         # A bare "?" stays in the path: it is no route.
         target = bytes(scope["state"]["target"])
         path, _, query = target.partition(b"?")
-        head = signature.check_head(
+        head = await self._check_head(
             RequestHead(scope["method"], path if query else target, query, scope["headers"]),
-            origin=self._origin,
-            tls_kiosk=kiosk_of(scope["state"]["peer_certificate"]),
-            find_key=self._registry.find,
+            scope["state"]["peer_kiosk"],
         )
         if isinstance(head, Refused):
             await self._refuse(send, head)
@@ -108,14 +109,33 @@ class SignedApp:
         )
         await answer(send, outcome.status, fields, outcome.body)
 
+    async def _check_head(self, asked: RequestHead, tls_kiosk: str | None) -> CheckedHead | Refused:
+        """Steps 1 to 4. A key that another process has registered since is looked up, once for a while."""
+        unknown: list[str] = []
+
+        def find(keyid: str) -> KeyRecord | None:
+            record = self._registry.find(keyid)
+            if record is None and keyid.partition("/")[0] == tls_kiosk:
+                unknown.append(keyid)
+            return record
+
+        head = signature.check_head(asked, origin=self._origin, tls_kiosk=tls_kiosk, find_key=find)
+        if unknown and await self._registry.find_stored(self._database, unknown[0]):
+            return signature.check_head(asked, origin=self._origin, tls_kiosk=tls_kiosk, find_key=find)
+        return head
+
     async def _perform(self, request: VerifiedRequest) -> Outcome:
         route, now_s = self._routes[request.head.path], self._utc_s()
+        self._tidying.at(now_s)
 
         def work(connection: Connection) -> Outcome:
             return perform(connection, request, route, parse, now_s)
 
         try:
-            return await asyncio.wrap_future(self._database.submit(work))
+            return await asyncio.wrap_future(self._database.submit_of(request.kiosk, work))
+        except DatabaseBusy as busy:
+            log("busy", path=request.head.path, error=str(busy))
+            return Outcome(refusals.BUSY.status, refusals.BUSY.body(), refusals.BUSY)
         except Exception as error:  # noqa: BLE001  # rolled back; the kiosk gets a signed answer, the log the type only
             log("internal", path=request.head.path, error=type(error).__name__)
             return Outcome(refusals.INTERNAL.status, refusals.INTERNAL.body(), refusals.INTERNAL)

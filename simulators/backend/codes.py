@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
+from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it
 
 from kiosk.visit.policy import CodeIssuing
 from simulators.backend import refusals, schema

@@ -1,115 +1,154 @@
-"""One thread with the only connection to the backend's SQLite file; every piece of work is one IMMEDIATE transaction.
+"""One thread with the process's only connection; requests share transactions, everything else has one of its own.
 
-Exclusive on purpose: one connection is outside the WAL-reset corruption of older SQLite versions, and a second server
-on the same directory is refused at once. A later group commit replaces only `_run`.
+Group commit (channel reference §4.4): whatever waits when the thread is free is done in one transaction, and nobody
+hears of it before the commit. Should one piece of work fail, the transaction is rolled back and each is done again in
+a transaction of its own, so that the bad one alone fails: work must leave no trace but through its connection.
+On PostgreSQL several processes write: a group takes its kiosks in the order of their names, and each locks its kiosk's
+row first.
 """
 
 from __future__ import annotations
 
 import queue
-import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from simulators.backend import schema
+from simulators.backend.engines import DatabaseInUse, open_engine
+
+__all__ = ["Database", "DatabaseBusy", "DatabaseInUse"]
 
 T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+MAX_GROUP: Final = 64
 
 
-class DatabaseInUse(Exception):  # noqa: N818  # states a fact, not a defect
-    """Another process holds the database: a server runs on this data directory."""
+class DatabaseBusy(Exception):  # noqa: N818  # states a fact, not a defect
+    """The engine could not do it now: locked, full, gone, or a deadlock. Nothing of it was promised to anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Work[Any]
+    kiosk: str | None  # None: not to be done together with others
+    done: Future[Any] = field(default_factory=Future)
 
 
 class Database:
-    """The writer thread. `submit` from any thread; the future resolves after the commit, or with the exception."""
+    """The writer thread. `submit` from any thread; a future resolves after the commit, or with the exception."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file; raises DatabaseInUse if it is held elsewhere."""
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
-        opened: Future[None] = Future()
-        self._thread = threading.Thread(target=self._loop, args=(path, opened), name="backend-database", daemon=True)
+    def __init__(self, where: Path | str) -> None:
+        """Open a SQLite file or the database of a URL, and bring its tables up to date.
+
+        Raises DatabaseInUse if it is held elsewhere, DatabaseTooNew if a later version wrote it.
+        """
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._engine = open_engine(where)
+        self._thread = threading.Thread(target=self._loop, name="backend-database", daemon=True)
         self._thread.start()
-        opened.result()
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, work: Work[T]) -> Future[T]:
         """Run `work` in a transaction of its own; an exception rolls all of it back."""
-        done: Future[T] = Future()
-        self._jobs.put((work, done))
-        return done
+        return self._put(_Job(work, None))
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def submit_of(self, kiosk: str, work: Work[T]) -> Future[T]:
+        """Run `work`, which begins by locking this kiosk's row, in a transaction it may share with other kiosks'."""
+        return self._put(_Job(work, kiosk))
+
+    def run(self, work: Work[T]) -> T:
         """`submit` and wait."""
         return self.submit(work).result()
 
     def close(self) -> None:
-        """Finish what is queued, then close the file."""
+        """Finish what is queued, then close the connection."""
         self._jobs.put(None)
         self._thread.join()
 
-    def _loop(self, path: Path, opened: Future[None]) -> None:
+    def _put(self, job: _Job) -> Future[Any]:
+        self._jobs.put(job)
+        return job.done
+
+    def _loop(self) -> None:
+        connection = _Reconnecting(self._engine)
+        is_open = True
+        while is_open:
+            jobs, is_open = self._waiting()
+            shared = sorted((job for job in jobs if job.kiosk is not None), key=lambda job: job.kiosk or "")
+            _together(connection, shared)
+            for job in jobs:
+                if job.kiosk is None:
+                    _together(connection, [job])
+        connection.close()
+        self._engine.dispose()
+
+    def _waiting(self) -> tuple[list[_Job], bool]:
+        """All that waits, at least one; and whether to go on afterwards."""
+        jobs: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MAX_GROUP:
+                return jobs, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, True
+        return jobs, False
+
+
+class _Reconnecting:
+    """The one connection, opened again after it was lost."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        driver: Any = engine.dialect.dbapi
+        self._not_now: tuple[type[Exception], ...] = (
+            OperationalError,
+            InterfaceError,
+            driver.OperationalError,
+            driver.InterfaceError,
+        )
+
+    def perform(self, works: Sequence[Work[Any]]) -> list[Any]:
+        """All in one transaction; raises what any of them raised, or DatabaseBusy."""
         try:
-            engine = _open(path)
-        except Exception as error:  # noqa: BLE001  # handed to the caller's thread
-            opened.set_exception(error)
-            return
-        opened.set_result(None)
-        with engine.connect() as connection:
-            while (job := self._jobs.get()) is not None:
-                self._run(connection, *job)
-        engine.dispose()
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin():
+                return [work(self._connection) for work in works]
+        except self._not_now as error:
+            # A lock, a full disk, a deadlock, a lost server: the next transaction begins on a connection that is known
+            # to work. The embedded engine keeps its one connection: closing it would give up the file.
+            if self._engine.dialect.name != "sqlite":
+                self.close()
+            raise DatabaseBusy(type(error).__name__) from error
 
-    @staticmethod
-    def _run(connection: Connection, work: Callable[[Connection], Any], done: Future[Any]) -> None:
-        try:
-            with connection.begin():
-                result = work(connection)
-        except BaseException as error:  # noqa: BLE001  # belongs to whoever asked
-            done.set_exception(error)
-        else:
-            done.set_result(result)
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-def _open(path: Path) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        poolclass=StaticPool,
-        connect_args={"timeout": 0.0, "check_same_thread": False},
-        hide_parameters=True,  # an error names the statement, never a person
-    )
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin_immediate)
+def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
+    if not jobs:
+        return
     try:
-        with engine.begin() as connection:
-            schema.metadata.create_all(connection)
-    except (OperationalError, sqlite3.OperationalError) as error:
-        engine.dispose()
-        if "locked" in str(error):
-            raise DatabaseInUse(path.name) from None
-        raise
-    return engine
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by us, see _begin_immediate
-    for pragma, expected in (
-        ("locking_mode=EXCLUSIVE", "exclusive"),
-        ("journal_mode=WAL", "wal"),
-        ("synchronous=FULL", None),
-        ("foreign_keys=ON", None),
-        ("trusted_schema=OFF", None),
-        ("secure_delete=ON", None),
-    ):
-        row = connection.execute(f"PRAGMA {pragma}").fetchone()
-        if expected is not None and row[0] != expected:
-            raise sqlite3.OperationalError(f"{pragma} is not in force")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+        results = connection.perform([job.work for job in jobs])
+    except Exception as error:  # noqa: BLE001  # belongs to whoever asked
+        if len(jobs) == 1:
+            jobs[0].done.set_exception(error)
+        else:
+            for job in jobs:
+                _together(connection, [job])
+        return
+    for job, result in zip(jobs, results, strict=True):
+        job.done.set_result(result)

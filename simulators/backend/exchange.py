@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it; SQLite's own only SQLite
 
 from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit.policy import Quarantine
 from simulators.backend import key_life, refusals, schema
+from simulators.backend.prepared import Prepared
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
@@ -41,7 +42,7 @@ class Call:
 
     connection: Connection
     now_s: int
-    kiosk: RowMapping
+    kiosk: Mapping[str, Any]
     idem_key: str
     body: Mapping[str, Any] = field(repr=False)
 
@@ -71,6 +72,29 @@ class Outcome:
     refusal: Refusal | None = None
 
 
+_kiosk, _key, _stored = schema.kiosk, schema.kiosk_key.c, schema.response.c
+_KIOSK_FIELDS: Final = tuple(column.name for column in _kiosk.c)
+_LOCK_KIOSK: Final = Prepared(select(_kiosk).where(_kiosk.c.id == bindparam("kiosk")).with_for_update())
+_TAKE_NONCE: Final = Prepared(
+    insert_or(schema.nonce)
+    .values(keyid=bindparam("keyid"), nonce=bindparam("nonce"), keep_until_s=bindparam("keep_until_s"))
+    .on_conflict_do_nothing()
+)
+_KEY_AND_KNOWN: Final = Prepared(
+    select(_key.state, _key.until_s, _stored.path, _stored.request_sha256, _stored.body, _stored.gone_at_s)
+    .select_from(
+        schema.kiosk_key.outerjoin(
+            schema.response, (_stored.kiosk == _key.kiosk) & (_stored.idem_key == bindparam("idem_key"))
+        )
+    )
+    .where(_key.keyid == bindparam("keyid"))
+)
+_COUNT_REFUSAL: Final = Prepared(
+    update(_kiosk).where(_kiosk.c.id == bindparam("kiosk")).values(refusals=_kiosk.c.refusals + 1)
+)
+_STORE: Final = Prepared(insert(schema.response).values({column.name: bindparam(column.name) for column in _stored}))
+
+
 def perform(
     connection: Connection,
     request: VerifiedRequest,
@@ -79,13 +103,10 @@ def perform(
     now_s: int,
 ) -> Outcome:
     """Steps 7 and 8 of the server for one proven request; runs inside the caller's transaction."""
-    _forget_old(connection, now_s)
     result = _judge(connection, request, route, parse, now_s)
     if isinstance(result, Outcome):
         return result
-    connection.execute(
-        update(schema.kiosk).where(schema.kiosk.c.id == request.kiosk).values(refusals=schema.kiosk.c.refusals + 1)
-    )
+    _COUNT_REFUSAL.run(connection, {"kiosk": request.kiosk})
     return Outcome(result.status, result.body(), result)
 
 
@@ -96,86 +117,51 @@ def _judge(
     parse: Callable[[str, bytes], Mapping[str, Any] | Refusal],
     now_s: int,
 ) -> Outcome | Refusal:
-    is_new = _take_nonce(connection, request)
-    row = (
-        connection.execute(
-            select(
-                schema.kiosk,
-                schema.kiosk_key.c.state.label("key_state"),
-                schema.kiosk_key.c.until_s.label("key_until_s"),
-            )
-            .join(schema.kiosk_key, schema.kiosk_key.c.kiosk == schema.kiosk.c.id)
-            .where(schema.kiosk_key.c.keyid == request.keyid)
-        )
-        .mappings()
-        .one()
-    )
-    if not key_life.accepted(row["key_state"], row["key_until_s"], now_s):
+    head = request.head
+    # The lock in a statement of its own: what comes after sees all that an earlier holder of it has committed.
+    row = _LOCK_KIOSK.run(connection, {"kiosk": request.kiosk}).fetchone()
+    kiosk = dict(zip(_KIOSK_FIELDS, row, strict=True))
+    keep_until_s = head.expires_s + profile.SKEW_S + NONCE_MARGIN_S  # past the last moment of the message's window
+    taken = _TAKE_NONCE.run(connection, {"keyid": request.keyid, "nonce": request.nonce, "keep_until_s": keep_until_s})
+    is_new = taken.rowcount == 1
+    key_state, key_until_s, path, request_sha256, stored, gone_at_s = _KEY_AND_KNOWN.run(
+        connection, {"keyid": request.keyid, "idem_key": head.idempotency_key}
+    ).fetchone()
+    if not key_life.accepted(key_state, key_until_s, now_s):
         return refusals.KEY_STATE
-    if is_new and row["key_state"] == key_life.PENDING and request.in_window(now_s):
+    if is_new and key_state == key_life.PENDING and request.in_window(now_s):
         key_life.activate(connection, request.kiosk, request.keyid, now_s)
     closed_from = route.closed_from
-    if closed_from is not None and SEVERITY[Quarantine(row["quarantine"])] >= SEVERITY[closed_from]:
+    if closed_from is not None and SEVERITY[Quarantine(kiosk["quarantine"])] >= SEVERITY[closed_from]:
         return refusals.QUARANTINED
     if not request.in_window(now_s):
         return refusals.TIME_SKEW
     if not is_new:
         return refusals.REPLAY
-    head = request.head
     digest = hashlib.sha256(request.body).digest()
-    known = (
-        connection.execute(
-            select(schema.response).where(
-                schema.response.c.kiosk == request.kiosk, schema.response.c.idem_key == head.idempotency_key
-            )
-        )
-        .mappings()
-        .one_or_none()
-    )
-    if known is not None:
-        if known["path"] != head.path or known["request_sha256"] != digest:
+    if path is not None:
+        if path != head.path or request_sha256 != digest:
             return refusals.IDEM_CONFLICT
-        return refusals.GONE if known["body"] is None else Outcome(200, known["body"])
+        is_gone = stored is None or (gone_at_s is not None and gone_at_s <= now_s)
+        return refusals.GONE if is_gone else Outcome(200, stored)
     body = parse(head.path, request.body)
     if isinstance(body, Refusal):
         return body
-    answer = route.handler(Call(connection, now_s, row, head.idempotency_key, body))
+    answer = route.handler(Call(connection, now_s, kiosk, head.idempotency_key, body))
     if isinstance(answer, Refusal):
         return answer
     content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    connection.execute(
-        insert(schema.response).values(
-            kiosk=request.kiosk,
-            idem_key=head.idempotency_key,
-            path=head.path,
-            request_sha256=digest,
-            body=content,
-            gone_at_s=None if answer.live_s is None else now_s + answer.live_s,
-            conversation_id=answer.conversation_id,
-            batch_seq=answer.batch_seq,
-        )
+    _STORE.run(
+        connection,
+        {
+            "kiosk": request.kiosk,
+            "idem_key": head.idempotency_key,
+            "path": head.path,
+            "request_sha256": digest,
+            "body": content,
+            "gone_at_s": None if answer.live_s is None else now_s + answer.live_s,
+            "conversation_id": answer.conversation_id,
+            "batch_seq": answer.batch_seq,
+        },
     )
     return Outcome(200, content)
-
-
-def _take_nonce(connection: Connection, request: VerifiedRequest) -> bool:
-    """Remember (keyid, nonce) past the last moment at which the message could be accepted; False if it is known."""
-    taken = connection.execute(
-        insert_or(schema.nonce)
-        .values(
-            keyid=request.keyid,
-            nonce=request.nonce,
-            keep_until_s=request.head.expires_s + profile.SKEW_S + NONCE_MARGIN_S,
-        )
-        .on_conflict_do_nothing()
-    )
-    return taken.rowcount == 1
-
-
-def _forget_old(connection: Connection, now_s: int) -> None:
-    connection.execute(delete(schema.nonce).where(schema.nonce.c.keep_until_s < now_s))
-    connection.execute(
-        update(schema.response)
-        .where(schema.response.c.gone_at_s <= now_s, schema.response.c.body.is_not(None))
-        .values(body=None)
-    )

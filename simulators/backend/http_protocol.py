@@ -12,6 +12,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kiosk.sync.profile import MAX_HEADER_FIELDS, MAX_HEADER_SECTION_BYTES
+from simulators.backend.authority import kiosk_of
 from simulators.backend.http import fixed_refusal
 
 HEADER_LIMIT_S: Final = 10.0
@@ -21,7 +22,7 @@ _FIELD_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
 
 
 class BackendHttpProtocol(HttpToolsProtocol):
-    """One connection. `scope["state"]` gains `peer_certificate` (DER or None) and `target` (raw bytes)."""
+    """One connection. `scope["state"]` gains `peer_kiosk` (of the certificate, or None) and `target` (raw bytes)."""
 
     _deadline: asyncio.TimerHandle | None = None
     _in_header = True
@@ -34,7 +35,8 @@ class BackendHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(True) if tls is not None else None
-        self.app_state = {**self.app_state, "peer_certificate": certificate}
+        # Parsed once a connection: that costs as much as a signature.
+        self.app_state = {**self.app_state, "peer_kiosk": kiosk_of(certificate)}
         self._arm(HEADER_LIMIT_S)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,32 +1,70 @@
-"""Public keys of kiosks in memory: step 3 of a request must not touch the database, which holds key and kiosk state."""
+"""Public keys of kiosks in memory: step 3 of a request must not write, and reads the database for a new key only."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, select
 
 from kiosk.sync.profile import KeyRecord, KeyRefusal, register_key
 from simulators.backend import schema
+from simulators.backend.database import Database, DatabaseBusy
+
+UNKNOWN_FOR_S: Final = 2.0
+"""How long an unknown key stays unknown: at most so much later is a key of another process's enrolment recognised."""
+MAX_UNKNOWN: Final = 1024
 
 
 class KeyRegistry:
-    """keyid → record. Loaded at the start, added to after an enrolment has committed."""
+    """keyid → record. Loaded at the start, added to after an enrolment has committed, here or in another process."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._records: dict[str, KeyRecord] = {}
+        self._unknown_until_s: dict[str, float] = {}
+        self._monotonic_s = monotonic_s
 
     def load(self, connection: Connection) -> None:
         """Every key ever registered: a revoked one must still be recognised, to be told so."""
         table = schema.kiosk_key.c
         for row in connection.execute(select(table.keyid, table.alg, table.spki)):
-            record = register_key(row.keyid, row.alg, row.spki)
-            if isinstance(record, KeyRefusal):
-                raise ValueError(f"stored key: {record}")  # an error value
-            self.add(record)
+            self.add(_record(row))
 
     def add(self, record: KeyRecord) -> None:
         """Known from now on."""
         self._records[record.keyid] = record
+        self._unknown_until_s.pop(record.keyid, None)
 
     def find(self, keyid: str) -> KeyRecord | None:
         """The record, or None."""
         return self._records.get(keyid)
+
+    async def find_stored(self, database: Database, keyid: str) -> KeyRecord | None:
+        """A record that may have been stored since the start: one read, then nothing for UNKNOWN_FOR_S."""
+        now_s = self._monotonic_s()
+        if now_s < self._unknown_until_s.get(keyid, now_s):
+            return None
+        self._unknown_until_s.pop(keyid, None)
+        if len(self._unknown_until_s) >= MAX_UNKNOWN:
+            del self._unknown_until_s[next(iter(self._unknown_until_s))]
+        self._unknown_until_s[keyid] = now_s + UNKNOWN_FOR_S
+        table = schema.kiosk_key.c
+        statement = select(table.keyid, table.alg, table.spki).where(table.keyid == keyid)
+        try:
+            row = await asyncio.wrap_future(database.submit(lambda connection: connection.execute(statement).first()))
+        except DatabaseBusy:
+            return None
+        if row is None:
+            return None
+        record = _record(row)
+        self.add(record)
+        return record
+
+
+def _record(row: Row[Any, Any, Any]) -> KeyRecord:
+    record = register_key(row.keyid, row.alg, row.spki)
+    if isinstance(record, KeyRefusal):
+        raise ValueError(f"stored key: {record}")  # an error value
+    return record

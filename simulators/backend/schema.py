@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BLOB, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+"""Constraints have names, so that a later migration can change them on any engine."""
 
 
 def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
@@ -12,7 +30,11 @@ def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
 
 
 def _number(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
-    return Column(name, Integer, nullable=null, primary_key=key, autoincrement=False)
+    return Column(name, BigInteger, nullable=null, primary_key=key, autoincrement=False)
+
+
+def _bytes(name: str, *, null: bool = False, key: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=null, primary_key=key)
 
 
 # --- who may speak -----------------------------------------------------------------------------------------------
@@ -23,6 +45,7 @@ kiosk = Table(
     _text("site_kind"),
     _text("quarantine"),  # a value of kiosk.visit.policy.Quarantine
     _number("last_batch_seq"),
+    Column("acked_through_seq", BigInteger, nullable=False, default=0),  # answers up to this batch are tombstones
     _number("refusals"),
 )
 kiosk_key = Table(
@@ -31,7 +54,7 @@ kiosk_key = Table(
     _text("keyid", key=True),
     Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
     _text("alg"),
-    Column("spki", BLOB, nullable=False),
+    _bytes("spki"),
     _text("state"),  # pending | active | grace | retired | revoked
     _number("until_s", null=True),  # end of the grace
 )
@@ -42,12 +65,13 @@ certificate = Table(
     _text("serial_hex", key=True),
     Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
     Column("keyid", Text, ForeignKey("kiosk_key.keyid"), nullable=False),  # signing key certified at the same time
-    Column("der", BLOB, nullable=False),
+    _bytes("der"),
     _number("not_after_s"),
     _number("revoked_s", null=True),
 )
 Index("certificate_by_kiosk", certificate.c.kiosk)
-Index("certificate_revoked", certificate.c.revoked_s, sqlite_where=certificate.c.revoked_s.is_not(None))
+_is_revoked = certificate.c.revoked_s.is_not(None)
+Index("certificate_revoked", certificate.c.revoked_s, sqlite_where=_is_revoked, postgresql_where=_is_revoked)
 alarm = Table(
     "alarm",
     metadata,
@@ -59,11 +83,11 @@ alarm = Table(
 ticket = Table(
     "ticket",
     metadata,
-    Column("secret_sha256", BLOB, primary_key=True),
+    _bytes("secret_sha256", key=True),
     Column("kiosk", Text, ForeignKey("kiosk.id"), nullable=False),
     _number("expires_s"),
-    Column("csr_sha256", BLOB),  # set when used: a repeat must bring the same keys
-    Column("certificate", BLOB),
+    _bytes("csr_sha256", null=True),  # set when used: a repeat must bring the same keys
+    _bytes("certificate", null=True),
     _number("failures"),
 )
 
@@ -76,19 +100,29 @@ response = Table(
     _text("kiosk", key=True),
     _text("idem_key", key=True),
     _text("path"),
-    Column("request_sha256", BLOB, nullable=False),
-    Column("body", BLOB),  # None: a tombstone
+    _bytes("request_sha256"),
+    _bytes("body", null=True),  # None: a tombstone
     _number("gone_at_s", null=True),
     _text("conversation_id", null=True),
     _number("batch_seq", null=True),
 )
-Index("response_by_end", response.c.gone_at_s, sqlite_where=response.c.body.is_not(None))
-batch = Table(
-    "batch",
-    metadata,
-    _text("kiosk", key=True),
-    _number("batch_seq", key=True),
-    _text("idem_key"),
+_is_whole = response.c.body.is_not(None)
+Index("response_by_end", response.c.gone_at_s, sqlite_where=_is_whole, postgresql_where=_is_whole)
+_is_of_a_batch = response.c.batch_seq.is_not(None)
+Index(
+    "response_by_batch",
+    response.c.kiosk,
+    response.c.batch_seq,
+    unique=True,  # one number, one content
+    sqlite_where=_is_of_a_batch,
+    postgresql_where=_is_of_a_batch,
+)
+_is_of_a_conversation = response.c.conversation_id.is_not(None)
+Index(
+    "response_by_conversation",
+    response.c.conversation_id,
+    sqlite_where=_is_of_a_conversation,
+    postgresql_where=_is_of_a_conversation,
 )
 event = Table(
     "event",
@@ -151,7 +185,7 @@ identity_try = Table("identity_try", metadata, _text("serial", key=True), _numbe
 proof = Table(
     "proof",
     metadata,
-    Column("proof_sha256", BLOB, primary_key=True),
+    _bytes("proof_sha256", key=True),
     _text("kiosk"),
     _text("serial"),
     _number("expires_s"),
@@ -160,8 +194,8 @@ code = Table(
     "code",
     metadata,
     _text("serial", key=True),  # one live code a card: a new one replaces it
-    Column("salt", BLOB, nullable=False),
-    Column("digest", BLOB, nullable=False),
+    _bytes("salt"),
+    _bytes("digest"),
     _number("expires_s"),
     _number("tries_left"),
 )

@@ -1,0 +1,102 @@
+"""Opening the two engines: an embedded SQLite file held by one process, or a PostgreSQL server for several.
+
+SQLite is held exclusively on purpose: one connection is outside the WAL-reset corruption of older versions, and a
+second server on the same directory is refused at once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from simulators.backend import schema
+
+POSTGRESQL: Final = "postgresql+psycopg"
+CACHED_STATEMENTS: Final = 256
+CONNECT_LIMIT_S: Final = 5
+
+
+class DatabaseInUse(Exception):  # noqa: N818  # states a fact, not a defect
+    """Another process holds the database: a server runs on this data directory."""
+
+
+class DatabaseUrlError(Exception):
+    """A database URL that cannot be used; the message names field and cause, never a password."""
+
+
+def open_engine(where: Path | str) -> Engine:
+    """The engine of a SQLite file (a path) or of a URL, its tables made or migrated.
+
+    Raises DatabaseInUse, DatabaseUrlError, DatabaseTooNew.
+    """
+    engine = _sqlite(where) if isinstance(where, Path) else _postgresql(where)
+    try:
+        with engine.begin() as connection:
+            schema.metadata.create_all(connection)
+    except (OperationalError, sqlite3.OperationalError) as error:
+        engine.dispose()
+        if isinstance(where, Path) and "locked" in str(error):
+            raise DatabaseInUse(where.name) from None
+        raise
+    return engine
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=StaticPool,
+        connect_args={"timeout": 0.0, "check_same_thread": False, "cached_statements": CACHED_STATEMENTS},
+        hide_parameters=True,  # an error names the statement, never a person
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by us, see _begin_immediate
+    for pragma, expected in (
+        ("locking_mode=EXCLUSIVE", "exclusive"),
+        ("journal_mode=WAL", "wal"),
+        ("synchronous=FULL", None),
+        ("foreign_keys=ON", None),
+        ("trusted_schema=OFF", None),
+        ("secure_delete=ON", None),
+    ):
+        row = connection.execute(f"PRAGMA {pragma}").fetchone()
+        if expected is not None and row[0] != expected:
+            raise sqlite3.OperationalError(f"{pragma} is not in force")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgresql(text: str) -> Engine:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseUrlError("database-url: not a URL") from None
+    if url.drivername != POSTGRESQL:
+        raise DatabaseUrlError(f"database-url: {POSTGRESQL}://… expected")
+    engine = create_engine(
+        url,
+        poolclass=NullPool,  # one thread, one connection
+        paramstyle="format",  # positional, as the other engine's
+        connect_args={"connect_timeout": CONNECT_LIMIT_S, "application_name": "kiosk-backend"},
+        hide_parameters=True,
+    )
+    event.listen(engine, "connect", _demand_durability)
+    return engine
+
+
+def _demand_durability(connection: Any, _record: object) -> None:
+    """No answer before its transaction is on disk, whatever the server's own default."""
+    connection.execute("SET SESSION synchronous_commit = on")
+    connection.execute("SET SESSION default_transaction_isolation = 'read committed'")
+    connection.commit()
