@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
 from kiosk.sync import profile
 from kiosk.sync.messages import RawHeaders, Reason, Refused
 
+_LINE_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
+_NONE: Final[frozenset[bytes]] = frozenset()
 
+
+@dataclass(slots=True)
 class GatheredHeaders:
     """Header pairs, gathered once: lower-case name → last value, and which names came more than once."""
 
-    __slots__ = ("found", "twice")
-
-    def __init__(self, headers: RawHeaders) -> None:
-        self.found: dict[bytes, bytes] = {}
-        self.twice: set[bytes] = set()
-        for raw_name, value in headers:
-            name = raw_name.lower()
-            if name in self.found:
-                self.twice.add(name)
-            self.found[name] = value
+    found: dict[bytes, bytes]
+    twice: frozenset[bytes]
 
     def needed(self, names: tuple[bytes, ...]) -> list[bytes] | Refused:
         """The value of each named field, in this order; each must be there exactly once."""
@@ -37,11 +37,19 @@ class GatheredHeaders:
 
 
 def gather(headers: RawHeaders) -> GatheredHeaders | Refused:
-    """The fields, if they are within the limits of number and section size."""
-    # Four more bytes a line: colon, blank, CR, LF.
+    """The fields, if they are within the limits of number and section size, and of visible ASCII."""
+    text = b"".join(chain.from_iterable(headers))
     if (
         len(headers) > profile.MAX_HEADER_FIELDS
-        or sum([len(name) + len(value) + 4 for name, value in headers]) > profile.MAX_HEADER_SECTION_BYTES
+        or len(text) + len(headers) * _LINE_OVERHEAD_BYTES > profile.MAX_HEADER_SECTION_BYTES
     ):
         return Refused(Reason.HEADER_LIMIT)
-    return GatheredHeaders(headers)
+    if text.translate(None, profile.FIELD_BYTES):
+        return Refused(Reason.FIELD_BYTES)
+    found = {name.lower(): value for name, value in headers}
+    return GatheredHeaders(found, _NONE if len(found) == len(headers) else _repeated(headers))
+
+
+def _repeated(headers: RawHeaders) -> frozenset[bytes]:
+    names = [name.lower() for name, _ in headers]
+    return frozenset(name for name in names if names.count(name) > 1)

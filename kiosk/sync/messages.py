@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from kiosk.sync import profile
 from kiosk.sync.profile import KeyRecord
@@ -70,8 +71,7 @@ class RequestHead:
     headers: RawHeaders = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedHead:
+class CheckedHead(NamedTuple):  # half the cost of a frozen dataclass of as many fields, on every request
     """A request head that passed steps 1–4: well formed, by a known key, of the kiosk the TLS certificate names."""
 
     key: KeyRecord
@@ -82,9 +82,12 @@ class CheckedHead:
     created_s: int
     expires_s: int
     nonce: str
-    digest: str = field(repr=False)
-    signature_params: str = field(repr=False)
-    signature_member: str = field(repr=False)  # `:base64:`
+    digest: str
+    signature_params: str
+    signature_member: str  # `:base64:`
+
+    def __repr__(self) -> str:
+        return f"CheckedHead({self.key.keyid} {self.path})"
 
     @property
     def kiosk(self) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,7 +32,6 @@ MAX_RELAY_BODY_BYTES: Final = 64 * 1024
 MAX_RESPONSE_BODY_BYTES: Final = 1024 * 1024
 MAX_HEADER_SECTION_BYTES: Final = 16 * 1024
 MAX_HEADER_FIELDS: Final = 64
-MAX_SIGNATURE_INPUT_BYTES: Final = 1024
 MAX_LIFETIME_S: Final = 120
 LIFETIME_S: Final = 60
 SKEW_S: Final = 60
@@ -75,9 +74,11 @@ KIOSK_ID: Final = re.compile(r"(?!srv\Z)[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 """A kiosk's name, as in its key identifier and its TLS certificate. `srv` is the server's."""
 KIOSK_KEYID: Final = re.compile(_KIOSK_KEYID, re.ASCII)
 SERVER_KEYID: Final = re.compile(rf"srv/{_GENERATION}", re.ASCII)
-IDEMPOTENCY_KEY: Final = re.compile(rb"[0-9a-f]{32}")
-CONTENT_DIGEST: Final = re.compile(rb"sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:")
+
+MEDIA_TYPE: Final = re.compile(re.escape(CONTENT_TYPE.encode("ascii")))
 CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,6}")
+CONTENT_DIGEST: Final = re.compile(rb"sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:")
+IDEMPOTENCY_KEY: Final = re.compile(rb"[0-9a-f]{32}")
 SIGNATURE: Final = re.compile(rb"sig1=(:([A-Za-z0-9+/]{85}[AQgw]==):)")
 REQUEST_INPUT: Final = re.compile(
     (
@@ -91,7 +92,37 @@ RESPONSE_INPUT: Final = re.compile(
         rf';tag="{TAG}")'
     ).encode("ascii")
 )
-NOT_VISIBLE_ASCII: Final = re.compile(rb"[^\t -~]")
+REQUEST_FORMS: Final[Mapping[bytes, re.Pattern[bytes]]] = MappingProxyType(
+    {
+        b"content-type": MEDIA_TYPE,
+        b"content-length": CONTENT_LENGTH,
+        b"content-digest": CONTENT_DIGEST,
+        b"idempotency-key": IDEMPOTENCY_KEY,
+        b"signature-input": REQUEST_INPUT,
+        b"signature": SIGNATURE,
+    }
+)
+"""The fields of a request and the only form of each."""
+RESPONSE_FORMS: Final[Mapping[bytes, re.Pattern[bytes]]] = MappingProxyType(
+    {
+        b"content-type": MEDIA_TYPE,
+        b"content-digest": CONTENT_DIGEST,
+        b"signature-input": RESPONSE_INPUT,
+        b"signature": SIGNATURE,
+    }
+)
+"""The fields of a response and the only form of each."""
+
+
+def _in_one(forms: Mapping[bytes, re.Pattern[bytes]]) -> re.Pattern[str]:
+    """All forms, one a line: one match instead of one for each field. No form can match a line feed."""
+    return re.compile("\n".join(f"({form.pattern.decode('ascii')})" for form in forms.values()), re.ASCII)
+
+
+REQUEST_LINES: Final = _in_one(REQUEST_FORMS)
+RESPONSE_LINES: Final = _in_one(RESPONSE_FORMS)
+FIELD_BYTES: Final = bytes((0x09, *range(0x20, 0x7F)))
+"""What names and values of header fields may consist of."""
 
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -108,7 +139,7 @@ class KeyRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A registered public key. `alg` is a fact of the record; a message never selects it."""
+    """A registered public key of the type `alg` names: a fact of the record, which a message never selects."""
 
     keyid: str
     alg: str
@@ -124,11 +155,12 @@ class KeyRecord:
         if len(signature) != SIGNATURE_BYTES:
             return False
         try:
-            if isinstance(self.public_key, ed25519.Ed25519PublicKey):
-                self.public_key.verify(signature, message)
-            else:
+            if self.alg == ALG_P256:
                 r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-                self.public_key.verify(encode_dss_signature(r, s), message, _ECDSA_SHA256)
+                key = cast(ec.EllipticCurvePublicKey, self.public_key)
+                key.verify(encode_dss_signature(r, s), message, _ECDSA_SHA256)
+            else:
+                cast(ed25519.Ed25519PublicKey, self.public_key).verify(signature, message)
         except InvalidSignature:
             return False
         return True

@@ -9,6 +9,7 @@ Every input but the key records, the origin and the TLS identity is unauthentica
 
 from __future__ import annotations
 
+import re
 import secrets
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -29,16 +30,8 @@ from kiosk.sync.messages import (
 from kiosk.sync.profile import KeyRecord
 from kiosk.visit.ports import SigningKey
 
-_CONTENT_TYPE: Final = profile.CONTENT_TYPE.encode("ascii")
-_RESPONSE_FIELDS: Final = (b"content-type", b"content-digest", b"signature-input", b"signature")
-_REQUEST_FIELDS: Final = (
-    b"content-type",
-    b"content-length",
-    b"content-digest",
-    b"idempotency-key",
-    b"signature-input",
-    b"signature",
-)
+_REQUEST_FIELDS: Final = tuple(profile.REQUEST_FORMS)
+_RESPONSE_FIELDS: Final = tuple(profile.RESPONSE_FORMS)
 
 
 def new_nonce() -> str:
@@ -101,45 +94,34 @@ def check_head(
     fields = headers.needed(_REQUEST_FIELDS)
     if isinstance(fields, Refused):
         return fields
-    media, length, digest, idempotency_key, signature_input, signature = fields
-    if media != _CONTENT_TYPE:
-        return Refused(Reason.FIELD_FORM, "content-type")
-    if not profile.CONTENT_LENGTH.fullmatch(length):
-        return Refused(Reason.FIELD_FORM, "content-length")
-    if not profile.CONTENT_DIGEST.fullmatch(digest):
-        return Refused(Reason.FIELD_FORM, "content-digest")
-    if not profile.IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        return Refused(Reason.FIELD_FORM, "idempotency-key")
-    params = profile.REQUEST_INPUT.fullmatch(signature_input)
-    if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
-        return Refused(Reason.FIELD_FORM, "signature-input")
-    member = profile.SIGNATURE.fullmatch(signature)
-    if member is None:
-        return Refused(Reason.FIELD_FORM, "signature")
-    created_s, expires_s = int(params[2]), int(params[5])
+    form = profile.REQUEST_LINES.fullmatch(b"\n".join(fields).decode("ascii"))
+    if form is None:
+        return _first_of_wrong_form(profile.REQUEST_FORMS, fields)
+    _, length, digest, idempotency_key, _, params, created, keyid, alg, expires, nonce, _, member, _ = form.groups()
+    created_s, expires_s, content_length = int(created), int(expires), int(length)
     if not 0 < expires_s - created_s <= profile.MAX_LIFETIME_S:
         return Refused(Reason.LIFETIME, "signature-input")
-    key = find_key(params[3].decode("ascii"))
+    key = find_key(keyid)
     if key is None:
         return Refused(Reason.KEY_UNKNOWN, "signature-input")
-    if key.alg != params[4].decode("ascii"):
+    if key.alg != alg:
         return Refused(Reason.ALG, "signature-input")
     if tls_kiosk is None or key.name != tls_kiosk:
         return Refused(Reason.TLS_IDENTITY)
-    if int(length) > profile.ROUTES[path]:
+    if content_length > profile.ROUTES[path]:
         return Refused(Reason.TOO_LARGE, "content-length")
     return CheckedHead(
         key=key,
         path=path,
         target_uri=origin + path,
-        content_length=int(length),
-        idempotency_key=idempotency_key.decode("ascii"),
+        content_length=content_length,
+        idempotency_key=idempotency_key,
         created_s=created_s,
         expires_s=expires_s,
-        nonce=params[6].decode("ascii"),
-        digest=digest.decode("ascii"),
-        signature_params=params[1].decode("ascii"),
-        signature_member=member[1].decode("ascii"),
+        nonce=nonce,
+        digest=digest,
+        signature_params=params,
+        signature_member=member,
     )
 
 
@@ -147,11 +129,10 @@ def check_body(head: CheckedHead, body: bytes) -> VerifiedRequest | Refused:
     """Steps 5–6: the whole body as received, then the signature over the rebuilt base."""
     if len(body) != head.content_length:
         return Refused(Reason.LENGTH, "content-length")
-    digest = profile.content_digest(body)
-    if digest != head.digest:
+    if profile.content_digest(body) != head.digest:
         return Refused(Reason.DIGEST, "content-digest")
     base = profile.request_base(
-        head.target_uri, head.content_length, digest, head.idempotency_key, head.signature_params
+        head.target_uri, head.content_length, head.digest, head.idempotency_key, head.signature_params
     )
     if not head.key.verify(b64decode(head.signature_member[1:-1]), base):
         return Refused(Reason.SIGNATURE, "signature")
@@ -221,40 +202,33 @@ def verify_response(
     fields = gathered.needed(_RESPONSE_FIELDS)
     if isinstance(fields, Refused):
         return fields
-    media, digest, signature_input, signature = fields
-    if media != _CONTENT_TYPE:
-        return Refused(Reason.FIELD_FORM, "content-type")
-    if not profile.CONTENT_DIGEST.fullmatch(digest):
-        return Refused(Reason.FIELD_FORM, "content-digest")
-    params = profile.RESPONSE_INPUT.fullmatch(signature_input)
-    if len(signature_input) > profile.MAX_SIGNATURE_INPUT_BYTES or params is None:
-        return Refused(Reason.FIELD_FORM, "signature-input")
-    member = profile.SIGNATURE.fullmatch(signature)
-    if member is None:
-        return Refused(Reason.FIELD_FORM, "signature")
+    form = profile.RESPONSE_LINES.fullmatch(b"\n".join(fields).decode("ascii"))
+    if form is None:
+        return _first_of_wrong_form(profile.RESPONSE_FORMS, fields)
+    _, digest, _, params, created, keyid, alg, _, _, encoded = form.groups()
     if len(body) > profile.MAX_RESPONSE_BODY_BYTES:
         return Refused(Reason.TOO_LARGE)
-    own_digest = profile.content_digest(body)
-    if own_digest.encode("ascii") != digest:
+    if profile.content_digest(body) != digest:
         return Refused(Reason.DIGEST, "content-digest")
-    key = server_keys.get(params[3].decode("ascii"))
+    key = server_keys.get(keyid)
     if key is None:
         return Refused(Reason.KEY_UNKNOWN, "signature-input")
-    if key.alg != params[4].decode("ascii"):
+    if key.alg != alg:
         return Refused(Reason.ALG, "signature-input")
     base = profile.response_base(
         status=status,
-        digest=own_digest,
+        digest=digest,
         target_uri=sent.target_uri,
         request_digest=sent.digest,
         request_signature=sent.signature_member,
-        signature_params=params[1].decode("ascii"),
+        signature_params=params,
     )
-    if not key.verify(b64decode(member[2]), base):
+    if not key.verify(b64decode(encoded), base):
         return Refused(Reason.SIGNATURE, "signature")
-    if int(params[2]) < floor_s - profile.SKEW_S:
+    created_s = int(created)
+    if created_s < floor_s - profile.SKEW_S:
         return Refused(Reason.STALE, "signature-input")
-    return VerifiedResponse(status, int(params[2]), body)
+    return VerifiedResponse(status, created_s, body)
 
 
 def _member(signature: bytes) -> str:
@@ -274,6 +248,12 @@ def _frame(head: RequestHead, fields: GatheredHeaders, origin: str) -> str | Ref
         return Refused(Reason.HOST, "host")
     if refused := fields.forbidden(profile.FORBIDDEN_REQUEST_FIELDS):
         return refused
-    if profile.NOT_VISIBLE_ASCII.search(b"".join([value for _, value in head.headers])):
-        return Refused(Reason.FIELD_BYTES)
     return path
+
+
+def _first_of_wrong_form(forms: Mapping[bytes, re.Pattern[bytes]], fields: list[bytes]) -> Refused:
+    """Which field it is; only asked when one is known to be wrong."""
+    for (name, form), value in zip(forms.items(), fields, strict=True):
+        if not form.fullmatch(value):
+            return Refused(Reason.FIELD_FORM, name.decode("ascii"))
+    raise AssertionError("the lines match iff every field does")

@@ -105,3 +105,19 @@ def test_signatures_of_a_wrong_length_do_not_verify() -> None:
     assert not record.verify(signature, b"n")
     assert not record.verify(signature[:-1], b"m")
     assert not record.verify(signature + b"\x00", b"m")
+
+
+def test_the_grammar_bounds_the_signature_input() -> None:
+    """The limit of 1 KiB needs no check of its own: the longest accepted text is far below it."""
+
+    def text(name: str, generation: str, nonce: str) -> bytes:
+        return (
+            f'sig1={profile.REQUEST_COMPONENTS};created=9999999999;keyid="{name}/{generation}";alg="{ALG_P256}"'
+            f';expires=9999999999;nonce="{nonce}";tag="{profile.TAG}"'
+        ).encode("ascii")
+
+    longest = text("k" * 48, "999999", "A" * 22)
+    assert profile.REQUEST_INPUT.fullmatch(longest)
+    assert len(longest) < 512
+    for longer in (("k" * 49, "9", "A" * 22), ("k", "9999999", "A" * 22), ("k", "9", "A" * 23)):
+        assert not profile.REQUEST_INPUT.fullmatch(text(*longer))
