@@ -40,10 +40,14 @@ class ScreenSettings:
 
 @dataclass(frozen=True, slots=True)
 class KioskSettings:
-    """Where this kiosk keeps its state (keys, database), and its serial number for enrolment."""
+    """Where this kiosk keeps its state (keys, database), its serial number for enrolment, and where its keys live.
+
+    key_store: `file:` (in the state directory), `file:<directory>`, `tpm2:`, or `tpm2:<TCTI>`.
+    """
 
     state_dir: Path
     serial: str = "0000"
+    key_store: str = "file:"
 
 
 @dataclass(frozen=True, slots=True)

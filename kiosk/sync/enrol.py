@@ -26,7 +26,6 @@ from kiosk.sync.csr import build_csr
 from kiosk.sync.fields import FieldError
 from kiosk.sync.files import write_private
 from kiosk.sync.identity import (
-    KEY_SLOT,
     MAX_TRUST_BYTES,
     ORIGIN,
     Identity,
@@ -34,7 +33,9 @@ from kiosk.sync.identity import (
     load_identity,
     parse_trust,
 )
-from kiosk.sync.keys import KeyStoreError, load_private_pem, open_key_store, private_pem
+from kiosk.sync.identity_files import FIRST_SLOT, TRUST, tls_certificate_file, tls_key_file
+from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
+from kiosk.sync.keys_open import FILE, open_key_store
 from kiosk.sync.strict_json import JsonError, decode, encode
 from kiosk.sync.wire import RawAnswer, Wire, WireFailure, client_tls
 from kiosk.visit.ports import SigningKey
@@ -43,7 +44,7 @@ TICKET: Final = re.compile(r"((?!srv:)[a-z0-9][a-z0-9-]{0,47}):([0-9a-f]{32})", 
 """`<kiosk>:<32 lower-case hex>`: user and password of HTTP Basic."""
 MAX_TICKET_CHARS: Final = 81
 _DEADLINE_S: Final = 20.0
-_MAX_CERTIFICATE_ANSWER_BYTES: Final = 64 * 1024
+MAX_ISSUED_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def parse_ticket(text: str) -> Ticket | EnrolError:
 
 
 def enrol(
-    *, origin: str, ca_file: Path, ticket_text: str, state_dir: Path, kiosk_serial: str
+    *, origin: str, ca_file: Path, ticket_text: str, state_dir: Path, kiosk_serial: str, key_store: str = FILE
 ) -> Enrolment | EnrolError:
     """Enrol this kiosk at the enrolment listener `origin`; `kiosk_serial`: 1–64 printable ASCII characters.
 
@@ -104,7 +105,7 @@ def enrol(
     except (OSError, ssl.SSLError) as error:
         return EnrolError("ca_file", error.strerror or "not a PEM certificate")
     try:
-        keys = _keys(state_dir, ticket.kiosk)
+        keys = _keys(state_dir, key_store)
     except OSError as error:
         return EnrolError("state_dir", os.strerror(error.errno or 0))
     if isinstance(keys, EnrolError):
@@ -130,32 +131,42 @@ def enrol(
         return trust
     try:
         write_private(state_dir / "ca.pem", ca_pem)
-        write_private(state_dir / "tls.cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
-        write_private(state_dir / "trust.json", encode({**trust, "keyid": f"{ticket.kiosk}/{generation}"}))
+        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        write_private(tls_certificate_file(state_dir, FIRST_SLOT), pem)
+        own = {"keyid": f"{ticket.kiosk}/{generation}", "enrol_origin": origin}
+        write_private(state_dir / TRUST, encode({**trust, **own}))
     except OSError as error:
         return EnrolError("state_dir", os.strerror(error.errno or 0))
-    identity = load_identity(state_dir)
+    identity = load_identity(state_dir, key_store)
     return EnrolError(identity.field, identity.reason) if isinstance(identity, IdentityError) else identity
 
 
-def _keys(state_dir: Path, kiosk: str) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | EnrolError:
-    """Both keys, on disk when this returns; those of an unfinished enrolment are used again."""
+def _keys(state_dir: Path, key_store: str) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | EnrolError:
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (state_dir / "trust.json").exists():
+    if (state_dir / TRUST).exists():
         return EnrolError("state_dir", "this kiosk is enrolled already")
-    store = open_key_store(f"file:{state_dir.resolve() / 'keys'}", kiosk)
+    store = open_key_store(key_store, state_dir.resolve() / "keys")
     if isinstance(store, KeyStoreError):
-        return EnrolError("state_dir", store.reason)
-    signing_key = store.load(KEY_SLOT) if KEY_SLOT in store.list() else store.create(KEY_SLOT)
+        return EnrolError("state_dir" if store.field == "key_store" else store.field, store.reason)
+    keys = durable_keys(state_dir, store, FIRST_SLOT)
+    return EnrolError("state_dir", f"{keys.field}: {keys.reason}") if isinstance(keys, KeyStoreError) else keys
+
+
+def durable_keys(
+    directory: Path, store: KeyStore, slot: int
+) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | KeyStoreError:
+    """Both keys of a slot, on disk when this returns; those that an interrupted request has left are used again."""
+    signing_key = store.load(slot) if slot in store.list() else store.create(slot)
     if isinstance(signing_key, KeyStoreError):
-        return EnrolError("state_dir", f"signing key, {signing_key.field}: {signing_key.reason}")
-    tls_path = state_dir / "tls.key.pem"
-    if not tls_path.exists():
-        write_private(tls_path, private_pem(ec.generate_private_key(ec.SECP256R1())))
-    tls_private = load_private_pem(tls_path, "tls.key.pem")
-    if isinstance(tls_private, KeyStoreError):
-        return EnrolError("state_dir", f"{tls_private.field}: {tls_private.reason}")
-    return signing_key, tls_private
+        return KeyStoreError(f"signing key, {signing_key.field}", signing_key.reason)
+    path = tls_key_file(directory, slot)
+    if not path.exists():
+        try:
+            write_private(path, private_pem(ec.generate_private_key(ec.SECP256R1())))
+        except OSError as error:
+            return KeyStoreError(path.name, os.strerror(error.errno or 0))
+    tls_private = load_private_pem(path, path.name)
+    return tls_private if isinstance(tls_private, KeyStoreError) else (signing_key, tls_private)
 
 
 def _simple_enroll(
@@ -172,12 +183,17 @@ def _simple_enroll(
         ),
         b64encode(csr),
         deadline_s=_DEADLINE_S,
-        max_body_bytes=_MAX_CERTIFICATE_ANSWER_BYTES,
+        max_body_bytes=MAX_ISSUED_BYTES,
     )
     if isinstance(answer, WireFailure):
         return EnrolError("network", answer.reason)
-    if refused := _refused(answer):
-        return refused
+    return _refused(answer) or read_issued(answer, tls_private)
+
+
+def read_issued(
+    answer: RawAnswer, tls_private: ec.EllipticCurvePrivateKey
+) -> tuple[x509.Certificate, int] | EnrolError:
+    """A 200 of an EST route: the certificate for our TLS key, and the generation of our signing key."""
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(b64decode(b"".join(answer.body.split()), validate=True))
     except (ValueError, binascii.Error):

@@ -1,7 +1,7 @@
 """Who this kiosk is, once enrolled: its keys, its certificate, and whom it trusts. Files of one private directory.
 
-`keys/signing-<n>.pem`, `tls.key.pem`, `tls.cert.pem`, `ca.pem`, and `trust.json`, written last: a directory with a
-`trust.json` is an enrolled kiosk.
+Signing keys in `keys/` (or wherever the key store has them), `tls….pem` and `ledger.json` (see `identity_files`),
+`ca.pem`, and `trust.json`, written last: a directory with a `trust.json` is an enrolled kiosk.
 """
 
 from __future__ import annotations
@@ -20,15 +20,24 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.sync.keys import KeyStoreError, load_private_pem, open_key_store
+from kiosk.sync.identity_files import (
+    FIRST_SLOT,
+    TRUST,
+    Entry,
+    Ledger,
+    LedgerError,
+    read_ledger,
+    tls_certificate_file,
+    tls_key_file,
+)
+from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
+from kiosk.sync.keys_open import FILE, open_key_store
 from kiosk.sync.profile import KIOSK_KEYID, SERVER_KEYID, KeyRecord, KeyRefusal, register_document_key, register_key
 from kiosk.sync.strict_json import JsonError, decode
 from kiosk.sync.wire import client_tls
 from kiosk.visit.ports import SigningKey
 
 ORIGIN: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?", re.ASCII)
-KEY_SLOT: Final = 1
-"""Generation, in the local key store, of the key made at enrolment."""
 MAX_TRUST_BYTES: Final = 64 * 1024
 MAX_CERTIFICATES_BYTES: Final = 64 * 1024
 POLICY_ROLE: Final = "policy"
@@ -71,10 +80,28 @@ class Identity:
     certificate_from_s: int
     certificate_until_s: int
     directory: Path = field(repr=False)
+    slot: int = FIRST_SLOT
+    enrol_origin: str | None = None
+    certificate_pem: bytes = field(default=b"", repr=False)
+    tls_key_pem: bytes = field(default=b"", repr=False)
 
     def tls(self) -> ssl.SSLContext:
-        """A fresh client context, one for each pool."""
-        return client_tls(self.directory / "ca.pem", self.directory / "tls.cert.pem", self.directory / "tls.key.pem")
+        """A fresh client context, one for each pool; of what was checked, whatever has become of the files."""
+        handle = os.memfd_create("tls", os.MFD_CLOEXEC)  # the library takes files only, and this one is on no disk
+        try:
+            os.write(handle, self.certificate_pem + self.tls_key_pem)
+            return client_tls(self.directory / "ca.pem", Path(f"/proc/self/fd/{handle}"))
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """What an enrolled kiosk holds: the keys in force, those that shall follow them, and where signing keys live."""
+
+    current: Identity
+    following: Identity | None
+    key_store: KeyStore
 
 
 def parse_trust(body: Mapping[str, Any]) -> Trust | FieldError:
@@ -119,56 +146,87 @@ def _key(entry: Fields, *, server: bool) -> KeyRecord:
     return record
 
 
-def load_identity(directory: Path) -> Identity | IdentityError:
-    """Load what `enrol` wrote, and try it. The first file that is missing, too large or wrong is the error."""
-    limits = {
-        "trust.json": MAX_TRUST_BYTES,
-        "tls.cert.pem": MAX_CERTIFICATES_BYTES,
-        "ca.pem": MAX_CERTIFICATES_BYTES,
-    }
-    contents: dict[str, bytes] = {}
-    for name, limit_bytes in limits.items():
-        content = _content(directory / name, limit_bytes)
+def load_identity(directory: Path, key_store: str = FILE) -> Identity | IdentityError:
+    """The keys in force, see `load_identities`."""
+    loaded = load_identities(directory, key_store)
+    return loaded if isinstance(loaded, IdentityError) else loaded.current
+
+
+def load_identities(directory: Path, key_store: str = FILE) -> Identities | IdentityError:
+    """Load what enrolment and renewal wrote, and try it; the first file missing, too large or wrong is the error.
+
+    key_store: see `open_key_store`. Keys to come that are unusable are left out: those in force are what counts.
+    """
+    raw = _content(directory / TRUST, MAX_TRUST_BYTES)
+    if isinstance(raw, IdentityError):
+        return raw
+    body = decode(raw, MAX_TRUST_BYTES)
+    if isinstance(body, JsonError):
+        return IdentityError(TRUST, str(body))
+    trust = parse_trust(body)
+    own = read(body, _own)
+    for part in (trust, own):
+        if isinstance(part, FieldError):
+            return IdentityError(f"{TRUST}: {part.field}", part.reason)
+    assert isinstance(trust, Trust)  # noqa: S101  the loop above has left otherwise
+    assert isinstance(own, tuple)  # noqa: S101
+    keyid, enrol_origin = own
+    ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, keyid))
+    if isinstance(ledger, LedgerError):
+        return IdentityError("ledger.json", ledger.reason)
+    if not key_store.removeprefix(FILE) and not (directory / "keys").is_dir():  # opening a key store would make one
+        return IdentityError("keys", "missing")
+    store = open_key_store(key_store, directory.resolve() / "keys")
+    if isinstance(store, KeyStoreError):
+        return IdentityError(store.field, store.reason)
+    current = _slot(directory, trust, enrol_origin, store, ledger.current)
+    if isinstance(current, IdentityError):
+        return current
+    following = None if ledger.next is None else _slot(directory, trust, enrol_origin, store, ledger.next)
+    return Identities(current, None if isinstance(following, IdentityError) else following, store)
+
+
+def _own(fields: Fields) -> tuple[str, str | None]:
+    has_origin = fields.has("enrol_origin")  # not before renewal was thought of
+    origin = fields.text("enrol_origin", pattern=ORIGIN, max_chars=300) if has_origin else None
+    return fields.text("keyid", pattern=KIOSK_KEYID), origin
+
+
+def _slot(
+    directory: Path, trust: Trust, enrol_origin: str | None, store: KeyStore, entry: Entry
+) -> Identity | IdentityError:
+    certificate_file, key_file = tls_certificate_file(directory, entry.slot), tls_key_file(directory, entry.slot)
+    pem = _content(certificate_file, MAX_CERTIFICATES_BYTES)
+    ca = _content(directory / "ca.pem", MAX_CERTIFICATES_BYTES)
+    for content in (pem, ca):
         if isinstance(content, IdentityError):
             return content
-        contents[name] = content
-    raw = contents["trust.json"]
+    assert isinstance(pem, bytes)  # noqa: S101  the loop above has left otherwise
     try:
-        certificate = x509.load_pem_x509_certificate(contents["tls.cert.pem"])
+        certificate = x509.load_pem_x509_certificate(pem)
         public_key = certificate.public_key()
         valid_s = (certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
     except (ValueError, UnsupportedAlgorithm):
-        return IdentityError("tls.cert.pem", "not a PEM certificate")
-    body = decode(raw, MAX_TRUST_BYTES)
-    if isinstance(body, JsonError):
-        return IdentityError("trust.json", str(body))
-    trust = parse_trust(body)
-    own = read(body, lambda fields: fields.text("keyid", pattern=KIOSK_KEYID))
-    for part in (trust, own):
-        if isinstance(part, FieldError):
-            return IdentityError(f"trust.json: {part.field}", part.reason)
-    assert isinstance(trust, Trust)  # noqa: S101  the loop above has left otherwise
-    assert isinstance(own, str)  # noqa: S101
-    kiosk = own.partition("/")[0]
-    tls_private = load_private_pem(directory / "tls.key.pem", "tls.key.pem")
+        return IdentityError(certificate_file.name, "not a PEM certificate")
+    tls_private = load_private_pem(key_file, key_file.name)
     if isinstance(tls_private, KeyStoreError):
         return IdentityError(tls_private.field, tls_private.reason)
     if public_key != tls_private.public_key():
-        return IdentityError("tls.cert.pem", "not the certificate of tls.key.pem")
-    if not (directory / "keys").is_dir():  # opening a key store would make one
-        return IdentityError("keys", "missing")
-    store = open_key_store(f"file:{directory.resolve() / 'keys'}", kiosk)
-    signing_key = store if isinstance(store, KeyStoreError) else store.load(KEY_SLOT)
+        return IdentityError(certificate_file.name, f"not the certificate of {key_file.name}")
+    signing_key = store.load(entry.slot, entry.keyid)
     if isinstance(signing_key, KeyStoreError):
         return IdentityError(f"signing key, {signing_key.field}", signing_key.reason)
-    signing_key.keyid = own  # the backend counts generations over all enrolments, the key store over this one
     identity = Identity(
-        kiosk=kiosk,
+        kiosk=entry.keyid.partition("/")[0],
         trust=trust,
         signing_key=signing_key,
         certificate_from_s=int(valid_s[0]),
         certificate_until_s=int(valid_s[1]),
         directory=directory,
+        slot=entry.slot,
+        enrol_origin=enrol_origin,
+        certificate_pem=pem,
+        tls_key_pem=private_pem(tls_private),
     )
     try:
         identity.tls()

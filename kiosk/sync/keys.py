@@ -1,9 +1,11 @@
-"""Where signing keys live. `file:` keeps P-256 keys in PEM files of mode 0600; hardware fits the same interface."""
+"""Where signing keys live: one interface, several stores (`keys_file`, `keys_tpm`), and P-256 keys held in software.
+
+A *slot* numbers the keys of this kiosk's store, upwards; the backend numbers its own generations over all enrolments.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,56 +15,67 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from kiosk.sync.files import sync_directory, write_private
-from kiosk.sync.profile import ALG_P256, KIOSK_ID
+from kiosk.sync.profile import ALG_P256
 from kiosk.visit.ports import SigningKey
 
-MAX_GENERATION: Final = 999_999
+MAX_SLOT: Final = 999_999
+UNNAMED: Final = ""
+"""Key identifier of a key that the backend has not numbered yet."""
 _MAX_PEM_BYTES: Final = 4096
-_NAME: Final = re.compile(r"signing-([1-9][0-9]{0,5})\.pem", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyStoreError:
-    """Why a key store or a key cannot be used. `field`: `uri`, `kiosk` or `generation <n>`."""
+    """Why a key store or a key cannot be used. `field`: `key_store`, `seal` or `slot <n>`."""
 
     field: str
     reason: str
 
 
-class KeyStore(Protocol):
-    """Signing keys of one kiosk, by generation (1–999999)."""
+class KeyUnusableError(Exception):
+    """A key that was loaded does not sign any more: its hardware is gone, or refuses. The text names no secret."""
 
-    def create(self, generation: int) -> SigningKey | KeyStoreError:
-        """Make a key; it is durable when this returns. Refused if that generation exists."""
+
+class KeyStore(Protocol):
+    """Signing keys of one kiosk by slot (1–999999), and the sealing of other secrets."""
+
+    @property
+    def kind(self) -> str:
+        """`file` or `tpm2`."""
         ...
 
-    def load(self, generation: int) -> SigningKey | KeyStoreError:
-        """The key of that generation."""
+    @property
+    def sealed_by(self) -> str:
+        """What a stolen disk lacks: `tpm2`, `systemd-creds`; empty: nothing, mode 0600 is all there is."""
+        ...
+
+    def create(self, slot: int) -> SigningKey | KeyStoreError:
+        """Make a key, as yet unnamed; it is durable when this returns. Refused if that slot is taken."""
+        ...
+
+    def load(self, slot: int, keyid: str = UNNAMED) -> SigningKey | KeyStoreError:
+        """The key of that slot, to sign as `keyid`."""
         ...
 
     def list(self) -> list[int]:
-        """Generations present, ascending."""
+        """Slots taken, ascending."""
         ...
 
-    def destroy(self, generation: int) -> KeyStoreError | None:
+    def destroy(self, slot: int) -> KeyStoreError | None:
         """Remove that key for good."""
         ...
 
+    def seal(self, secret: bytes) -> bytes | KeyStoreError:
+        """Bytes that only `unseal` on this machine turns back; refused where `sealed_by` is empty."""
+        ...
 
-def open_key_store(uri: str, kiosk: str) -> KeyStore | KeyStoreError:
-    """Open the store a URI names: `file:<absolute directory>` (made if missing, mode 0700)."""
-    if not KIOSK_ID.fullmatch(kiosk):
-        return KeyStoreError("kiosk", "1 to 48 of a-z, 0-9 and - expected, not srv")
-    scheme, _, place = uri.partition(":")
-    if scheme != "file" or not place.startswith("/"):
-        return KeyStoreError("uri", "file:<absolute directory> expected")
-    directory = Path(place)
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        return KeyStoreError("uri", os.strerror(error.errno or 0))
-    return FileKeyStore(directory, kiosk)
+    def unseal(self, sealed: bytes) -> bytes | KeyStoreError:
+        """What was sealed; refused if one bit of it was changed, or if it comes from elsewhere."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held. Keys that were loaded sign no more."""
+        ...
 
 
 class SoftwareKey:
@@ -83,59 +96,31 @@ class SoftwareKey:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-class FileKeyStore:
-    """`signing-<generation>.pem` files in one directory."""
-
-    def __init__(self, directory: Path, kiosk: str) -> None:
-        self._directory, self._kiosk = directory, kiosk
-
-    def create(self, generation: int) -> SigningKey | KeyStoreError:
-        """See `KeyStore.create`."""
-        field = f"generation {generation}"
-        if not 1 <= generation <= MAX_GENERATION:
-            return KeyStoreError(field, f"1 to {MAX_GENERATION} expected")
-        path = self._path(generation)
-        if path.exists():
-            return KeyStoreError(field, "exists already")
-        private = ec.generate_private_key(ec.SECP256R1())
-        try:
-            write_private(path, private_pem(private))
-        except OSError as error:
-            return KeyStoreError(field, os.strerror(error.errno or 0))
-        return SoftwareKey(f"{self._kiosk}/{generation}", private)
-
-    def load(self, generation: int) -> SigningKey | KeyStoreError:
-        """See `KeyStore.load`."""
-        private = load_private_pem(self._path(generation), f"generation {generation}")
-        return private if isinstance(private, KeyStoreError) else SoftwareKey(f"{self._kiosk}/{generation}", private)
-
-    def list(self) -> list[int]:
-        """See `KeyStore.list`."""
-        names = (_NAME.fullmatch(path.name) for path in self._directory.iterdir())
-        return sorted(int(name[1]) for name in names if name)
-
-    def destroy(self, generation: int) -> KeyStoreError | None:
-        """See `KeyStore.destroy`."""
-        try:
-            self._path(generation).unlink()
-            sync_directory(self._directory)
-        except OSError as error:
-            return KeyStoreError(f"generation {generation}", os.strerror(error.errno or 0))
-        return None
-
-    def _path(self, generation: int) -> Path:
-        return self._directory / f"signing-{generation}.pem"
+def check_slot(slot: int) -> KeyStoreError | None:
+    """A slot that no store may have."""
+    return None if 1 <= slot <= MAX_SLOT else KeyStoreError(f"slot {slot}", f"1 to {MAX_SLOT} expected")
 
 
-def load_private_pem(path: Path, field: str) -> ec.EllipticCurvePrivateKey | KeyStoreError:
-    """A P-256 private key in an unencrypted PEM file that only its owner can read; `field` names it in an error."""
+def read_private(path: Path, field: str, limit_bytes: int) -> bytes | KeyStoreError:
+    """A small file that only its owner can read; `field` names it in an error."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 return KeyStoreError(field, "readable by others; mode 0600 expected")
-            pem = file.read(_MAX_PEM_BYTES)
+            content = file.read(limit_bytes + 1)
     except OSError as error:
         return KeyStoreError(field, os.strerror(error.errno or 0))
+    return content if len(content) <= limit_bytes else KeyStoreError(field, f"larger than {limit_bytes} bytes")
+
+
+def load_private_pem(path: Path, field: str) -> ec.EllipticCurvePrivateKey | KeyStoreError:
+    """A P-256 private key in an unencrypted PEM file that only its owner can read; `field` names it in an error."""
+    pem = read_private(path, field, _MAX_PEM_BYTES)
+    return pem if isinstance(pem, KeyStoreError) else parse_private_pem(pem, field)
+
+
+def parse_private_pem(pem: bytes, field: str) -> ec.EllipticCurvePrivateKey | KeyStoreError:
+    """A P-256 private key in unencrypted PEM; `field` names it in an error."""
     try:
         private = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

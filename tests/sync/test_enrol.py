@@ -447,8 +447,8 @@ def _foreign_key() -> bytes:
         ("ca.pem", b"\n" * (MAX_CERTIFICATES_BYTES + 1), "ca.pem"),
         ("tls.key.pem", None, "tls.key.pem"),
         ("tls.key.pem", _foreign_key(), "tls.cert.pem"),
-        ("keys/signing-1.pem", None, "signing key, generation 1"),
-        ("keys/signing-1.pem", b"x", "signing key, generation 1"),
+        ("keys/signing-1.pem", None, "signing key, slot 1"),
+        ("keys/signing-1.pem", b"x", "signing key, slot 1"),
     ],
 )
 def test_damaged_directories(tmp_path: Path, listener: Listener, name: str, content: bytes | None, field: str) -> None:

@@ -1,0 +1,39 @@
+"""A TPM in software (`swtpm`) for as long as a test needs it, reached over a Unix socket."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+START_LIMIT_S = 10.0
+
+
+@contextmanager
+def software_tpm(folder: Path) -> Iterator[str]:
+    """The TCTI of a TPM whose state is in `folder`: the same TPM again, if it had been started there before."""
+    folder.mkdir(exist_ok=True)
+    sockets = Path(tempfile.mkdtemp(prefix="tpm-"))  # the path of a Unix socket has 107 bytes at most
+    path = sockets / "s"
+    control = sockets / "s.ctrl"  # the name that the TCTI expects
+    process = subprocess.Popen(
+        ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server", f"type=unixio,path={path}",
+         "--ctrl", f"type=unixio,path={control}", "--flags", "startup-clear,not-need-init"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end_s = time.monotonic() + START_LIMIT_S
+        while not (path.exists() and control.exists()):
+            assert process.poll() is None, "swtpm has ended"
+            assert time.monotonic() < end_s, "swtpm does not listen"
+            time.sleep(0.005)  # its sockets appear in no queue that could be waited on
+        yield f"swtpm:path={path}"
+    finally:
+        process.terminate()
+        process.wait(START_LIMIT_S)
+        shutil.rmtree(sockets)
