@@ -8,7 +8,16 @@ from typing import Any, Final
 from kiosk.visit.policy import INELIGIBLE_REASONS
 from kiosk.visit.values import PreviewEffect
 from simulators.backend import refusals
-from simulators.backend.bodies import BATCH_SEQ, CONVERSATION_ID, COUNTER, DOCUMENT_TYPE, EVENT_ID, HEX_32, UPDATE_ID
+from simulators.backend.bodies import (
+    BATCH_SEQ,
+    CONVERSATION_ID,
+    COUNTER,
+    DOCUMENT_NAME,
+    DOCUMENT_TYPE,
+    EVENT_ID,
+    HEX_32,
+    UPDATE_ID,
+)
 from simulators.backend.http import REFUSAL_STATUSES
 from simulators.backend.shapes import Check, Either, Items, Maybe, Named, Null, OneOf, Record, Text, Truth, Whole
 
@@ -107,8 +116,8 @@ ANSWERS: Final[Mapping[str, Check]] = {
     "/v1/sync/state": Record({"applied": Truth(), "last_seq": Whole(0)}),
     "/v1/policy/state": Record(
         {
-            "documents": Items(ENVELOPE, len(DOCUMENT_TYPE.words)),
-            "latest": Named(DOCUMENT_TYPE, Whole(1), len(DOCUMENT_TYPE.words)),
+            "documents": Items(ENVELOPE, len(DOCUMENT_NAME.words)),
+            "latest": Named(DOCUMENT_NAME, Whole(1), len(DOCUMENT_NAME.words)),
         }
     ),
 }

@@ -22,9 +22,16 @@ SERVER_LIFETIME: Final = dt.timedelta(days=30)
 CLIENT_LIFETIME: Final = dt.timedelta(days=14)
 BACKDATING: Final = dt.timedelta(minutes=10)
 KIOSK_URN: Final = "urn:kiosk:"
-POLICY_THRESHOLDS: Final = {"policy": 2, "quarantine": 1}
-"""Distinct signatures each document type needs (channel reference §6.1)."""
-POLICY_KEYS: Final = {"policy": 3, "quarantine": 2}
+POLICY_THRESHOLDS: Final = {
+    "policy": 2,
+    "quarantine": 1,
+    "outage_calendar": 1,
+    "site_capabilities": 2,
+    "contents": 2,
+    "allow_list": 2,
+}
+"""Distinct signatures each document type needs; one where somebody must be able to act at once (channel ref. §6.1)."""
+POLICY_KEYS: Final = {role: threshold + 1 for role, threshold in POLICY_THRESHOLDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,9 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
     if not data.pepper_file.exists():
         write_private(data.pepper_file, secrets.token_bytes(32))
     policy_keys = {
-        role: tuple(SoftwareKey(f"{role}/{n}", _private_key(data, f"{role}-{n}")) for n in range(1, count + 1))
+        role: tuple(
+            SoftwareKey(f"{role.replace('_', '-')}/{n}", _private_key(data, f"{role}-{n}")) for n in range(1, count + 1)
+        )
         for role, count in POLICY_KEYS.items()
     }
     return Authority(

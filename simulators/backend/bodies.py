@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from kiosk.sync.documents_bodies import TYPES
 from simulators.backend.shapes import (
     MAX_INT,
     Either,
@@ -27,7 +28,8 @@ CONVERSATION_ID: Final = Text(r"[A-Za-z0-9.-]{1,60}")
 COUNTER: Final = Whole(0, 32_767)
 BATCH_SEQ: Final = Whole(1)
 MODE: Final = OneOf("SELF", "ASSISTED", "AGENCY")
-DOCUMENT_TYPE: Final = OneOf("policy", "quarantine")
+DOCUMENT_TYPE: Final = OneOf(*TYPES)
+DOCUMENT_NAME: Final = OneOf(*TYPES, *(f"{name}/fleet" for name in TYPES))
 MAX_EVENTS: Final = 1000
 MAX_RESPONSES: Final = 64
 
@@ -67,7 +69,7 @@ BODIES: Final[Mapping[str, Record]] = {
         {"batch_seq": BATCH_SEQ, "acked_through_seq": Whole(0), "events": Items(JudgedLater(EVENT), MAX_EVENTS)}
     ),
     "/v1/sync/state": Record({"batch_seq": BATCH_SEQ}),
-    "/v1/policy/state": Record({"known": Named(DOCUMENT_TYPE, Whole(0), len(DOCUMENT_TYPE.words))}),
+    "/v1/policy/state": Record({"known": Named(DOCUMENT_NAME, Whole(0), len(DOCUMENT_NAME.words))}),
 }
 """The body of every signed route. Entries of `events` are judged one by one (`intake`), each with its own result."""
 

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, insert, select, update
 
+from kiosk.sync.documents_in_force import InForce
+from kiosk.visit.outages import Closable, outages_at
 from simulators.backend import refusals, schema
 from simulators.backend.cards import find_card
 from simulators.backend.clock import utc
 from simulators.backend.conversation import DONE, MAX_WAIT_MS, Close, Conversation, Package
+from simulators.backend.documents import counting
 from simulators.backend.exchange import Answer, Call
 from simulators.backend.preview import preview
 from simulators.backend.refusals import Refusal
@@ -30,7 +33,9 @@ def flags(call: Call) -> Answer | Refusal:
     card = find_card(call.connection, call.body["card"]["iccsn"])
     if card is None:
         return refusals.NOT_OUR_CARD
-    closed = _closed_until(card, call.now_s) is not None
+    counts = counting(call.connection, call.kiosk_id)
+    until_s = _closed_until(call, card, counts)
+    closed = until_s is not None
     orders = [] if card["opposed"] or closed else _pending(call, card["serial"])
     before, names = Content.from_json(json.loads(card["content_json"])), json.loads(card["first_names_json"])
     today = utc(call.now_s).date()
@@ -40,7 +45,7 @@ def flags(call: Call) -> Answer | Refusal:
             "opposition": card["opposed"],
             "replace": card["replace"],
             "eligibility": {"eligible": reason is None, "reason": reason},
-            "outage_until_s": _closed_until(card, call.now_s),
+            "outage_until_s": until_s,
             "serial": None if card["opposed"] else card["serial"],
             "receipt": None if orders else _receipt(),
             "updates": [
@@ -69,7 +74,10 @@ def start(call: Call) -> Answer | Refusal:
         return refusals.NOT_OUR_CARD
     if card["opposed"]:
         return refusals.CARD_OPPOSED
-    if (until_s := _closed_until(card, call.now_s)) is not None:
+    counts = counting(call.connection, call.kiosk_id)
+    if not counts.policy.update:
+        return refusals.SITE_MAY_NOT
+    if (until_s := _closed_until(call, card, counts)) is not None:
         return refusals.service_closed(call.now_s, until_s)
     orders = _pending(call, card["serial"])
     order = next((entry for entry in orders if entry["update_id"] == call.body["update_id"]), None)
@@ -189,9 +197,12 @@ def _pending(call: Call, serial: str) -> list[RowMapping]:
     )
 
 
-def _closed_until(card: Mapping[Any, Any], now_s: int) -> int | None:
-    until_s: int | None = card["outage_until_s"]
-    return until_s if until_s is not None and until_s > now_s else None
+def _closed_until(call: Call, card: Mapping[Any, Any], counts: InForce) -> int | None:
+    """Until when this card's update is closed, by its own record or the published calendar; None: open."""
+    organisation = Content.from_json(json.loads(card["content_json"])).organisation
+    outage = outages_at(counts.outages, call.now_s).closing(Closable.UPDATE, organisation)
+    ends_s = [card["outage_until_s"] or 0, 0 if outage is None else outage.until_utc_s]
+    return max(ends_s) if max(ends_s) > call.now_s else None
 
 
 def _receipt() -> str:

@@ -1,16 +1,24 @@
-"""Signed documents for kiosks: DSSE envelopes by role, rising versions, `policy/state` (channel reference §6.1)."""
+"""Signed documents for kiosks: DSSE envelopes by role, rising versions, `policy/state` (channel reference §6.1).
+
+A document is for one kiosk or for the fleet. What they say together is worked out by the product's own rules
+(`kiosk.sync.documents_in_force`), and enforced here as well.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
-from kiosk.visit.policy import CodeIssuing, Policy, PolicyError, Quarantine, SiteKind, parse_policy
+from kiosk.sync.documents import FLEET, Document
+from kiosk.sync.documents_bodies import TYPES, Body
+from kiosk.sync.documents_in_force import InForce, in_force
+from kiosk.sync.fields import FieldError
+from kiosk.visit.policy import POLICY_FIELDS, CodeIssuing, Policy, Quarantine, SiteKind
 from simulators.backend import schema
 from simulators.backend.authority import POLICY_THRESHOLDS, Authority
 from simulators.backend.clock import SECONDS_PER_DAY
@@ -22,6 +30,8 @@ LIFETIME_S: Final = 400 * SECONDS_PER_DAY
 FOREVER_S: Final = 9_999_999_999
 """End of a quarantine: it is lifted by a higher version only."""
 MIN_APP_VERSION: Final = "0.1.0"
+FLEET_SUFFIX: Final = "/fleet"
+"""What `policy/state` adds to the name of a type when it speaks of the fleet's document."""
 
 
 def pre_authentication(payload_type: str, payload: bytes) -> bytes:
@@ -45,78 +55,89 @@ def envelope(authority: Authority, role: str, document: Mapping[str, Any]) -> di
 
 
 def publish(
-    connection: Connection, authority: Authority, role: str, kiosk: str, *, body: Mapping[str, Any], now_s: int
+    connection: Connection, authority: Authority, role: str, scope: str, *, body: Mapping[str, Any], now_s: int
 ) -> int:
-    """Store the next version of a kiosk's document; returns the version."""
-    table = schema.document
-    version = 1 + _latest(connection, role, kiosk)
+    """Store the next version of a kiosk's document, or the fleet's; returns the version. The body is a good one."""
+    last = latest_body(connection, role, scope)
+    version = 1 if last is None else last[0] + 1
     document = {
         "type": role,
-        "scope": kiosk,
+        "scope": scope,
         "version": version,
         "issued_at": now_s,
         "not_before": now_s,
-        "not_after": FOREVER_S if role == "quarantine" else now_s + LIFETIME_S,
+        "not_after": now_s + LIFETIME_S if TYPES[role].dated else FOREVER_S,
         "min_app_version": MIN_APP_VERSION,
         "body": dict(body),
     }
     connection.execute(
-        insert(table).values(
+        insert(schema.document).values(
             type=role,
-            scope=kiosk,
+            scope=scope,
             version=version,
             body_json=json.dumps(document["body"]),
             envelope_json=json.dumps(envelope(authority, role, document)),
         )
     )
+    if role in ("policy", "quarantine"):
+        _enforce_quarantine(connection, scope)
     return version
+
+
+def set_document(
+    connection: Connection, authority: Authority, role: str, scope: str, *, body: Mapping[str, Any], now_s: int
+) -> int | FieldError:
+    """Publish a document of any type; returns the new version, or the field that is wrong."""
+    checked = TYPES[role].parse(body)
+    if isinstance(checked, FieldError):
+        return checked
+    return publish(connection, authority, role, scope, body=body, now_s=now_s)
+
+
+def set_policy(
+    connection: Connection, authority: Authority, scope: str, changes: Mapping[str, Any], now_s: int
+) -> int | FieldError:
+    """Publish the policy of this scope with these fields changed; returns the new version, or the wrong field."""
+    last = latest_body(connection, "policy", scope)
+    body = {**({} if last is None else last[1]), **changes}
+    return set_document(connection, authority, "policy", scope, body=body, now_s=now_s)
+
+
+def set_quarantine(connection: Connection, authority: Authority, scope: str, level: Quarantine, now_s: int) -> None:
+    """Quarantine or release: enforced here from the next request on, told to the kiosk by a signed order."""
+    publish(connection, authority, "quarantine", scope, body={"level": str(level)}, now_s=now_s)
+    policy = latest_body(connection, "policy", scope)
+    if level is Quarantine.NONE and policy is not None and policy[1].get("quarantine", level) != level:
+        set_policy(connection, authority, scope, {"quarantine": str(level)}, now_s)
 
 
 def state(call: Call) -> Answer | Refusal:
     """`/v1/policy/state`: newer documents than the kiosk knows, and the latest numbers so that a withheld one shows."""
     latest: dict[str, int] = {}
     newer: list[dict[str, Any]] = []
-    table = schema.document
-    for role in POLICY_THRESHOLDS:
-        version = _latest(call.connection, role, call.kiosk_id)
-        if version == 0:
-            continue
-        latest[role] = version
-        if version > call.body["known"].get(role, 0):
-            text = call.connection.execute(
-                select(table.c.envelope_json).where(
-                    table.c.type == role, table.c.scope == call.kiosk_id, table.c.version == version
-                )
-            ).scalar_one()
-            newer.append(json.loads(text))
+    for row in _latest(call.connection, call.kiosk_id):
+        name = row.type + FLEET_SUFFIX if row.scope == FLEET else row.type
+        latest[name] = row.version
+        if row.version > call.body["known"].get(name, 0):
+            newer.append(json.loads(row.envelope_json))
     return Answer({"documents": newer, "latest": latest}, live_s=60)
 
 
-def policy_of(connection: Connection, kiosk: str) -> Policy:
-    """The policy in force; a kiosk without one has the shipped defaults, which allow least."""
-    policy = parse_policy(_body(connection, kiosk))
-    if isinstance(policy, PolicyError):
-        raise ValueError(f"stored policy: {policy.field}: {policy.reason}")  # an error value
-    return policy
+def counting(connection: Connection, kiosk: str) -> InForce:
+    """What the documents of a kiosk say together. One without any has the shipped defaults, which allow least."""
+    return in_force(_documents(_latest(connection, kiosk)), None)
 
 
-def set_policy(
-    connection: Connection, authority: Authority, kiosk: str, changes: Mapping[str, Any], now_s: int
-) -> int | PolicyError:
-    """Publish the kiosk's policy with these fields changed; returns the new version, or the field that is wrong."""
-    body = {**_body(connection, kiosk), **changes}
-    policy = parse_policy(body)
-    if isinstance(policy, PolicyError):
-        return policy
-    connection.execute(update(schema.kiosk).where(schema.kiosk.c.id == kiosk).values(quarantine=str(policy.quarantine)))
-    return publish(connection, authority, "policy", kiosk, body=body, now_s=now_s)
-
-
-def set_quarantine(connection: Connection, authority: Authority, kiosk: str, level: Quarantine, now_s: int) -> None:
-    """Quarantine or release: enforced here from the next request on, told to the kiosk by two signed documents."""
-    publish(connection, authority, "quarantine", kiosk, body={"level": str(level)}, now_s=now_s)
-    if isinstance(error := set_policy(connection, authority, kiosk, {"quarantine": str(level)}, now_s), PolicyError):
-        raise ValueError(f"stored policy: {error.field}: {error.reason}")  # an error value
+def latest_body(connection: Connection, role: str, scope: str) -> tuple[int, dict[str, Any]] | None:
+    """Version and body of the last document of a type and scope, or None."""
+    table = schema.document
+    row = connection.execute(
+        select(table.c.version, table.c.body_json)
+        .where(table.c.type == role, table.c.scope == scope)
+        .order_by(table.c.version.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (int(row.version), dict(json.loads(row.body_json)))
 
 
 def first_policy(kiosk: str, site_kind: SiteKind) -> dict[str, Any]:
@@ -126,27 +147,44 @@ def first_policy(kiosk: str, site_kind: SiteKind) -> dict[str, Any]:
         kiosk_number="".join(c for c in kiosk if c.isdigit())[-4:].rjust(4, "0"),
         issue_code=CodeIssuing.ON if site_kind is SiteKind.AGENCY else CodeIssuing.OFF,
     )
-    return {name: str(value) if name in _ENUMS else value for name, value in asdict(policy).items()}
+    values = asdict(policy)
+    return {name: str(values[name]) if name in _ENUMS else values[name] for name in POLICY_FIELDS}
 
 
 _ENUMS: Final = frozenset({"site_kind", "issue_code", "quarantine"})
 
 
-def _latest(connection: Connection, role: str, kiosk: str) -> int:
+def _latest(connection: Connection, *kiosks: str) -> Iterable[Row[Any]]:
+    """The last document of each type, of these kiosks (of all when none is named) and of the fleet."""
     table = schema.document
-    return int(
-        connection.execute(
-            select(func.coalesce(func.max(table.c.version), 0)).where(table.c.type == role, table.c.scope == kiosk)
-        ).scalar_one()
-    )
+    last = select(table.c.type, table.c.scope, func.max(table.c.version).label("version"))
+    if kiosks:
+        last = last.where(table.c.scope.in_([FLEET, *kiosks]))
+    newest = last.group_by(table.c.type, table.c.scope).subquery()
+    same = and_(table.c.type == newest.c.type, table.c.scope == newest.c.scope, table.c.version == newest.c.version)
+    return connection.execute(select(table).join(newest, same).order_by(table.c.type, table.c.scope)).all()
 
 
-def _body(connection: Connection, kiosk: str) -> dict[str, Any]:
-    table = schema.document
-    text = connection.execute(
-        select(table.c.body_json)
-        .where(table.c.type == "policy", table.c.scope == kiosk)
-        .order_by(table.c.version.desc())
-        .limit(1)
-    ).scalar()
-    return {} if text is None else dict(json.loads(text))
+def _documents(rows: Iterable[Row[Any]]) -> list[Document]:
+    return [Document(row.type, row.scope, row.version, FOREVER_S, _body(row), b"", b"") for row in rows]
+
+
+def _body(row: Row[Any]) -> Body:
+    body = TYPES[row.type].parse(json.loads(row.body_json))
+    if isinstance(body, FieldError):
+        raise ValueError(f"stored {row.type}: {body}")  # an error value
+    return body
+
+
+def _enforce_quarantine(connection: Connection, scope: str) -> None:
+    """Note for each kiosk concerned what its documents and the fleet's switch off, where every request looks."""
+    rows = list(_latest(connection, *(() if scope == FLEET else (scope,))))
+    fleet = [row for row in rows if row.scope == FLEET]
+    known = schema.kiosk.c
+    kiosks = connection.execute(select(known.id)).scalars().all() if scope == FLEET else [scope]
+    own: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        own.setdefault(row.scope, []).append(row)
+    for kiosk in kiosks:
+        level = in_force(_documents([*fleet, *own.get(kiosk, [])]), None).policy.quarantine
+        connection.execute(update(schema.kiosk).where(known.id == kiosk).values(quarantine=str(level)))

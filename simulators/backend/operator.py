@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from kiosk.visit.policy import PolicyError, Quarantine, SiteKind
+from kiosk.sync.documents import FLEET
+from kiosk.sync.documents_bodies import TYPES
+from kiosk.sync.fields import FieldError
+from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import schema
 from simulators.backend.authority import Authority
-from simulators.backend.documents import policy_of, set_policy, set_quarantine
+from simulators.backend.documents import latest_body, set_document, set_policy, set_quarantine
 from simulators.backend.enrolment import create_ticket
 
 _TEXTS: Final = frozenset({"kiosk_number", "phone", "phone_hours", "help_place"})
@@ -35,14 +38,22 @@ def perform(connection: Connection, authority: Authority, command: Mapping[str, 
         case "policy":
             _must_exist(connection, kiosk)
             if command["set"]:
-                version = set_policy(connection, authority, kiosk, command["set"], now_s)
-                if isinstance(version, PolicyError):
-                    raise OperatorError(f"{version.field}: {version.reason}")
-            return {"policy": _shown(connection, kiosk)}
+                _good(set_policy(connection, authority, kiosk, command["set"], now_s))
+            return {"policy": _shown(connection, "policy", kiosk)}
+        case "document":
+            _must_exist(connection, kiosk)
+            name = str(command["type"])
+            if name not in TYPES:
+                raise OperatorError(f"type: one of {', '.join(TYPES)} expected")
+            if command["body"] is not None:
+                if not isinstance(command["body"], dict):
+                    raise OperatorError("body: an object expected")
+                _good(set_document(connection, authority, name, kiosk, body=command["body"], now_s=now_s))
+            return {name: _shown(connection, name, kiosk)}
         case "quarantine":
             _must_exist(connection, kiosk)
             set_quarantine(connection, authority, kiosk, Quarantine(command["level"]), now_s)
-            return {"quarantine": str(policy_of(connection, kiosk).quarantine)}
+            return {"quarantine": command["level"]}
         case other:
             raise OperatorError(f"do: unknown command {other!r}")
 
@@ -62,15 +73,17 @@ def policy_change(text: str) -> tuple[str, Any]:
 
 def _must_exist(connection: Connection, kiosk: str) -> None:
     table = schema.kiosk.c
+    if kiosk == FLEET:
+        return
     if connection.execute(select(table.id).where(table.id == kiosk)).first() is None:
         raise OperatorError("kiosk: unknown; create a ticket for it first")
 
 
-def _shown(connection: Connection, kiosk: str) -> dict[str, Any]:
-    table = schema.document
-    row = connection.execute(
-        select(table.c.version, table.c.body_json)
-        .where(table.c.type == "policy", table.c.scope == kiosk)
-        .order_by(table.c.version.desc())
-    ).first()
-    return {} if row is None else {"version": row.version, **json.loads(row.body_json)}
+def _good(version: int | FieldError) -> None:
+    if isinstance(version, FieldError):
+        raise OperatorError(str(version))
+
+
+def _shown(connection: Connection, name: str, scope: str) -> dict[str, Any]:
+    last = latest_body(connection, name, scope)
+    return {} if last is None else {"version": last[0], **last[1]}

@@ -172,6 +172,8 @@ def test_codes_are_for_agencies(ready: Ready, data_dir: Path, utc: FakeUtc, tmp_
     kiosk.operate("policy", set={"issue_code": "staff"})
     assert kiosk.refused(ISSUE, body) == (403, "capability", "UNAVAILABLE")
     kiosk.operate("policy", set={"issue_code": "on"})
+    assert kiosk.refused(ISSUE, body) == (403, "capability", "UNAVAILABLE")  # whoever signed it
+    kiosk.operate("policy", set={"site_kind": "agency"})
     assert kiosk.good(ISSUE, body)["code"]
 
 
