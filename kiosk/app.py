@@ -16,7 +16,9 @@ from kiosk import __version__
 from kiosk.background import Background
 from kiosk.card.values import CardContent
 from kiosk.chores.documents import Documents
+from kiosk.chores.pruning import Pruning
 from kiosk.chores.uploading import Uploading
+from kiosk.diagnostics.report import Check
 from kiosk.diagnostics.status import STATUS_FILE
 from kiosk.facts import Facts, StoreWatch, fault_of
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
@@ -33,13 +35,14 @@ from kiosk.state import IDENTITY, open_store
 from kiosk.status import StatusKeeper, condition
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
-from kiosk.store.transaction import read_meta_int, write_meta_int
+from kiosk.store.transaction import read_meta_int
 from kiosk.sync.client import Channel
 from kiosk.sync.documents_in_force import InForce
 from kiosk.sync.documents_keeper import DocumentKeeper
 from kiosk.sync.identity import Identity, IdentityError, load_identity
 from kiosk.sync.outbox import Outbox, store_failed
-from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.sync.time_keeper import TIME_FLOOR, TimeKeeper, keep_floor
+from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import Uploader
 from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
@@ -51,7 +54,6 @@ from kiosk.visit.runner import Runner
 from kiosk.visit.timing import TICKET_MEMORY_S
 from kiosk.visit.values import EarlierTicket, RecordType, StaffKind, TicketContent
 
-TIME_FLOOR = "time_floor_s"
 SHUTDOWN_RECORD_S = 5.0
 
 
@@ -103,12 +105,14 @@ class Kiosk:
         self.office = Office(enrolled, self.hub, self.time, around.clock, self.post)
         self.background = Background()
         self._documents: Documents | None = None
+        self._uploading: Uploading | None = None
+        self._turn: Turn | None = None
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self._paper = ThreadPoolExecutor(1, "ticket")
         self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
         self._status = StatusKeeper(
             settings.kiosk.state_dir / STATUS_FILE,
-            lambda: condition(self.runner.state, self.hub.readers()),
+            self._condition,
             around.clock,
         )
 
@@ -187,9 +191,13 @@ class Kiosk:
             case ev.ServiceUp() if self._service_cause != "":
                 self._service_cause = ""
                 self._note("service_up", {})
+                if self._turn is not None:
+                    self._turn.service_back()
             case ev.ServiceDown() if self._service_cause != event.fault.cause:
                 self._service_cause = event.fault.cause
                 self._note("service_down", {"cause": event.fault.cause.value})
+                if self._turn is not None:
+                    self._turn.service_away()
                 if self._documents is not None:
                     self._documents.hurry()
                     self.background.wake()
@@ -213,12 +221,15 @@ class Kiosk:
     def _start_chores(self, identity: Identity, store: Store, facts: Facts) -> None:
         clock = self._around.clock
         channel = Channel(identity, self.time, clock, pause=self.background.pause)
-        uploader = Uploader(store, channel, clock)
+        self._turn = Turn(identity.kiosk, clock)
+        uploader = Uploader(store, channel, clock, self._turn)
+        self._uploading = Uploading(uploader, facts)
         keeper = DocumentKeeper(store, roles=identity.trust.roles, kiosk=identity.kiosk, app_version=__version__)
         self._documents = Documents(
             channel, keeper, facts, time=self.time, clock=clock, post=self.post, obey=partial(self._obey, uploader)
         )
-        self.background.start((Uploading(uploader, facts), self._documents), channel.close)
+        chores = (self._uploading, self._documents, Pruning(store, facts, clock))
+        self.background.start(chores, channel.close)
 
     def _obey(self, uploader: Uploader, in_force: InForce) -> None:
         self.office.obey(in_force)
@@ -231,13 +242,13 @@ class Kiosk:
         if isinstance(self.store, StoreError):
             return 0
         try:
-            return self.store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR)).result()
+            return self.store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR), essential=True).result()
         except StoreFailedError:  # the first fact will meet the same, and say so
             return 0
 
     def _keep_floor(self, floor_s: int) -> None:
         if not isinstance(self.store, StoreError):
-            self.store.submit(lambda tx: write_meta_int(tx, TIME_FLOOR, floor_s))
+            self.store.submit(lambda tx: keep_floor(tx, floor_s), essential=True)
 
     # --- effects -------------------------------------------------------------------------------------------------
 
@@ -320,6 +331,10 @@ class Kiosk:
 
     def _upload_now(self, _written: Future[None]) -> None:
         self.background.wake()
+
+    def _condition(self) -> tuple[Check, ...]:
+        outbox = () if self._uploading is None else (self._uploading.check(),)
+        return (*condition(self.runner.state, self.hub.readers()), *outbox)
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

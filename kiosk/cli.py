@@ -1,4 +1,4 @@
-"""Command line: run, diagnose, enrol, journal. Exit status: 0 all is well, 1 the answer is no, 2 bad input."""
+"""Command line: run, diagnose, enrol, outbox, journal. Exit status: 0 all is well, 1 the answer is no, 2 bad input."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
             return diagnose(settings, as_json=options.json, cycles=options.cycles, guided=options.guided)
         case "enrol":
             return enrol(settings, options.origin, options.ca, options.ticket_file)
+        case "outbox":
+            return outbox(settings, options.action, getattr(options, "event", ""))
         case _:
             return verify_journal(settings)
 
@@ -197,6 +200,39 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> 
     return 0
 
 
+def outbox(settings: Settings, action: str, event_id: str) -> int:
+    """Refused events of a stopped kiosk: list them (0: none), or decide on one; the decision is itself an event."""
+    from kiosk.clock import SystemClock  # noqa: PLC0415
+    from kiosk.facts import Facts, OutboxFullError  # noqa: PLC0415
+    from kiosk.sync.dead_letters import Decision, dead_letters, decide  # noqa: PLC0415
+    from kiosk.sync.outbox import Outbox  # noqa: PLC0415
+
+    store = open_existing_store(settings.kiosk.state_dir)
+    if isinstance(store, StoreError):
+        return _refuse(f"store: {store.field}: {store.reason}")
+    try:
+        letters = store.submit(dead_letters, essential=True).result()
+        if action == "list":
+            print(json.dumps([asdict(letter) for letter in letters], indent=2))
+            return 1 if letters else 0
+        letter = next((letter for letter in letters if letter.event_id == event_id), None)
+        if letter is None:
+            return _refuse("event: not among the refused ones; see `outbox list`")
+        decision, clock = Decision(action), SystemClock()
+        now_ms = int(clock.utc_s() * 1000)
+        Facts(store, Outbox(clock), lambda: now_ms).commit(
+            "outbox_decision",
+            {"decision": decision.value, "event": letter.number},
+            along=lambda tx: decide(tx, letter, decision, utc_ms=now_ms),
+        ).result()
+    except (StoreFailedError, OutboxFullError) as error:
+        return _refuse(f"store: {error}")
+    finally:
+        store.close()
+    print(json.dumps({"event_id": letter.event_id, "decision": decision.value}))
+    return 0
+
+
 def verify_journal(settings: Settings) -> int:
     """Check the journal's hash chain."""
     from kiosk.journal.journal import verify  # noqa: PLC0415
@@ -205,12 +241,13 @@ def verify_journal(settings: Settings) -> int:
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
     try:
-        verdict = store.submit(verify).result()
+        verdict = store.submit(verify, essential=True).result()
     except StoreFailedError as error:
         return _refuse(f"store: {error}")
     finally:
         store.close()
-    print(json.dumps({"ok": verdict.ok, "entries": verdict.entries, "reason": verdict.reason}))
+    said = {"ok": verdict.ok, "entries": verdict.entries, "pruned": verdict.pruned, "reason": verdict.reason}
+    print(json.dumps(said))
     return 0 if verdict.ok else 1
 
 
@@ -240,6 +277,11 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--origin", required=True, help="origin of the enrolment listener")
     enrolling.add_argument("--ca", type=Path, required=True, help="the pinned CA, a PEM file")
     enrolling.add_argument("--ticket-file", type=Path, required=True)
+    refused = commands.add_parser("outbox", help="events that the backend refused for good; the kiosk must be stopped")
+    acting = refused.add_subparsers(dest="action", required=True)
+    acting.add_parser("list", help="which they are")
+    acting.add_parser("release", help="send one again").add_argument("event", metavar="EVENT_ID")
+    acting.add_parser("drop", help="give one up; those behind it go on").add_argument("event", metavar="EVENT_ID")
     journal = commands.add_parser("journal", help="the journal")
     journal.add_subparsers(dest="action", required=True).add_parser("verify", help="check its hash chain")
     return parser

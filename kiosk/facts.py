@@ -42,9 +42,29 @@ class Facts:
         self._utc_ms = utc_ms
         self._catalogue = shipped_catalogue()
 
-    def commit(self, event: str, fields: Mapping[str, FieldValue], pseudonym: str | None = None) -> Future[None]:
-        """The future resolves when the fact is on disk; its exception is `StoreFailedError` or `OutboxFullError`."""
-        return self._store.submit(lambda tx: self._write(tx, event, fields, pseudonym))
+    def commit(
+        self,
+        event: str,
+        fields: Mapping[str, FieldValue],
+        pseudonym: str | None = None,
+        *,
+        along: Callable[[Transaction], None] | None = None,
+    ) -> Future[None]:
+        """The future resolves when the fact is on disk; its exception is `StoreFailedError` or `OutboxFullError`.
+
+        along: what becomes true with the fact, in the same transaction and before it; its exception undoes both.
+        """
+
+        def work(tx: Transaction) -> None:
+            if along is not None:
+                along(tx)
+            self._write(tx, event, fields, pseudonym)
+
+        return self._store.submit(work)
+
+    def outbox_filled(self) -> Future[float]:
+        """How much of the outbox' quota is used; 1.0 is full."""
+        return self._store.submit(self._outbox.filled, essential=True)
 
     def probe(self) -> Future[None]:
         """Commit something of no meaning, if the outbox has room: resolves, or fails, as a fact would."""

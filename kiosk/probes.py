@@ -33,13 +33,15 @@ from kiosk.journal.contacts import last_contacts
 from kiosk.journal.journal import JournalVerdict, verify
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_existing_store
+from kiosk.status import outbox_check
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
 from kiosk.sync.faults import not_enrolled
 from kiosk.sync.identity import IdentityError, load_identity
-from kiosk.sync.outbox import dead, pending, store_failed
+from kiosk.sync.outbox import Outbox, dead, pending, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.sync.uploader import stopped
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import PrinterHealth, ReaderRole
 
@@ -190,22 +192,26 @@ def _printer(settings: Settings) -> Check:
 
 
 def _store(store: Store) -> list[Check]:
-    verdict = store.submit(verify).result()
-    waiting, refused = store.submit(lambda tx: (pending(tx), dead(tx))).result()
-    outbox = CheckState.FAULT if refused else CheckState.OK
+    outbox = Outbox(SystemClock())
+    verdict = store.submit(verify, essential=True).result()
+    waiting, refused, filled, ended = store.submit(
+        lambda tx: (pending(tx), dead(tx), outbox.filled(tx), stopped(tx)), essential=True
+    ).result()
     return [
         Check("store", CheckState.OK),
         _journal(verdict),
-        Check("outbox", outbox, facts={"pending": waiting, "refused": refused}),
+        outbox_check(waiting, refused, filled, "idle" if ended is None else "stopped", ended or ""),
         *(
             Check(f"contacts {role}", CheckState.FAULT if counts["flaky"] else CheckState.OK, facts={**counts})
-            for role, counts in store.submit(last_contacts).result().items()
+            for role, counts in store.submit(last_contacts, essential=True).result().items()
         ),
     ]
 
 
 def _journal(verdict: JournalVerdict) -> Check:
-    facts = {"entries": verdict.entries} | ({"reason": verdict.reason} if verdict.reason else {})
+    facts = {"entries": verdict.entries, "pruned": verdict.pruned} | (
+        {"reason": verdict.reason} if verdict.reason else {}
+    )
     return Check("journal", CheckState.OK if verdict.ok else CheckState.FAULT, facts=facts)
 
 

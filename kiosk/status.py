@@ -40,6 +40,19 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
     return tuple(checks)
 
 
+FILLING_SHARE: Final = 0.8
+"""From here on somebody must look after an outbox: new work is refused when it is full."""
+
+
+def outbox_check(waiting: int, refused: int, filled: float, upload: str, reason: str = "") -> Check:
+    """The outbox: events that wait, of them refused for good, share of the quota that is used, state of the upload."""
+    well = refused == 0 and filled < FILLING_SHARE and upload not in ("stopped", "store_failed")
+    facts = {"pending": waiting, "refused": refused, "percent": int(filled * 100), "upload": upload}
+    return Check(
+        "outbox", CheckState.OK if well else CheckState.FAULT, facts=facts | ({"reason": reason} if reason else {})
+    )
+
+
 def _known(part: str, well: bool | None, fault: Fault | None) -> Check:
     """Well, at fault, or neither known to be."""
     if well:

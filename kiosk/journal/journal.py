@@ -11,14 +11,14 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiosk.journal.catalogue import Catalogue, EntryError, FieldValue
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Row, SqlValue, Transaction, read_meta, write_meta
 
 GENESIS = hashlib.sha256(b"kiosk-journal/1").digest()
-_HEAD = "journal_head"
+_HEAD, _BASE = "journal_head", "journal_base"
 _PAGE = 500  # rows held in memory at once while verifying
 
 
@@ -32,12 +32,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class JournalVerdict:
-    """Whether the chain is whole. `entries` were good before the first bad one (`first_bad_seq`)."""
+    """Whether the chain is whole. `entries`: up to which number all was good, `first_bad_seq` the first that is not.
+
+    pruned: how many of them, the oldest, were given up in good order.
+    """
 
     ok: bool
     entries: int
     first_bad_seq: int | None = None
     reason: str = ""
+    pruned: int = 0
 
 
 def append(
@@ -70,13 +74,28 @@ def chain_hash(before: bytes, content: Row) -> bytes:
 
 def read_head(tx: Transaction) -> Head:
     """Where the journal ends, as its writer last noted it."""
-    stored = read_meta(tx, _HEAD)
+    return _read_end(tx, _HEAD)
+
+
+def _read_end(tx: Transaction, name: str) -> Head:
+    stored = read_meta(tx, name)
     return Head(0, GENESIS) if stored is None else Head(int.from_bytes(stored[:8], "big"), stored[8:])
+
+
+def read_base(tx: Transaction) -> Head:
+    """The last entry that was given up (see `pruning`): the chain begins behind it."""
+    return _read_end(tx, _BASE)
+
+
+def write_base(tx: Transaction, base: Head) -> None:
+    """The chain begins behind this entry from now on. For `pruning` only."""
+    write_meta(tx, _BASE, base.seq.to_bytes(8, "big") + base.hash)
 
 
 def verify(tx: Transaction) -> JournalVerdict:
     """Check the whole journal in one transaction: 7 µs an entry during which the store does nothing else."""
-    return verify_rows(_rows(lambda last: _page(tx, last)), read_head(tx))
+    base, head, confessed = _ends(tx)
+    return _fits(verify_rows(_rows(lambda last: _page(tx, last)), head, base), base, confessed)
 
 
 def verify_store(store: Store) -> JournalVerdict:
@@ -84,14 +103,20 @@ def verify_store(store: Store) -> JournalVerdict:
 
     Judges what was there when it began; entries that are added meanwhile are left out.
     """
-    head = store.submit(read_head).result()
+    base, head, confessed = store.submit(_ends).result()
     rows = _rows(lambda last: store.submit(lambda tx: _page(tx, last)).result())
-    return verify_rows(itertools.takewhile(lambda row: row[0] != head.seq + 1, rows), head)
+    verdict = verify_rows(itertools.takewhile(lambda row: row[0] != head.seq + 1, rows), head, base)
+    if not verdict.ok and store.submit(read_base).result() != base:  # pruned meanwhile
+        return verify_store(store)
+    return _fits(verdict, base, confessed)
 
 
-def verify_rows(rows: Iterable[Row], head: Head) -> JournalVerdict:
-    """Check rows (seq, utc_ms, type, pseudonym, fields, hash) in order against the chain and the noted head."""
-    good = Head(0, GENESIS)
+def verify_rows(rows: Iterable[Row], head: Head, base: Head | None = None) -> JournalVerdict:
+    """Check rows (seq, utc_ms, type, pseudonym, fields, hash) in order against the chain and the noted head.
+
+    base: the entry behind which the rows begin, by default the beginning of all.
+    """
+    good = base or Head(0, GENESIS)
     for *content, stored in rows:
         wanted = good.seq + 1
         if content[0] != wanted:
@@ -109,6 +134,23 @@ def verify_rows(rows: Iterable[Row], head: Head) -> JournalVerdict:
     if good.hash != head.hash:
         return JournalVerdict(False, good.seq, good.seq, "the noted end has another hash")
     return JournalVerdict(True, good.seq)
+
+
+def _ends(tx: Transaction) -> tuple[Head, Head, int]:
+    """Base, head, and the number of the entry that the newest `journal_pruned` says is the base."""
+    base, head = read_base(tx), read_head(tx)
+    if base.seq == 0:
+        return base, head, 0
+    newest = tx.execute("SELECT fields FROM journal WHERE type = 'journal_pruned' ORDER BY seq DESC LIMIT 1")
+    said = json.dumps({"through": base.seq}, separators=(",", ":"))
+    return base, head, base.seq if newest == [(said,)] else 0
+
+
+def _fits(verdict: JournalVerdict, base: Head, confessed: int) -> JournalVerdict:
+    """The chain's own word on where it begins must agree with the note of it."""
+    if verdict.ok and confessed != base.seq:
+        return JournalVerdict(False, base.seq, base.seq + 1, "it does not begin where its last pruning says")
+    return replace(verdict, pruned=base.seq)
 
 
 def _rows(page_after: Callable[[SqlValue], list[Row]]) -> Iterator[Row]:

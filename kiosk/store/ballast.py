@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Final
 
 from kiosk.store.errors import StoreError
 
-BALLAST_BYTES: Final = 8 * 1024 * 1024
-"""Twice what the write-ahead log grows to before it is written back (1000 pages of 4 KiB)."""
+BALLAST_BYTES: Final = 16 * 1024 * 1024
+"""The write-ahead log grows to 1000 pages of 4 KiB and one transaction; written back, the file may grow by as much."""
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -39,14 +40,9 @@ class Ballast:
         self._in_place = True
         return None
 
-    def free(self) -> bool:
-        """Give the room back; whether there was any to give. It stays away until `lay`."""
-        if self._size_bytes == 0:
-            return False
-        self._in_place = False
-        try:
-            held = self._path.stat().st_size > 0
-            os.truncate(self._path, 0)
-        except OSError:
-            return False
-        return held
+    def free(self) -> None:
+        """Give the room back, if there is any to give. It stays away until `lay`."""
+        if self._size_bytes > 0:
+            self._in_place = False
+            with contextlib.suppress(OSError):
+                os.truncate(self._path, 0)

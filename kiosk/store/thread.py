@@ -108,9 +108,10 @@ class Store:
         try:
             return self._transact(work)
         except StoreFailedError as failed:
-            if failed.error.field != "disk_space" or not self._ballast.free():
+            if failed.error.field != "disk_space":
                 raise
-        return self._transact(work)
+        self._ballast.free()
+        return self._transact(work)  # on a connection opened anew: closing the failed one has written the log back
 
     def _transact(self, work: Callable[[Transaction], T]) -> T:
         connection = self._usable_connection()

@@ -62,6 +62,11 @@ def recover(tx: Transaction) -> None:
     tx.execute("UPDATE event SET next_at_ms = 0 WHERE state = 'pending' AND next_at_ms > 0")
 
 
+def due_now(tx: Transaction) -> None:
+    """The service is there again: a batch of unknown outcome waits no longer. One that was told to wait still does."""
+    tx.execute("UPDATE batch SET next_at_ms = 0 WHERE attempts > 0")
+
+
 def current(tx: Transaction) -> Batch | None:
     """The batch in flight, if there is one."""
     for row in tx.execute(

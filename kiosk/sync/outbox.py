@@ -20,6 +20,8 @@ from kiosk.visit.ports import Clock
 
 SCHEMA_VERSION: Final = 1
 MAX_EVENT_BODY_BYTES: Final = 4096
+VISIT_MEMORY_S: Final = 2 * 86_400
+_FORGOTTEN_AT_ONCE: Final = 1000
 _AGGREGATE: Final = re.compile(r"[a-z][a-z0-9_.:-]{0,95}", re.ASCII)
 
 BodyValue = str | int | bool
@@ -70,7 +72,9 @@ class Outbox:
         if (full := self.refusal(tx, len(raw), reserved=reserved)) is not None:
             return full
         tx.execute(
-            "INSERT INTO aggregate VALUES (?, 1) ON CONFLICT(name) DO UPDATE SET last_seq = last_seq + 1", (aggregate,)
+            "INSERT INTO aggregate VALUES (?, 1, ?) ON CONFLICT(name) DO UPDATE"
+            " SET last_seq = last_seq + 1, last_utc_ms = max(last_utc_ms, excluded.last_utc_ms)",
+            (aggregate, utc_ms),
         )
         tx.execute(
             "INSERT INTO event(event_id, aggregate, aggregate_seq, type, schema_version, body, created_utc_ms,"
@@ -92,8 +96,7 @@ class Outbox:
         self, tx: Transaction, more_bytes: int = MAX_EVENT_BODY_BYTES, *, reserved: bool = False
     ) -> OutboxFull | None:
         """Why one more event with a body of this size would be refused, None if there is room."""
-        ((counted, measured),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
-        events, body_bytes = int(counted or 0), int(measured or 0)
+        events, body_bytes = _size(tx)
         open_share = 1.0 if reserved else 1.0 - self._quota.reserve_share
         if events + 1 > self._quota.events * open_share:
             return OutboxFull(f"{events} events wait")
@@ -101,15 +104,38 @@ class Outbox:
             return OutboxFull(f"{body_bytes} bytes wait")
         return None
 
+    def filled(self, tx: Transaction) -> float:
+        """How much of the quota that is nearer is used: 1.0 is full."""
+        events, body_bytes = _size(tx)
+        return max(events / max(self._quota.events, 1), body_bytes / max(self._quota.body_bytes, 1))
+
 
 def pending(tx: Transaction) -> int:
-    """Events the backend has not yet acknowledged, dead ones included."""
-    return _count(tx, "state IN ('pending', 'inflight', 'dead')")
+    """Events the backend has not yet acknowledged, dead ones included. Its cost does not grow with their number."""
+    return _size(tx)[0] - _count(tx, "state = 'acked'")
 
 
 def dead(tx: Transaction) -> int:
     """Events the backend refused for good; each blocks its aggregate until an operator decides."""
     return _count(tx, "state = 'dead'")
+
+
+def forget_visits(tx: Transaction, floor_s: int) -> int:
+    """Forget the last numbers of visits long over, a bounded number at once; returns how many.
+
+    A visit is named after a card and a day, and no day before the time floor comes back: what got its last number two
+    days before it never gets another. floor_s must be on the disk, as proven by the backend. Numbers of events that are
+    still here are kept.
+    """
+    tx.execute(
+        """
+        DELETE FROM aggregate WHERE name IN (
+          SELECT name FROM aggregate AS old WHERE name GLOB 'visit:*' AND last_utc_ms < ?
+            AND NOT EXISTS (SELECT 1 FROM event WHERE event.aggregate = old.name) LIMIT ?)
+        """,
+        ((floor_s - VISIT_MEMORY_S) * 1000, _FORGOTTEN_AT_ONCE),
+    )
+    return tx.changes()
 
 
 def uuid7(utc_ms: int) -> str:
@@ -133,6 +159,12 @@ def store_failed(detail: str) -> Fault:
 def store_full(detail: str) -> Fault:
     """A quota is reached, or the disk is full: new work is refused."""
     return Fault(Cause.STORE_FULL, detail)
+
+
+def _size(tx: Transaction) -> tuple[int, int]:
+    """Events in the table, and the bytes of their bodies."""
+    ((events, body_bytes),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
+    return int(events or 0), int(body_bytes or 0)
 
 
 def _count(tx: Transaction, condition: str) -> int:

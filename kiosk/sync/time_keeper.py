@@ -10,10 +10,19 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from kiosk.store.transaction import Transaction, read_meta_int, write_meta_int
 from kiosk.visit.ports import Clock
 
 BUILD_FLOOR_S: Final = 1_793_491_200  # 2026-11-01T00:00:00Z
 MAX_ROUND_TRIP_S: Final = 10.0
+TIME_FLOOR: Final = "time_floor_s"
+"""The name of the floor among the values of the store."""
+
+
+def keep_floor(tx: Transaction, floor_s: int) -> None:
+    """Persist a floor. Two threads may learn of two in any order; what is kept only rises."""
+    if floor_s > read_meta_int(tx, TIME_FLOOR):
+        write_meta_int(tx, TIME_FLOOR, floor_s)
 
 
 class TimeKeeper:

@@ -9,6 +9,8 @@
 | `internal` three times | halve; an event alone in its batch waits, others go first |
 | `busy`, `service_closed`, `time_skew`, `replay` | known to have had no effect: again later, `retry_after_s` honoured |
 | anything unproven or malformed, `gone` | outcome unknown: the same bytes, key and number again |
+
+After an outage of the service it waits for this kiosk's turn (`kiosk.sync.turn`) instead of its backoff.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from __future__ import annotations
 import random
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
@@ -29,6 +31,7 @@ from kiosk.sync.batches import Batch, EventStatus
 from kiosk.sync.faults import Refusal, RefusalReason
 from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.sync.outbox import dead, pending
+from kiosk.sync.turn import Turn
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import Clock
 
@@ -41,6 +44,7 @@ BACKOFF_LONGEST_S: Final = 900.0
 ASK_STATE_AFTER: Final = 20
 INTERNAL_LIMIT: Final = 3
 REQUEST_LIFE_S: Final = 60.0 + 60.0 + 10.0  # a request's `expires`, the allowed skew, a margin
+T = TypeVar("T")
 _EVENT_ID: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 _STOPPED: Final = "upload_stopped"
 _MAX_SEQ: Final = 2**53 - 1
@@ -82,8 +86,10 @@ class UploadStatus:
 class Uploader:
     """Call `step()` again and again from one thread, after the delay it returns or when something was queued."""
 
-    def __init__(self, store: Store, channel: EventChannel, clock: Clock, rng: random.Random | None = None) -> None:
-        self._store, self._channel, self._clock = store, channel, clock
+    def __init__(
+        self, store: Store, channel: EventChannel, clock: Clock, turn: Turn, rng: random.Random | None = None
+    ) -> None:
+        self._store, self._channel, self._clock, self._turn = store, channel, clock, turn
         self._rng = rng or secrets.SystemRandom()
         self._recovered = False
         self._held: str | None = None
@@ -103,15 +109,25 @@ class Uploader:
             self._failures += 1
             return self._backoff_s()
 
+    def hold(self, reason: str) -> None:
+        """A signed order forbids sending: keep everything until `resume()`. Safe from any thread."""
+        self._held = reason
+
     def resume(self) -> None:
         """The kiosk was enrolled again or a quarantine was lifted: sending may go on. Safe from any thread."""
         self._held = None
 
     def _step(self) -> float:
         if not self._recovered:
-            self._store.submit(batches.recover).result()
+            self._run(batches.recover)
             self._recovered = True
-        batch = self._store.submit(self._prepare).result()
+        if self._turn.take_return():
+            self._run(batches.due_now)
+            self._failures = 0
+        if (wait_s := self._turn.wait_s()) > 0:
+            self.status = replace(self.status, state=UploadState.WAITING, reason="")
+            return wait_s
+        batch = self._run(self._prepare)
         if not isinstance(batch, Batch):
             return batch
         if batch.attempts >= ASK_STATE_AFTER and batch.attempts % ASK_STATE_AFTER == 0:
@@ -119,11 +135,13 @@ class Uploader:
         return self._send(batch)
 
     def _send(self, batch: Batch) -> float:
-        self._store.submit(lambda tx: batches.lease(tx, batch, self._now_ms())).result()
+        self._run(lambda tx: batches.lease(tx, batch, self._now_ms()))
         answer = self._channel.call_raw(EVENTS_ROUTE, batch.body, batch.idem_key)
         self._last_sent_s = self._clock.monotonic_s()
         if isinstance(answer, Fault):
+            self._turn.service_away()
             return self._later(batch, attempts=batch.attempts + 1)
+        self._turn.service_back()
         if isinstance(answer, Refusal):
             return self._refused(batch, answer)
         results = _read_results(answer, batch)
@@ -138,7 +156,7 @@ class Uploader:
             batches.settle(tx, batch, results, self._event_due_ms)
             return True
 
-        if not self._store.submit(work).result():
+        if not self._run(work):
             return self._stop("rolled_back")
         self._failures = 0
         return 0.0
@@ -166,13 +184,15 @@ class Uploader:
 
     def _ask_state(self, batch: Batch) -> float:
         answer = self._channel.call(STATE_ROUTE, {"batch_seq": batch.batch_seq})
+        if not isinstance(answer, Fault):
+            self._turn.service_back()
         state = answer if isinstance(answer, Refusal | Fault) else read(answer, _read_state)
         if not isinstance(state, tuple):
             if isinstance(state, Refusal) and state.reason in (RefusalReason.KEY_STATE, RefusalReason.QUARANTINED):
                 self._held = state.reason.value
             return self._later(batch, attempts=batch.attempts)
         applied, last_seq = state
-        if last_seq > self._store.submit(batches.last_sealed).result():
+        if last_seq > self._run(batches.last_sealed):
             return self._stop("rolled_back")
         if applied:  # its stored answer is what the next send returns
             return self._send(batch)
@@ -180,18 +200,22 @@ class Uploader:
         if left_s > 0:  # a copy on its way may still be applied
             self._put_off(batch, left_s, attempts=batch.attempts)
             return left_s
-        self._store.submit(lambda tx: batches.dissolve(tx, batch)).result()
+        self._run(lambda tx: batches.dissolve(tx, batch))
         return 0.0
+
+    def _run(self, work: Callable[[Transaction], T]) -> T:
+        """On a full disk too: whoever uploads makes room."""
+        return self._store.submit(work, essential=True).result()
 
     def _later(self, batch: Batch, *, attempts: int, refusals: int = 0, at_least_s: float = 0.0) -> float:
         self._failures += 1
-        delay_s = max(at_least_s, self._backoff_s())
+        delay_s = at_least_s + self._backoff_s()  # others were told the same: not all at once
         self._put_off(batch, delay_s, attempts=attempts, refusals=refusals)
         return delay_s
 
     def _put_off(self, batch: Batch, delay_s: float, *, attempts: int, refusals: int = 0) -> None:
         due_ms = self._due_ms(delay_s)
-        self._store.submit(lambda tx: batches.put_off(tx, batch, due_ms, attempts=attempts, refusals=refusals)).result()
+        self._run(lambda tx: batches.put_off(tx, batch, due_ms, attempts=attempts, refusals=refusals))
 
     def _smaller(self, batch: Batch, *, alone: EventStatus) -> float:
         self._failures += 1
@@ -202,11 +226,11 @@ class Uploader:
             else:
                 batches.settle(tx, batch, {batch.event_ids[0]: alone}, self._event_due_ms)
 
-        self._store.submit(work).result()
+        self._run(work)
         return 0.0
 
     def _stop(self, reason: str) -> float:
-        self._store.submit(lambda tx: write_meta(tx, _STOPPED, reason.encode("ascii"))).result()
+        self._run(lambda tx: write_meta(tx, _STOPPED, reason.encode("ascii")))
         return 0.0
 
     def _prepare(self, tx: Transaction) -> Batch | float:

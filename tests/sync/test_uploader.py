@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from kiosk.store.ballast import BALLAST_BYTES
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
@@ -21,8 +22,9 @@ from kiosk.sync import batches, uploader
 from kiosk.sync.client import Channel
 from kiosk.sync.faults import RefusalReason
 from kiosk.sync.outbox import Outbox, dead, pending
+from kiosk.sync.turn import OUTAGE_S, WINDOW_S, Turn, offset_s
 from kiosk.sync.uploader import EventChannel, Uploader, UploadState, release, stopped
-from tests.store.power_loss import DISK, Disk
+from tests.store.power_loss import DISK, Disk, staged
 from tests.sync.intake import Answer, FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
 
 T = TypeVar("T")
@@ -42,7 +44,8 @@ class Kiosk:
         opened = Store.open(self.path, KEY)
         assert isinstance(opened, Store)
         self.store = opened
-        self.uploader = Uploader(self.store, self.intake, self.clock, self.rng)
+        self.turn = Turn("borne-7", self.clock)
+        self.uploader = Uploader(self.store, self.intake, self.clock, self.turn, self.rng)
 
     def restart(self) -> None:
         self.store.close()
@@ -189,16 +192,111 @@ def test_backoff_grows_with_full_jitter(kiosk: Kiosk, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("reason", [RefusalReason.BUSY, RefusalReason.SERVICE_CLOSED])
-def test_busy_waits_as_long_as_asked(reason: RefusalReason, kiosk: Kiosk) -> None:
+def test_busy_waits_as_long_as_asked_and_a_little_longer(
+    reason: RefusalReason, kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kiosk.rng, "uniform", lambda low, high: (low + high) / 2)
     kiosk.intake.moods = [refuse(reason, 600)]
     kiosk.queue("kiosk")
-    assert kiosk.uploader.step() == 600.0
-    kiosk.clock.now_s += 599.0
+    assert kiosk.uploader.step() == 602.0  # all that were told the same do not come at once
+    kiosk.clock.now_s += 601.0
     assert kiosk.uploader.step() == pytest.approx(1.0)
     assert len(kiosk.intake.sent) == 1
     kiosk.clock.now_s += 1.0
     kiosk.drain()
     assert kiosk.intake.sent[0] == kiosk.intake.sent[1]
+
+
+def test_after_an_outage_each_kiosk_has_its_turn(kiosk: Kiosk) -> None:
+    """Nobody waits for a backoff grown long meanwhile, and nobody comes before its turn."""
+    kiosk.queue("kiosk")
+    kiosk.intake.moods = [lose_request] * 9
+    began_s = kiosk.clock.now_s
+    while kiosk.intake.moods:
+        kiosk.steps(1)
+    assert kiosk.clock.now_s - began_s > OUTAGE_S
+    kiosk.queue("kiosk")
+    kiosk.turn.service_back()  # a poll was answered
+    assert kiosk.uploader.step() == pytest.approx(offset_s("borne-7"))
+    assert kiosk.uploader.status.state is UploadState.WAITING
+    kiosk.clock.now_s += offset_s("borne-7") - 1.0
+    assert kiosk.uploader.step() == pytest.approx(1.0)
+    assert len(kiosk.intake.sent) == 9
+    kiosk.clock.now_s += 1.0
+    assert kiosk.uploader.step() == 0.0
+    assert kiosk.names == [("kiosk", 1)]
+    kiosk.drain()
+    assert kiosk.names == [("kiosk", 1), ("kiosk", 2)]
+
+
+def test_an_upload_that_finds_the_service_back_leaves_the_rest_for_its_turn(kiosk: Kiosk) -> None:
+    kiosk.queue("kiosk")
+    kiosk.intake.moods = [lose_request]
+    kiosk.steps(1)
+    kiosk.clock.now_s += OUTAGE_S
+    kiosk.queue("kiosk")
+    assert kiosk.uploader.step() == 0.0
+    assert kiosk.names == [("kiosk", 1)]
+    assert kiosk.uploader.step() == pytest.approx(offset_s("borne-7"))
+
+
+def test_a_lost_call_or_a_refusal_is_no_outage(kiosk: Kiosk) -> None:
+    kiosk.queue("kiosk", "kiosk")
+    kiosk.intake.moods = [lose_request, refuse(RefusalReason.BUSY, 3600)]
+    kiosk.steps(2)
+    kiosk.clock.now_s += 2.0
+    kiosk.turn.service_back()
+    assert kiosk.turn.wait_s() == 0.0
+    kiosk.drain()
+    assert kiosk.names == [("kiosk", 1), ("kiosk", 2)]
+
+
+def test_who_was_told_to_wait_waits_after_an_outage_too(kiosk: Kiosk) -> None:
+    kiosk.queue("kiosk")
+    kiosk.intake.moods = [refuse(RefusalReason.BUSY, 3600)]
+    kiosk.uploader.step()
+    kiosk.turn.service_away()
+    kiosk.clock.now_s += OUTAGE_S
+    kiosk.turn.service_back()
+    kiosk.clock.now_s += WINDOW_S
+    assert kiosk.uploader.step() > 3600 - OUTAGE_S - WINDOW_S - 1
+    assert len(kiosk.intake.sent) == 1
+
+
+def test_turns_are_even_over_the_fleet() -> None:
+    turns = [offset_s(f"borne-{number}") for number in range(20_000)]
+    assert all(0 <= turn < WINDOW_S for turn in turns)
+    seconds = [0] * round(WINDOW_S)
+    for turn in turns:
+        seconds[int(turn)] += 1
+    assert max(seconds) < 2 * 20_000 / WINDOW_S
+    assert offset_s("borne-7") == offset_s("borne-7")
+
+
+def test_a_full_disk_does_not_stop_an_upload(tmp_path: Path) -> None:
+    """The disk is full and new work is refused; what waits is sent and acknowledged, in the ballast's room."""
+    DISK.plug_in(seed=1)
+    clock, intake = FakeClock(), Intake()
+    box = Outbox(clock, boot_id="boot")
+    with staged():
+        opened = Store.open(tmp_path / "kiosk.db", KEY, vfs=Disk.ENCRYPTED, ballast_bytes=BALLAST_BYTES)
+        assert isinstance(opened, Store)
+
+        def queue(tx: Transaction) -> None:
+            for number in range(450):
+                assert box.enqueue(tx, f"visit:{number}", "fact", {"text": "x" * 1000}, utc_ms=1) is None
+
+        opened.submit(queue).result()
+        DISK.room_bytes = DISK.used_bytes()
+        refused = opened.submit(queue).exception()
+        assert isinstance(refused, StoreFailedError)
+        assert refused.error.field == "disk_space"
+        loop = Uploader(opened, intake, clock, Turn("borne-7", clock), random.Random(1))
+        for _ in range(20):
+            clock.now_s += loop.step()
+        assert len(intake.applied) == 450
+        assert (loop.status.state, loop.status.pending) == (UploadState.IDLE, 0)
+        opened.close()
 
 
 @pytest.mark.parametrize("reason", [RefusalReason.TIME_SKEW, RefusalReason.REPLAY])
@@ -443,7 +541,7 @@ def _live_until_dark(path: Path, intake: Intake, clock: FakeClock) -> int:
     if isinstance(opened, StoreError):
         return 0
     box = Outbox(clock, boot_id="boot")
-    loop = Uploader(opened, intake, clock, random.Random(1))
+    loop = Uploader(opened, intake, clock, Turn("borne-7", clock), random.Random(1))
     saved = 0
     try:
         for _ in range(4):
