@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from kiosk.sync import faults, profile
+from kiosk.sync.credentials import Credentials
 from kiosk.sync.faults import Refusal, RefusalReason
 from kiosk.sync.fields import FieldError
 from kiosk.sync.identity import Identity
+from kiosk.sync.keys import KeyUnusableError
 from kiosk.sync.messages import Reason, Refused, VerifiedResponse
 from kiosk.sync.signature import sign_request, verify_response
 from kiosk.sync.strict_json import JsonError, decode, encode
@@ -35,22 +37,25 @@ class Channel:
 
     def __init__(
         self,
-        identity: Identity,
+        identity: Identity | Credentials,
         time_keeper: TimeKeeper,
         clock: Clock,
         *,
         wire: Exchange | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`wire`: the pool to use, a fresh one by default; `pause(seconds)` waits between two attempts.
+        """`identity`: a holder is asked before each call, and other keys in it get a new pool.
 
+        `wire`: the pool to use, a fresh one by default; `pause(seconds)` waits between two attempts.
         Raises OSError or ssl.SSLError if the TLS files are unusable.
         """
-        self._identity = identity
+        self._credentials = Credentials.of(identity)
         self._time = time_keeper
         self._clock = clock
         self._pause = pause
-        self._wire = wire or Wire(identity.tls(), clock.monotonic_s)
+        self._given = wire
+        self._wired = self._credentials.current
+        self._wire = wire or Wire(self._wired.tls(), clock.monotonic_s)
 
     def call(
         self,
@@ -91,18 +96,22 @@ class Channel:
         self._wire.close()
 
     def _attempt(self, route: str, body: bytes, idempotency_key: str, deadline_s: float) -> Answer:
-        if self._time.trusted and self._time.now_s() > self._identity.certificate_until_s:
+        identity = self._credentials.current
+        if self._time.trusted and self._time.now_s() > identity.certificate_until_s:
             return faults.not_enrolled("the TLS certificate has expired")
         sent_s = self._clock.monotonic_s()
-        request = sign_request(
-            self._identity.signing_key,
-            origin=self._identity.trust.origin,
-            path=route,
-            body=body,
-            idempotency_key=idempotency_key,
-            created_s=self._time.now_s(),
-        )
-        answer = self._wire.exchange(
+        try:
+            request = sign_request(
+                identity.signing_key,
+                origin=identity.trust.origin,
+                path=route,
+                body=body,
+                idempotency_key=idempotency_key,
+                created_s=self._time.now_s(),
+            )
+        except KeyUnusableError as error:
+            return faults.not_enrolled(str(error))
+        answer = self._wire_for(identity).exchange(
             "POST",
             request.target_uri,
             request.headers,
@@ -117,13 +126,22 @@ class Channel:
             status=answer.status,
             headers=answer.headers,
             body=answer.body,
-            server_keys=self._identity.trust.server_keys,
+            server_keys=identity.trust.server_keys,
             floor_s=self._time.floor_s,
         )
         if isinstance(proven, Refused):
             return _unproven(answer.status, proven)
         self._time.learn(proven.created_s, sent_s)
-        return _read(proven)
+        read = _read(proven)
+        refused = isinstance(read, Refusal) and read.reason is RefusalReason.KEY_STATE
+        self._credentials.told(identity, accepted=not refused)
+        return read
+
+    def _wire_for(self, identity: Identity) -> Exchange:
+        if self._given is None and identity is not self._wired:
+            self._wire.close()
+            self._wire, self._wired = Wire(identity.tls(), self._clock.monotonic_s), identity
+        return self._wire
 
 
 _UNKNOWN_OUTCOME: Final = (Cause.NETWORK, Cause.UNSIGNED_ANSWER)

@@ -152,10 +152,13 @@ def load_identity(directory: Path, key_store: str = FILE) -> Identity | Identity
     return loaded if isinstance(loaded, IdentityError) else loaded.current
 
 
-def load_identities(directory: Path, key_store: str = FILE) -> Identities | IdentityError:
+def load_identities(
+    directory: Path, key_store: str = FILE, *, held_in: KeyStore | None = None
+) -> Identities | IdentityError:
     """Load what enrolment and renewal wrote, and try it; the first file missing, too large or wrong is the error.
 
-    key_store: see `open_key_store`. Keys to come that are unusable are left out: those in force are what counts.
+    key_store: see `open_key_store`; held_in: one that is open already. Keys to come that are unusable are left out:
+    those in force are what counts.
     """
     raw = _content(directory / TRUST, MAX_TRUST_BYTES)
     if isinstance(raw, IdentityError):
@@ -174,9 +177,9 @@ def load_identities(directory: Path, key_store: str = FILE) -> Identities | Iden
     ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, keyid))
     if isinstance(ledger, LedgerError):
         return IdentityError("ledger.json", ledger.reason)
-    if not key_store.removeprefix(FILE) and not (directory / "keys").is_dir():  # opening a key store would make one
+    if key_store == FILE and not (directory / "keys").is_dir():  # opening a key store would make one
         return IdentityError("keys", "missing")
-    store = open_key_store(key_store, directory.resolve() / "keys")
+    store = held_in or open_key_store(key_store, directory.resolve() / "keys")
     if isinstance(store, KeyStoreError):
         return IdentityError(store.field, store.reason)
     current = _slot(directory, trust, enrol_origin, store, ledger.current)
