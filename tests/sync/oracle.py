@@ -17,8 +17,6 @@ from tests.sync import rfc9421
 from tests.sync.attacks import ANSWER_COMPONENTS, COMPONENTS
 from tests.sync.support import NOW_S, record
 
-REQUEST_IDS = tuple(name.strip('"') for name in COMPONENTS)
-ANSWER_IDS = tuple(name if ";" in name else name.strip('"') for name in ANSWER_COMPONENTS)
 ALGORITHMS = {profile.ALG_P256: algorithms.ECDSA_P256_SHA256, profile.ALG_ED25519: algorithms.ED25519}
 
 
@@ -78,12 +76,13 @@ class Oracle:
 
     def accepts(self, message: Request | Reply, body: bytes) -> bool:
         """Whether every signature of our tag verifies, covers what the profile covers, and the digest is the body's."""
-        needed = REQUEST_IDS if isinstance(message, Request) else ANSWER_IDS
+        # The library would parse `require_components` anew for every message: a third of the whole cost.
+        needed = COMPONENTS if isinstance(message, Request) else ANSWER_COMPONENTS
         try:
-            self._verifier.verify(message, expect_tag=profile.TAG, require_components=needed, body=body, max_age=None)
+            results = self._verifier.verify(message, expect_tag=profile.TAG, body=body, max_age=None)
         except (InvalidSignature, HTTPMessageSignaturesException):
             return False
-        return True
+        return all(result.covered_components.keys() >= set(needed) for result in results)
 
 
 def _texts(headers: rfc9421.Headers) -> dict[str, str]:
