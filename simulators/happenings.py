@@ -5,6 +5,7 @@ from __future__ import annotations
 from kiosk.card.values import CardKind
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
+from kiosk.visit.outages import NO_OUTAGES, Outages
 from kiosk.visit.policy import Policy, Quarantine
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId, VisitId
 from kiosk.visit.values import (
@@ -51,6 +52,7 @@ def every_event() -> tuple[ev.Event, ...]:
         ev.ClockTrusted(trusted=False, fault=Fault(Cause.CLOCK_WRONG)),
         ev.StoreReady(),
     ]
+    events += [ev.OutagesChanged(Outages(now=(samples.OUTAGE,))), ev.OutagesChanged(NO_OUTAGES)]
     events += [ev.PolicyChanged(samples.POLICY), ev.PolicyChanged(Policy(quarantine=Quarantine.STOP))]
     events += [ev.DigitErased(), ev.DigitsSubmitted(), *(ev.DigitTyped(digit) for digit in (0, 9))]
     events += [ev.Chosen(choice) for choice in ev.Choice]

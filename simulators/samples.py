@@ -41,6 +41,7 @@ from kiosk.visit.model import (
     Welcome,
     World,
 )
+from kiosk.visit.outages import Outage
 from kiosk.visit.policy import CodeIssuing, Policy, SiteKind
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
@@ -59,6 +60,8 @@ SESSION = CardSession(7)
 RUN = RunId(1)
 POLICY = Policy(site_kind=SiteKind.AGENCY, issue_code=CodeIssuing.ON, kiosk_number="0999")
 WORLD = World(reader_ready=True, service_up=True, clock_trusted=True, printer=PrinterHealth.OK)
+
+OUTAGE = Outage("vendredi", from_utc_s=1_790_000_000, until_utc_s=1_790_028_800, regimes=("91",))
 
 CARD = CardContent(
     generation=Generation.VITALE_2,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from kiosk.sync.allow_list import BUILT_IN_INS
 from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.visit.contents import HELP_TOPICS, SHIPPED, Contents, NearbyKiosk, web_addresses
-from kiosk.visit.outages import Closable, Outage
+from kiosk.visit.outages import Outage
 from kiosk.visit.policy import CodeIssuing, Policy, PolicyError, Quarantine, is_phone, is_printable, parse_policy
 
 MAX_OUTAGES: Final = 200
@@ -19,6 +19,7 @@ MAX_NEARBY: Final = 3
 MAX_DOMAINS: Final = 16
 _LATEST_S: Final = 9_999_999_999
 _OUTAGE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_SERVICE: Final = re.compile("update")  # the only one that an outage closes so far
 _REGIME: Final = re.compile(r"[0-9]{2}", re.ASCII)
 _CAISSE: Final = re.compile(r"[0-9]{2}/[0-9]{3}", re.ASCII)
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}", re.ASCII)
@@ -130,12 +131,12 @@ def _outage(entry: Fields, texts: Mapping[str, str]) -> Outage:
     from_s, until_s = entry.whole("from", 0, _LATEST_S), entry.whole("until", 0, _LATEST_S)
     if until_s <= from_s:
         entry.refuse("until", "after `from` expected")
+    entry.text("service", pattern=_SERVICE)
     text_id = entry.optional("text", entry.text)
     if text_id is not None and text_id not in texts:
         entry.refuse("text", "one of `texts` expected")
     return Outage(
         outage_id=entry.text("id", pattern=_OUTAGE_ID),
-        service=entry.one_of("service", Closable),
         from_utc_s=from_s,
         until_utc_s=until_s,
         regimes=entry.texts("regimes", pattern=_REGIME, high=99),

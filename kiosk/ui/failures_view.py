@@ -7,6 +7,7 @@ from datetime import datetime
 from kiosk.ui import texts as t
 from kiosk.ui.typography import after, typeset, until
 from kiosk.ui.views import Icon, Picture, Row, Tone
+from kiosk.visit.availability import closed_until_s
 from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
 from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
 from kiosk.visit.model import Identification, State
@@ -37,8 +38,7 @@ def call_text(state: State) -> str:
 
 
 def _fill(text: str, fault: Fault, state: State, now: datetime) -> str:
-    standing = state.member.standing if state.member is not None else None
-    until_s = standing.outage_until_utc_s if standing is not None else None
+    until_s = closed_until_s(state)
     step = state.step
     return typeset(
         text.format(

@@ -86,7 +86,7 @@ def _page(state: State, now: datetime) -> ViewModel:
         case SerialNumber():
             return present_numbers.serial_number(step, state, _member(state))
         case CodeIntro():
-            return present_numbers.code_intro(step.page)
+            return present_numbers.code_intro(step, state)
         case CodePage():
             return present_numbers.code(step, state, _member(state), now)
         case TicketPage():

@@ -10,7 +10,7 @@ from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
 from kiosk.ui.typography import day, typeset
 from kiosk.ui.views import Button, ChangeRow, Icon, Picture, Row, Tone, ViewModel
-from kiosk.visit.availability import Service, refusal
+from kiosk.visit.availability import Service, closed_until_s, refusal
 from kiosk.visit.events import Choice
 from kiosk.visit.failure_pages import SAFETY
 from kiosk.visit.failures import CardSafety, service_closed
@@ -124,6 +124,7 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
         label = t.HOME_FINISH if member.unfinished else t.HOME_UPDATE
     update = Button(label, Choice.UPDATE, Icon.UPDATE)
     finish = Button(t.HOME_END, Choice.STOP, Icon.CARD)
+    closed = closed_until_s(state) is not None and not member.begun  # what was begun can always be looked at again
     return ViewModel(
         page=step.page,
         key="after" if member.outcome is not None else "",
@@ -134,8 +135,8 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
         notice_tone=tone,
         rows_title=t.HOME_OTHERS,
         rows=_home_rows(state),
-        main=finish if done else update,
-        second=finish if member.outcome is not None and not done else None,
+        main=finish if done or closed else update,
+        second=finish if member.outcome is not None and not done and not closed else None,
     )
 
 
@@ -154,10 +155,10 @@ def _standing_notice(state: State, member: Member, now: datetime) -> tuple[str, 
         return t.CARD_DONE, Tone.OK
     if member.outcome is Outcome.DECLINED:
         return t.DECLINED_LEAD, Tone.INFO
+    if closed_until_s(state) is not None:
+        return what(service_closed(), state, now), Tone.WARN
     if member.standing is None:
         return t.CENTRE_SILENT, Tone.WARN
-    if member.standing.outage_until_utc_s is not None:
-        return what(service_closed(), state, now), Tone.WARN
     return (t.UPDATE_READY, Tone.INFO) if member.pending else (t.NO_UPDATE_READY, Tone.OK)
 
 

@@ -11,12 +11,28 @@ from kiosk.ui.typography import until
 from kiosk.ui.views import Box, BoxKind, Button, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import MemberPage
-from kiosk.visit.model import CodePage, Goal, Identification, Member, Question, SerialNumber, State, TicketPage, Wait
+from kiosk.visit.model import (
+    CodeIntro,
+    CodePage,
+    Goal,
+    Identification,
+    Member,
+    Question,
+    SerialNumber,
+    State,
+    TicketPage,
+    Wait,
+)
 from kiosk.visit.ports import PrintState
 from kiosk.visit.tickets import may_be_out
 from kiosk.visit.values import TicketKind
 
-_WHY = {Goal.SENSITIVE: t.WHY_SENSITIVE, Goal.SERIAL: t.WHY_SERIAL, Goal.CODE: t.WHY_CODE}
+_WHY = {
+    Goal.SENSITIVE: t.WHY_SENSITIVE,
+    Goal.UPDATE: t.WHY_UPDATE,
+    Goal.SERIAL: t.WHY_SERIAL,
+    Goal.CODE: t.WHY_CODE,
+}
 _DATE_GAPS = (2, 4)  # JJ MM AAAA
 PREFIX_DIGITS = 10  # printed 8025000002, then the 11 digits that sites ask for, the last one apart
 PRINTED_DIGITS = 21
@@ -89,15 +105,16 @@ def serial_number(step: SerialNumber, state: State, member: Member) -> ViewModel
     )
 
 
-def code_intro(page: str) -> ViewModel:
+def code_intro(step: CodeIntro, state: State) -> ViewModel:
     """What the code is for, before it is made."""
     icons = (Icon.GLOBE, Icon.KEY, Icon.LOCK)
     return ViewModel(
-        page=page,
+        page=step.page,
         heading=t.CODE_INTRO,
         lead=t.CODE_INTRO_LEAD,
         rows=tuple(
-            Row(text, pictogram=icon, tone=Tone.INFO) for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)
+            Row(text.format(site=state.policy.contents.account_site), pictogram=icon, tone=Tone.INFO)
+            for icon, text in zip(icons, t.CODE_INTRO_ROWS, strict=True)
         ),
         main=Button(t.CODE_INTRO_MAIN, Choice.CONTINUE, Icon.KEY),
         second=Button(t.BACK, Choice.BACK, Icon.BACK),
@@ -129,7 +146,7 @@ def _mask_button(masked: bool) -> Button:
 
 
 def _print_button(state: State, kind: TicketKind) -> Button | None:
-    if not state.world.printer.usable:
+    if not state.policy.print_tickets or not state.world.printer.usable:
         return None
     return Button(t.PRINT_AGAIN if may_be_out(state, kind) else t.PRINT, Choice.PRINT, Icon.TICKET)
 
@@ -163,7 +180,7 @@ def ticket(step: TicketPage, state: State) -> ViewModel:
 
 
 def _no_ticket(step: TicketPage, state: State) -> ViewModel:
-    failed, again = step.state is PrintState.FAILED, state.world.printer.usable
+    failed, again = step.state is PrintState.FAILED, state.policy.print_tickets and state.world.printer.usable
     page = MemberPage.TICKET_FAILED if failed else MemberPage.TICKET_UNKNOWN
     return ViewModel(
         page=step.page,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
+from kiosk.ui.site_words import announced, help_text, nearby, outage_who
 from kiosk.ui.texts_guide import GUIDE
-from kiosk.ui.typography import moment, typeset
+from kiosk.ui.typography import moment, typeset, until
 from kiosk.ui.views import Button, Icon, Picture, Row, Tone, ViewModel
-from kiosk.visit.availability import Service, refusal
+from kiosk.visit.availability import Service, closed_until_s, refusal
 from kiosk.visit.events import Choice
 from kiosk.visit.failure_pages import SAFETY
 from kiosk.visit.failures import CardSafety, Cause
@@ -42,7 +44,7 @@ _NOTICES = {
 
 def attract(step: Attract, state: State, now: datetime) -> ViewModel:
     """Waiting for a card; what works is said before one is put in."""
-    notice, tone = _notice(step, state)
+    notice, tone = _notice(step, state, now)
     return ViewModel(
         page=step.page,
         heading=t.ATTRACT,
@@ -58,21 +60,34 @@ def attract(step: Attract, state: State, now: datetime) -> ViewModel:
     )
 
 
-def _notice(step: Attract | OutOfService, state: State) -> tuple[str, Tone]:
+def _notice(step: Attract | OutOfService, state: State, now: datetime) -> tuple[str, Tone]:
     if step.notice is not None:
         return _NOTICES[step.notice]
-    return loose_ticket(state), Tone.INFO
+    outage = announced(state.world.outages, now) if isinstance(step, Attract) else ""
+    return "\n".join(line for line in (loose_ticket(state), outage) if line), Tone.INFO
 
 
 def _services(state: State, now: datetime) -> tuple[Row, ...]:
-    rows = [_service(t.SERVICE_UPDATE, Service.UPDATE, state, now, asks_centre=True)]
+    rows = [_update_service(state, now)]
     if state.policy.show_serial:
         rows.append(_service(t.SERVICE_SERIAL, Service.SERIAL, state, now, asks_centre=False))
     if state.policy.issue_code is CodeIssuing.ON:
         rows.append(_service(t.SERVICE_CODE, Service.CODE, state, now, asks_centre=True))
-    rows.append(_ticket_service(state.world.printer))
+    if state.policy.print_tickets:
+        rows.append(_ticket_service(state.world.printer))
     rows.append(Row(t.SERVICE_GUIDE, t.AVAILABLE, Icon.CHECK, Tone.OK))
     return tuple(rows)
+
+
+def _update_service(state: State, now: datetime) -> Row:
+    row = _service(t.SERVICE_UPDATE, Service.UPDATE, state, now, asks_centre=True)
+    fault, running = refusal(Service.UPDATE, state), state.world.outages.now
+    until_s = closed_until_s(state)
+    if fault is not None and fault.cause is Cause.SERVICE_CLOSED and until_s is not None:
+        return replace(row, detail=typeset(t.UNAVAILABLE_UNTIL.format(until=until(until_s, now))))
+    if row.tone is Tone.OK and running:
+        return Row(row.title, typeset(t.EXCEPT_FOR.format(who=outage_who(running[-1]))), Icon.WARNING, Tone.WARN)
+    return row
 
 
 def _service(title: str, service: Service, state: State, now: datetime, *, asks_centre: bool) -> Row:
@@ -96,8 +111,8 @@ def _ticket_service(printer: PrinterHealth) -> Row:
 
 def out_of_service(step: OutOfService, state: State, now: datetime) -> ViewModel:
     """Nothing can be done here: why, where else, whom to call. A card that is inside is asked for back."""
-    elsewhere = Row(t.ELSEWHERE, t.ELSEWHERE_TEXT, Icon.PLACE, Tone.INFO)
-    notice, tone = _notice(step, state)
+    elsewhere = Row(t.ELSEWHERE, nearby(state) or t.ELSEWHERE_TEXT, Icon.PLACE, Tone.INFO)
+    notice, tone = _notice(step, state, now)
     without_card = Button(t.NO_CARD, Choice.START_WITHOUT_CARD, Icon.HELP)
     if step.card_in_slot:
         fault = step.fault
@@ -143,7 +158,6 @@ def welcome(step: Welcome) -> ViewModel:
 
 def help_page(step: Help, state: State) -> ViewModel:
     """Situations explained; the one that was asked for comes first, alone."""
-    contact = {"phone": state.policy.phone, "hours": state.policy.phone_hours}
     wanted = (
         [step.topic] if step.topic is not None else [topic for topic in Topic if topic is not Topic.WRONG_INFORMATION]
     )
@@ -162,8 +176,7 @@ def help_page(step: Help, state: State) -> ViewModel:
         page=step.page,
         heading=t.HELP_TITLE,
         rows=tuple(
-            Row(t.TOPICS[topic][0], typeset(t.TOPICS[topic][1].format(**contact)), icons[topic], Tone.INFO)
-            for topic in wanted
+            Row(t.TOPICS[topic][0], help_text(topic, state.policy), icons[topic], Tone.INFO) for topic in wanted
         ),
         main=Button(t.BACK, Choice.BACK, Icon.BACK),
     )
@@ -171,15 +184,19 @@ def help_page(step: Help, state: State) -> ViewModel:
 
 def guide(step: Guide, state: State) -> ViewModel:
     """One page of the guide."""
-    contact = {"phone": state.policy.phone, "hours": state.policy.phone_hours}
+    contents, near = state.policy.contents, nearby(state)
+    filled = {"phone": state.policy.phone, "hours": state.policy.phone_hours, "site": contents.account_site}
     page, last = GUIDE[step.number - 1], step.number == GUIDE_STEPS
     return ViewModel(
         page=step.page,
         key=str(step.number),
-        heading=page.heading,
+        heading=page.heading.format(**filled),
         step=t.STEP_GUIDE.format(number=step.number, total=GUIDE_STEPS),
         lead=page.lead,
-        rows=tuple(Row(title, typeset(text.format(**contact)), icon, Tone.INFO) for icon, title, text in page.lines),
+        rows=tuple(
+            Row(title, _near_or(near, icon, step) or typeset(text.format(**filled)), icon, Tone.INFO)
+            for icon, title, text in page.lines
+        ),
         notice=page.note,
         main=Button(t.GUIDE_END if last else t.GUIDE_NEXT, Choice.NEXT, Icon.NONE if last else Icon.NEXT),
         second=Button(
@@ -188,6 +205,11 @@ def guide(step: Guide, state: State) -> ViewModel:
             Icon.BACK,
         ),
     )
+
+
+def _near_or(near: str, icon: Icon, step: Guide) -> str:
+    """The first page says where else the card can be updated: known places stand for the general advice."""
+    return near if step.number == 1 and icon is Icon.PLACE else ""
 
 
 def idle_prompt(step: IdlePrompt, state: State) -> ViewModel:

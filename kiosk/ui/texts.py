@@ -64,6 +64,15 @@ SERVICE_GUIDE: Final = translate("Guide du compte ameli")
 AVAILABLE: Final = translate("disponible")
 UNAVAILABLE: Final = translate("indisponible")
 UNAVAILABLE_SINCE: Final = translate("indisponible depuis {since}")
+UNAVAILABLE_UNTIL: Final = translate("indisponible jusqu'{until}")
+EXCEPT_FOR: Final = translate("sauf pour {who}")
+# An announced outage: running, today, another day, over several days; {who} are the centre's words
+OUTAGE_NOW: Final = translate("Jusqu'{until} : mise à jour impossible pour {who}. Vos droits ne changent pas.")
+OUTAGE_TODAY: Final = translate("Aujourd'hui, de {start} à {end} : mise à jour impossible pour {who}.")
+OUTAGE_DAY: Final = translate("{day}, de {start} à {end} : mise à jour impossible pour {who}.")
+OUTAGE_DAYS: Final = translate("Du {day} à {start} au {end_day} à {end} : mise à jour impossible pour {who}.")
+EVERYBODY: Final = translate("tout le monde")
+SOME_CAISSES: Final = translate("certaines caisses")
 CHECKING: Final = translate("vérification en cours")
 ON_SCREEN_ONLY: Final = translate("sans ticket : tout s'affiche à l'écran")
 TICKET_UNKNOWN: Final = translate("état inconnu : tout s'affiche aussi à l'écran")
@@ -210,6 +219,7 @@ BIRTH_DATE_HINT: Final = "JJMMAAAA"
 POSTCODE: Final = translate("Quel est le code postal ?")
 POSTCODE_LEAD: Final = translate("Celui de l'adresse connue de la MGEN : l'actuelle ou l'ancienne.")
 WHY_SENSITIVE: Final = translate("Pour afficher les informations masquées.")
+WHY_UPDATE: Final = translate("Pour mettre à jour cette carte.")
 WHY_SERIAL: Final = translate("Pour afficher le numéro en entier.")
 WHY_CODE: Final = translate("Pour vous donner un code provisoire.")
 TYPED: Final = translate("{count} chiffres saisis sur {total}")
@@ -238,7 +248,7 @@ HIDDEN: Final = translate("Le numéro est masqué. Touchez « Afficher » pour l
 CODE_INTRO: Final = translate("Votre code provisoire")
 CODE_INTRO_LEAD: Final = translate("4 chiffres pour ouvrir le compte ameli, une seule fois.")
 CODE_INTRO_ROWS: Final = (
-    translate("Sur assure.ameli.fr ou l'application, tapez les 13 chiffres du numéro de sécurité sociale."),
+    translate("Sur {site} ou l'application, tapez les 13 chiffres du numéro de sécurité sociale."),
     translate("Puis tapez ce code, à la place du mot de passe."),
     translate("Ne le donnez à personne. Ni la MGEN ni l'Assurance Maladie ne vous le demandera."),
 )

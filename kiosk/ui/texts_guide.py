@@ -11,7 +11,7 @@ from kiosk.ui.views import Icon
 
 @dataclass(frozen=True, slots=True)
 class GuideText:
-    """One page: heading, one sentence, lines (pictogram, title, text), a closing note. {phone} is filled in."""
+    """One page: heading, one sentence, lines (pictogram, title, text), a note. {phone}, {hours}, {site} are filled in."""
 
     heading: str
     lead: str
@@ -66,7 +66,7 @@ GUIDE: Final = (
         translate("Cette borne ne vous demandera jamais votre IBAN, votre e-mail ni un mot de passe."),
     ),
     GuideText(
-        translate("Allez sur assure.ameli.fr"),
+        translate("Allez sur {site}"),
         translate("Depuis un ordinateur ou un téléphone, chez vous."),
         (
             (Icon.GLOBE, translate("Tapez l'adresse vous-même"), translate("Jamais par un lien reçu.")),

@@ -77,7 +77,7 @@ def draw_ticket(ticket: TicketContent, width_dots: int, zone: tzinfo | None = No
         case TicketKind.SERIAL:
             _serial(sheet, kind, ticket.digits)
             steps = t.SERIAL_STEPS
-    _next(sheet, kind, steps)
+    _next(sheet, kind, tuple(step.format(site=ticket.site) for step in steps))
     sheet.band([(t.SECRET, kind.strong), (t.SECRET_REASON, kind.small)], padding=16)
     _foot(sheet, kind, ticket)
     return sheet.finish()

@@ -19,7 +19,7 @@ CODE_UNTIL: Final = translate("Jusqu'à {hour}")  # under the digits, large
 CODE_UNTIL_DAY: Final = translate("le {day}")
 CODE_ONCE: Final = translate("Il sert une seule fois.")
 CODE_STEPS: Final = (
-    translate("Sur Internet, tapez l'adresse **assure.ameli.fr**"),
+    translate("Sur Internet, tapez l'adresse **{site}**"),
     translate("Tapez les **13 premiers chiffres** de votre numéro de sécurité sociale."),
     translate("Tapez **ce code**, à la place du mot de passe."),
 )
@@ -30,7 +30,7 @@ SERIAL_ASKED: Final = translate("Les 11 chiffres demandés")  # label of the box
 SERIAL_ASKED_8_TO_13: Final = translate("Les chiffres demandés")  # the number of a card without photo
 SERIAL_LAST_ON_CARD: Final = translate("Le dernier chiffre est à lire sur votre carte.")  # the chip holds 20
 SERIAL_STEPS: Final = (
-    translate("Sur Internet, tapez l'adresse **assure.ameli.fr**"),
+    translate("Sur Internet, tapez l'adresse **{site}**"),
     translate("Choisissez « Créer mon compte »."),
     translate("Tapez ces chiffres quand le site demande le **numéro de série**."),
 )

@@ -18,6 +18,7 @@ _MONTHS: Final = (
     "janvier", "février", "mars", "avril", "mai", "juin",
     "juillet", "août", "septembre", "octobre", "novembre", "décembre",
 )  # fmt: skip
+_DAYS: Final = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 
 
 def typeset(text: str) -> str:
@@ -37,6 +38,17 @@ def day(value: date) -> str:
     """« 1er mars 2025 »."""
     number = "1er" if value.day == 1 else str(value.day)
     return f"{number}{NBSP}{_MONTHS[value.month - 1]}{NBSP}{value.year}"
+
+
+def date_words(value: date) -> str:
+    """« vendredi 1er mai »."""
+    number = "1er" if value.day == 1 else str(value.day)
+    return f"{_DAYS[value.weekday()]}{NBSP}{number}{NBSP}{_MONTHS[value.month - 1]}"
+
+
+def short_hour(value: datetime) -> str:
+    """« 14 h », « 14 h 05 »."""
+    return hour(value) if value.minute else f"{value.hour}{NBSP}h"
 
 
 def hour(value: datetime) -> str:

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from kiosk.visit.failures import Cause, Fault, quarantined, service_closed
 from kiosk.visit.model import State, World
-from kiosk.visit.outages import Closable
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
 
 
@@ -27,25 +26,22 @@ def refusal(service: Service, state: State) -> Fault | None:
         case Service.UPDATE:
             if not policy.update:
                 return quarantined("update off here")
-            return _switched_off(policy, Quarantine.NO_RELAY) or _centre_fault(world) or _closed(state, Closable.UPDATE)
+            return _switched_off(policy, Quarantine.NO_RELAY) or _centre_fault(world) or _closed(state)
         case Service.CODE:
             if policy.issue_code is not CodeIssuing.ON:
                 return Fault(Cause.CODE_NOT_HERE, f"issue_code={policy.issue_code}")
-            return _switched_off(policy, Quarantine.NO_CODE) or _centre_fault(world) or _closed(state, Closable.CODE)
+            return _switched_off(policy, Quarantine.NO_CODE) or _centre_fault(world)
 
 
-def closed_until_s(state: State, service: Closable = Closable.UPDATE) -> int | None:
-    """Until when this service is closed for the card in hand, or for everybody while there is none; None: open.
+def closed_until_s(state: State) -> int | None:
+    """Until when (UTC) the update is closed for the card in hand, or for everybody while there is none; None: open.
 
-    Of the update the centre's own answer about this card is the newest word; the calendar stands in for it until then.
+    The centre's own answer about this card is the newest word; the calendar stands in for it until there is one.
     """
     member, outages = state.member, state.world.outages
-    if member is None:
-        outage = outages.closing_all(service)
-    elif service is Closable.UPDATE and member.standing is not None:
+    if member is not None and member.standing is not None:
         return member.standing.outage_until_utc_s
-    else:
-        outage = outages.closing(service, member.card.organisation)
+    outage = outages.closing_all() if member is None else outages.closing(member.card.organisation)
     return None if outage is None else outage.until_utc_s
 
 
@@ -71,5 +67,5 @@ def _centre_fault(world: World) -> Fault | None:
     return None if world.clock_trusted else world.clock_fault
 
 
-def _closed(state: State, service: Closable) -> Fault | None:
-    return None if closed_until_s(state, service) is None else service_closed()
+def _closed(state: State) -> Fault | None:
+    return None if closed_until_s(state) is None else service_closed()

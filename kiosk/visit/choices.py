@@ -48,6 +48,7 @@ from kiosk.visit.turn import Turn, ended_fields
 from kiosk.visit.updating import check_again, preview, start_update, torn_without_order
 from kiosk.visit.values import Outcome, RecordType, TicketContent, TicketKind
 
+_CODE_LEVEL = 2  # the backend asks for the proof of it, whatever a document says
 _NO_FRAME = (
     Attract,
     OutOfService,
@@ -165,6 +166,8 @@ def _update(turn: Turn) -> None:
     fault = refusal(Service.UPDATE, turn.state)
     if fault is not None:
         turn.go(Problem(fault, card_safety(turn.state)))
+    elif (member.begun or member.pending) and _asked_first(turn, turn.state.policy.update_level, Goal.UPDATE):
+        pass
     elif member.begun:
         check_again(turn)
     elif member.pending:
@@ -201,6 +204,14 @@ def _ask(turn: Turn, question: Question, goal: Goal, back: Preview | Result | No
         turn.go(Identification(question, goal, tries_left=tries_left, back=back))
 
 
+def _asked_first(turn: Turn, level: int, goal: Goal) -> bool:
+    """Whether somebody must first show who they are, up to this level; then they are asked."""
+    known = turn.member.level
+    if known < level:
+        _ask(turn, Question.BIRTH_DATE if known < 1 else Question.POSTCODE, goal)
+    return known < level
+
+
 def _no_tries(turn: Turn) -> Problem:
     return Problem(Fault(Cause.TRIES_EXHAUSTED), card_safety(turn.state))
 
@@ -227,7 +238,7 @@ def on_submit(turn: Turn) -> None:
     member = turn.member
     if step.question is Question.POSTCODE:
         turn.ask(Identify(turn.state.visit, member.card, member.birth_date or "", step.digits))
-        turn.go(Wait(Waiting.CHECKING))
+        turn.go(Wait(Waiting.CHECKING, goal=step.goal))
         return
     typed = step.digits[4:8] + step.digits[2:4] + step.digits[0:2]
     if birth_date_matches(member.card.holder.birth_date, typed):
@@ -266,6 +277,8 @@ def reach_goal(turn: Turn, goal: Goal, back: Preview | Result | None) -> None:
             turn.go(back)
         case Goal.SENSITIVE:
             preview(turn)
+        case Goal.UPDATE:
+            _update(turn)
         case Goal.SERIAL:
             _serial(turn)
         case Goal.CODE:
@@ -279,9 +292,7 @@ def _serial(turn: Turn) -> None:
     fault = refusal(Service.SERIAL, turn.state)
     if fault is not None:
         turn.go(Problem(fault, card_safety(turn.state)))
-    elif turn.member.level < 1:
-        _ask(turn, Question.BIRTH_DATE, Goal.SERIAL)
-    else:
+    elif not _asked_first(turn, turn.state.policy.serial_level, Goal.SERIAL):
         turn.save_then(RecordType.SERIAL_SHOWN, {}, SerialNumber())
 
 
@@ -293,11 +304,7 @@ def _code(turn: Turn) -> None:
         turn.go(problem)
     elif fault is not None:
         turn.go(Problem(fault, card_safety(turn.state)))
-    elif turn.member.level < 1:
-        _ask(turn, Question.BIRTH_DATE, Goal.CODE)
-    elif turn.member.level < 2:
-        _ask(turn, Question.POSTCODE, Goal.CODE)
-    else:
+    elif not _asked_first(turn, _CODE_LEVEL, Goal.CODE):
         turn.go(CodeIntro())
 
 
@@ -313,6 +320,8 @@ def _issue(turn: Turn) -> None:
 def _print(turn: Turn, kind: TicketKind) -> None:
     member, policy = turn.member, turn.state.policy
     code = member.code
+    if not policy.print_tickets:
+        return
     if kind is TicketKind.CODE and code is None:
         return
     duplicate = may_be_out(turn.state, kind)
@@ -323,6 +332,7 @@ def _print(turn: Turn, kind: TicketKind) -> None:
         kiosk_number=policy.kiosk_number,
         phone=policy.phone,
         phone_hours=policy.phone_hours,
+        site=policy.contents.account_site,
         duplicate=duplicate,
     )
     remember_sent(turn, SentTicket(member.pseudonym, kind, turn.state.visit, turn.now_s + TICKET_MEMORY_S))

@@ -19,7 +19,6 @@ from kiosk.visit.model import (
     CardProblem,
     CodePage,
     ForgottenCard,
-    Goal,
     Home,
     Identification,
     IdlePrompt,
@@ -341,19 +340,23 @@ def _no_standing(turn: Turn, visit: VisitId, fault: Fault) -> None:
 
 
 def _identity(turn: Turn, event: ev.IdentityChecked) -> None:
-    if event.visit != turn.state.visit or turn.state.step != Wait(Waiting.CHECKING):
+    waited = turn.state.step
+    if event.visit != turn.state.visit or not isinstance(waited, Wait) or waited.what is not Waiting.CHECKING:
         return
     answer = event.identified
     if answer.accepted and answer.proof is not None:
         turn.learn(replace(turn.member, level=2, proof=answer.proof))
         turn.note(RecordType.IDENTIFIED, {"level": 2})
-        reach_goal(turn, Goal.CODE, None)
+        reach_goal(turn, waited.goal, None)
         return
-    refuse_identity(turn, Identification(Question.POSTCODE, Goal.CODE), Fault(Cause.POSTCODE_WRONG), answer.tries_left)
+    refuse_identity(
+        turn, Identification(Question.POSTCODE, waited.goal), Fault(Cause.POSTCODE_WRONG), answer.tries_left
+    )
 
 
 def _request_failed(turn: Turn, event: ev.RequestFailed) -> None:
-    waiting = turn.state.step in (Wait(Waiting.CHECKING), Wait(Waiting.CODE))
+    step = turn.state.step
+    waiting = isinstance(step, Wait) and step.what in (Waiting.CHECKING, Waiting.CODE)
     if event.visit == turn.state.visit and waiting:
         turn.go(Problem(event.fault, card_safety(turn.state)))
 

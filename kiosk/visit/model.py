@@ -53,6 +53,7 @@ class Goal(StrEnum):
     """What the member wants an identification for."""
 
     SENSITIVE = "sensitive"
+    UPDATE = "update"
     SERIAL = "serial"
     CODE = "code"
 
@@ -261,6 +262,7 @@ class Wait:
     what: Waiting
     record: int | None = None  # the record token waited for
     then: Result | SerialNumber | CodePage | None = None
+    goal: Goal = Goal.CODE  # what an identification being checked is for
 
 
 @dataclass(frozen=True, slots=True)

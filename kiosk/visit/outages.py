@@ -1,10 +1,9 @@
-"""Announced outages: which service is closed for whom, from when to when. Values; the time is always the caller's."""
+"""Announced outages of the card update: for whom, from when to when. Values; the time is always the caller's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from kiosk.card.values import Organisation
@@ -13,23 +12,15 @@ ANNOUNCED_S = 7 * 86_400
 """How long before it begins an outage is shown to those who pass by."""
 
 
-class Closable(StrEnum):
-    """What an outage can close. Serial number and rights on the card stay available whatever the centre does."""
-
-    UPDATE = "update"
-    CODE = "code"
-
-
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One announced cut: `[from, until)` in seconds since 1970 (UTC).
+    """One announced cut: `[from, until)` in seconds since 1970 (UTC). Serial number and rights stay available.
 
     regimes: 2 digits each; caisses: `regime/caisse`, as `91/999`. Neither: everybody. who: whom it concerns, in words
     that follow « pour »; empty when nobody wrote them.
     """
 
     outage_id: str
-    service: Closable
     from_utc_s: int
     until_utc_s: int
     regimes: tuple[str, ...] = ()
@@ -57,15 +48,13 @@ class Outages:
     now: tuple[Outage, ...] = ()
     soon: tuple[Outage, ...] = ()
 
-    def closing(self, service: Closable, organisation: Organisation | None) -> Outage | None:
-        """The running outage of this service for a card of this organisation that lasts longest, or None."""
-        found = [outage for outage in self.now if outage.service is service and outage.concerns(organisation)]
-        return found[-1] if found else None
+    def closing(self, organisation: Organisation | None) -> Outage | None:
+        """The running outage for a card of this organisation that lasts longest, or None."""
+        return next((outage for outage in reversed(self.now) if outage.concerns(organisation)), None)
 
-    def closing_all(self, service: Closable) -> Outage | None:
-        """The running outage of this service for every card that lasts longest, or None."""
-        found = [outage for outage in self.now if outage.service is service and outage.for_all]
-        return found[-1] if found else None
+    def closing_all(self) -> Outage | None:
+        """The running outage for every card that lasts longest, or None."""
+        return next((outage for outage in reversed(self.now) if outage.for_all), None)
 
 
 NO_OUTAGES: Final = Outages()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kiosk.visit.contents import SHIPPED
 from kiosk.visit.failures import Fault
 
 
@@ -132,6 +133,7 @@ class TicketContent:
     phone: str
     duplicate: bool = False
     phone_hours: str = ""
+    site: str = SHIPPED.account_site  # the web address it names
 
 
 class StaffKind(StrEnum):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, insert, select, update
 
 from kiosk.sync.documents_in_force import InForce
-from kiosk.visit.outages import Closable, outages_at
+from kiosk.visit.outages import outages_at
 from simulators.backend import refusals, schema
 from simulators.backend.cards import find_card
 from simulators.backend.clock import utc
@@ -200,7 +200,7 @@ def _pending(call: Call, serial: str) -> list[RowMapping]:
 def _closed_until(call: Call, card: Mapping[Any, Any], counts: InForce) -> int | None:
     """Until when this card's update is closed, by its own record or the published calendar; None: open."""
     organisation = Content.from_json(json.loads(card["content_json"])).organisation
-    outage = outages_at(counts.outages, call.now_s).closing(Closable.UPDATE, organisation)
+    outage = outages_at(counts.outages, call.now_s).closing(organisation)
     ends_s = [card["outage_until_s"] or 0, 0 if outage is None else outage.until_utc_s]
     return max(ends_s) if max(ends_s) > call.now_s else None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +15,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it
 
-from kiosk.visit.outages import Closable, outages_at
 from kiosk.visit.policy import CodeIssuing
 from simulators.backend import refusals, schema
 from simulators.backend.cards import find_card
@@ -24,7 +22,6 @@ from simulators.backend.clock import SECONDS_PER_DAY
 from simulators.backend.documents import counting
 from simulators.backend.exchange import Answer, Call
 from simulators.backend.refusals import Refusal
-from simulators.backend.simfiles import Content
 
 CODE_DIGITS: Final = 4
 CODE_LIFE_S: Final = 900
@@ -76,8 +73,7 @@ def _identified(call: Call, serial: str, tries_left: int) -> Answer:
 
 def issue(call: Call, pepper: bytes) -> Answer | Refusal:
     """`/v1/code/issue`: a new code where the site may, for an identified holder; it replaces an older live one."""
-    counts = counting(call.connection, call.kiosk_id)
-    if counts.policy.issue_code is not CodeIssuing.ON:
+    if counting(call.connection, call.kiosk_id).policy.issue_code is not CodeIssuing.ON:
         return refusals.SITE_MAY_NOT
     card = find_card(call.connection, call.body["iccsn"])
     if card is None:
@@ -86,10 +82,6 @@ def issue(call: Call, pepper: bytes) -> Answer | Refusal:
         return refusals.CARD_OPPOSED
     if card["ineligible_reason"] is not None:
         return refusals.NOT_ELIGIBLE
-    organisation = Content.from_json(json.loads(card["content_json"])).organisation
-    outage = outages_at(counts.outages, call.now_s).closing(Closable.CODE, organisation)
-    if outage is not None:
-        return refusals.service_closed(call.now_s, outage.until_utc_s)
     proof = (
         call.connection.execute(select(schema.proof).where(schema.proof.c.proof_sha256 == _sha256(call.body["proof"])))
         .mappings()

@@ -191,8 +191,6 @@ CODE = {"iccsn": FLAGS["card"]["iccsn"], "proof": "0" * 32}
 def test_the_centre_keeps_to_capabilities_and_to_what_the_kind_of_site_may(kiosk: KioskSide) -> None:
     may_not = (403, "capability", "UNAVAILABLE")
     assert kiosk.refused("/v1/code/issue", CODE) == (403, "capability", "IDENTITY_NEEDED")
-    kiosk.operate("document", type="outage_calendar", body=outage(kiosk, service="code"))
-    assert kiosk.refused("/v1/code/issue", CODE) == (503, "service_closed", "UNAVAILABLE")
     kiosk.operate("document", type="site_capabilities", body={"issue_code": "on"})
     assert kiosk.refused("/v1/relay/start", START) == may_not  # not named, so denied
     kiosk.operate("document", type="site_capabilities", body={"update": True})
