@@ -1,4 +1,4 @@
-"""Command line of the reference backend: serve, ticket, policy, quarantine, release, openapi."""
+"""Command line of the reference backend: serve, ticket, and the signed documents of a kiosk or of the fleet."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
+from kiosk.sync.documents import FLEET
 from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import openapi
 from simulators.backend.admin import command
 from simulators.backend.cards import all_personas
-from simulators.backend.database import DatabaseInUse
+from simulators.backend.database import DatabaseBusy, DatabaseInUse, DatabaseUrlError
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError, policy_change
+from simulators.backend.processes import MAX_PROCESSES, serve_several
 from simulators.backend.server import Ready, serve
 from simulators.personas import Persona, PersonaError, load_file, together
 
@@ -32,25 +35,30 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "openapi":
         print(openapi.text(), end="")
         return 0
+    if options.command == "serve" and options.processes > 1 and options.database_url is None:
+        return _fail("processes: SQLite is for one process; several need --database-url")
     os.umask(0o077)
-    data = DataDir(options.data)
+    data, ask = DataDir(options.data), partial(command, database_url=options.database_url)
     try:
         if options.command == "serve":
-            asyncio.run(_serve(data, options.port, options.enrol_port, _personas(options.persona)))
+            asyncio.run(_serve(data, options, _personas(options.persona)))
         elif options.command == "ticket":
-            result = command(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})
+            result = ask(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})
             _write_ticket(result["ticket"], options.out)
         elif options.command == "policy":
             changes = dict(policy_change(text) for text in options.set)
-            print(
-                json.dumps(command(data, {"do": "policy", "kiosk": options.kiosk, "set": changes}), ensure_ascii=False)
-            )
+            print(json.dumps(ask(data, {"do": "policy", "kiosk": options.kiosk, "set": changes}), ensure_ascii=False))
+        elif options.command in ("keys", "revoke"):
+            print(json.dumps(ask(data, {"do": options.command, "kiosk": options.kiosk})))
+        elif options.command in _DOCUMENTS:
+            order = {"do": "document", "type": _DOCUMENTS[options.command][0], "kiosk": options.kiosk}
+            print(json.dumps(ask(data, {**order, "body": _document(options.body)}), ensure_ascii=False))
         else:
             level = options.level if options.command == "quarantine" else str(Quarantine.NONE)
-            print(json.dumps(command(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
+            print(json.dumps(ask(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
     except DatabaseInUse:
         return _fail("data: another backend runs on this directory")
-    except (OperatorError, OSError) as error:
+    except (OperatorError, DatabaseBusy, DatabaseUrlError, OSError) as error:
         return _fail(str(error))
     return 0
 
@@ -68,12 +76,40 @@ def _personas(files: list[Path]) -> list[Persona]:
     return known
 
 
-async def _serve(data: DataDir, port: int, enrol_port: int, personas: list[Persona]) -> None:
+async def _serve(data: DataDir, options: argparse.Namespace, personas: list[Persona]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(data, stop=stop, on_ready=_say_ready, port=port, enrol_port=enrol_port, personas=personas)
+    run = serve if options.processes == 1 else partial(serve_several, processes=options.processes)
+    await run(
+        data,
+        stop=stop,
+        on_ready=_say_ready,
+        port=options.port,
+        enrol_port=options.enrol_port,
+        ops_port=options.ops_port,
+        personas=personas,
+        database_url=options.database_url,
+    )
+
+
+_DOCUMENTS: Final = {
+    "calendar": ("outage_calendar", "announced outages"),
+    "capabilities": ("site_capabilities", "what a site may do"),
+    "contents": ("contents", "phone numbers, addresses, help texts, nearby kiosks, web addresses"),
+    "allow-list": ("allow_list", "the commands that may go to a card"),
+}
+"""Command → type of document, and what it says."""
+
+
+def _document(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise OperatorError("body: JSON expected") from None
 
 
 def _say_ready(ready: Ready) -> None:
@@ -104,6 +140,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _processes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or not 1 <= int(text) <= MAX_PROCESSES:
+        raise argparse.ArgumentTypeError(f"1 to {MAX_PROCESSES} expected")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m simulators.backend", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -112,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=_port, default=0, help="signed listener (default: that of the last start, or free)"
     )
     serving.add_argument("--enrol-port", type=_port, default=0, help="enrolment listener (likewise)")
+    serving.add_argument(
+        "--ops-port", type=_port, help="health, metrics and API document over plain HTTP on loopback (default: none)"
+    )
+    serving.add_argument(
+        "--processes", type=_processes, default=1, metavar="N", help="more than one needs --database-url (default: 1)"
+    )
     serving.add_argument(
         "--persona",
         type=Path,
@@ -129,11 +177,25 @@ def _parser() -> argparse.ArgumentParser:
     levels = [str(level) for level in Quarantine if level is not Quarantine.NONE]
     quarantine.add_argument("--level", choices=levels, default=str(Quarantine.STOP))
     release = commands.add_parser("release", help="end the quarantine")
+    keys = commands.add_parser("keys", help="states of a kiosk's keys and certificates, quarantine, alarms")
+    revoke = commands.add_parser("revoke", help="refuse a kiosk from now on: keys, certificates, tickets; and stop it")
     commands.add_parser("openapi", help="print the API document")
-    for command_parser in (serving, ticket, policy, quarantine, release):
+    documents = [policy, quarantine, release]
+    for name, (_, said) in _DOCUMENTS.items():
+        document = commands.add_parser(name, help=f"show a document, or sign a new one: {said}")
+        document.add_argument("--body", type=Path, metavar="FILE", help="JSON, see docs/protocol.md")
+        documents.append(document)
+    for command_parser in (serving, ticket, keys, revoke, *documents):
         command_parser.add_argument("--data", type=Path, required=True, help="data directory")
-    for command_parser in (ticket, policy, quarantine, release):
+        command_parser.add_argument(
+            "--database-url", metavar="URL", help="postgresql+psycopg://… in place of the directory's SQLite file"
+        )
+    for command_parser in (ticket, keys, revoke):
         command_parser.add_argument("--kiosk", required=True)
+    for command_parser in documents:
+        scope = command_parser.add_mutually_exclusive_group(required=True)
+        scope.add_argument("--kiosk")
+        scope.add_argument("--fleet", dest="kiosk", action="store_const", const=FLEET, help="every kiosk")
     return parser
 
 

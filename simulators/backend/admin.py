@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -25,8 +25,27 @@ MAX_COMMAND_BYTES: Final = 64 * 1024
 ANSWER_LIMIT_S: Final = 10.0
 
 
-async def serve_admin(data: DataDir, database: Database, authority: Authority, utc_s: UtcSeconds) -> asyncio.Server:
-    """Listen on the data directory's socket; one JSON line in, one out."""
+def bind_admin(data: DataDir) -> socket.socket:
+    """The listening Unix socket of a data directory, in place of one that a killed server has left."""
+    with suppress(FileNotFoundError):
+        data.admin_socket.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _short_path(data) as path:
+        listener.bind(path)
+    data.admin_socket.chmod(0o600)  # the directory is 0700 already
+    listener.listen()
+    listener.setblocking(False)
+    return listener
+
+
+async def serve_admin(
+    listener: socket.socket,
+    database: Database,
+    authority: Authority,
+    utc_s: UtcSeconds,
+    on_done: Callable[[], Awaitable[None]],
+) -> asyncio.Server:
+    """Serve the operator's socket; one JSON line in, one out. `on_done` is awaited before the answer."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -35,6 +54,7 @@ async def serve_admin(data: DataDir, database: Database, authority: Authority, u
             result = await asyncio.wrap_future(
                 database.submit(lambda connection: operator.perform(connection, authority, command, now_s))
             )
+            await on_done()
         except (OperatorError, ValueError, KeyError, TimeoutError) as error:
             result = {"error": str(error)}
         with suppress(ConnectionError):
@@ -42,23 +62,16 @@ async def serve_admin(data: DataDir, database: Database, authority: Authority, u
             await writer.drain()
         writer.close()
 
-    with suppress(FileNotFoundError):
-        data.admin_socket.unlink()
-    with _short_path(data) as path:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(path)
-    data.admin_socket.chmod(0o600)  # the directory is 0700 already
-    listener.setblocking(False)
     return await asyncio.start_unix_server(handle, sock=listener, limit=MAX_COMMAND_BYTES)
 
 
-def command(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any]:
+def command(data: DataDir, request: Mapping[str, Any], database_url: str | None = None) -> dict[str, Any]:
     """Have one operator command done, whether the server runs or not; raises OperatorError."""
     result = _through_server(data, request)
     if result is None:
         data.create()
         authority = open_authority(data, utc(system_utc_s()))
-        database = Database(data.database)
+        database = Database(database_url or data.database)
         try:
             return database.run(lambda connection: operator.perform(connection, authority, request, system_utc_s()))
         finally:

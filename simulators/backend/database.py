@@ -20,9 +20,9 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from simulators.backend.engines import DatabaseInUse, open_engine
+from simulators.backend.engines import DatabaseInUse, DatabaseUrlError, open_engine
 
-__all__ = ["Database", "DatabaseBusy", "DatabaseInUse"]
+__all__ = ["Database", "DatabaseBusy", "DatabaseInUse", "DatabaseUrlError"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -51,8 +51,14 @@ class Database:
         """
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._engine = open_engine(where)
+        self.on_group: Callable[[int], None] = lambda _size: None  # told how many shared a transaction
         self._thread = threading.Thread(target=self._loop, name="backend-database", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work in the queue, about."""
+        return self._jobs.qsize()
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Run `work` in a transaction of its own; an exception rolls all of it back."""
@@ -81,6 +87,8 @@ class Database:
         while is_open:
             jobs, is_open = self._waiting()
             shared = sorted((job for job in jobs if job.kiosk is not None), key=lambda job: job.kiosk or "")
+            if shared:
+                self.on_group(len(shared))
             _together(connection, shared)
             for job in jobs:
                 if job.kiosk is None:

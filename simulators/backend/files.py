@@ -30,6 +30,11 @@ class DataDir:
         return self.root / "ports.json"
 
     @property
+    def lock_file(self) -> Path:
+        """Locked by the one server, or the parent of the several processes, that runs on this directory."""
+        return self.root / "serve.lock"
+
+    @property
     def admin_socket(self) -> Path:
         """Unix socket through which the commands reach a running server."""
         return self.root / "admin.sock"
@@ -51,7 +56,7 @@ class DataDir:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file of mode 0600 whole or not at all: temporary file, fsync, rename, fsync of the directory."""
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

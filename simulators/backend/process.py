@@ -26,20 +26,27 @@ STOP_LIMIT_S: Final = 10.0
 class BackendProcess:
     """A backend in its own process. `start` again after `stop` or `kill`: same directory, same origin."""
 
-    def __init__(self, data_dir: Path, personas: Sequence[Path] = ()) -> None:
-        """`personas`: files of cards that the centre shall know beside the built-in ones."""
+    def __init__(
+        self, data_dir: Path, personas: Sequence[Path] = (), *, database_url: str | None = None, processes: int = 1
+    ) -> None:
+        """`personas`: files of cards that the centre shall know beside the built-in ones.
+
+        database_url: PostgreSQL in place of SQLite; with it, more processes than one.
+        """
         self.data = DataDir(data_dir)
         self.ready: Ready
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir / "backend.log"
-        self._personas = [f"--persona={path}" for path in personas]
+        self._options = [f"--processes={processes}", *(f"--persona={path}" for path in personas)]
+        if database_url is not None:
+            self._options.append(f"--database-url={database_url}")
 
     def start(self) -> Ready:
         """Start and wait for the line that says it is ready; raises RuntimeError with the log's end otherwise."""
         self.data.create()
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "simulators.backend", "serve", "--data", str(self.data.root), *self._personas],
+                [sys.executable, "-m", "simulators.backend", "serve", "--data", str(self.data.root), *self._options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -66,6 +73,12 @@ class BackendProcess:
     def command(self, do: str, kiosk: str, **values: Any) -> dict[str, Any]:
         """An operator's command: `ticket` (site_kind), `policy` (set), `quarantine` (level)."""
         return command(self.data, {"do": do, "kiosk": kiosk, **values})
+
+    @property
+    def pid(self) -> int:
+        """Of the running backend; its workers, if it has any, are below it."""
+        assert self._process is not None  # noqa: S101  # asked of a running one only
+        return self._process.pid
 
     @property
     def log(self) -> str:

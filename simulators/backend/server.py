@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import uvicorn
 from uvicorn.server import ServerState
 
-from simulators.backend.admin import serve_admin
+from simulators.backend.admin import bind_admin, serve_admin
 from simulators.backend.app import SignedApp
 from simulators.backend.authority import open_authority, server_contexts
 from simulators.backend.cards import all_personas, seed
+from simulators.backend.certificates import RevocationList
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
-from simulators.backend.database import Database
+from simulators.backend.database import Database, DatabaseInUse
 from simulators.backend.enrol_app import EnrolApp
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.http_protocol import HEADER_LIMIT_S, BackendHttpProtocol
+from simulators.backend.metrics import Metrics
+from simulators.backend.ops import OpsApp
 from simulators.backend.registry import KeyRegistry
 from simulators.personas import Persona
 
 HOST: Final = "127.0.0.1"
 KEEP_ALIVE_S: Final = 75
 DRAIN_LIMIT_S: Final = 5.0
+BACKLOG: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,33 @@ class Ready:
     origin: str
     enrol_origin: str
     ca_file: str
+    ops_origin: str | None = None
 
     def to_json(self) -> str:
         """The one line on stdout."""
-        return json.dumps({"origin": self.origin, "enrol_origin": self.enrol_origin, "ca_file": self.ca_file})
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Bound sockets: the signed listener, the enrolment listener, the operator's Unix socket, health and metrics."""
+
+    signed: socket.socket
+    enrol: socket.socket
+    admin: socket.socket
+    ops: socket.socket | None
+
+    def __iter__(self) -> Iterator[socket.socket]:
+        return iter([sock for sock in (self.signed, self.enrol, self.admin, self.ops) if sock is not None])
+
+    def ready(self, data: DataDir) -> Ready:
+        """What they mean to a kiosk."""
+        return Ready(
+            f"https://{HOST}:{_port(self.signed)}",
+            f"https://{HOST}:{_port(self.enrol)}",
+            str(data.ca_file.resolve()),
+            None if self.ops is None else f"http://{HOST}:{_port(self.ops)}",
+        )
 
 
 async def serve(
@@ -50,45 +79,90 @@ async def serve(
     on_ready: Callable[[Ready], None],
     port: int = 0,
     enrol_port: int = 0,
+    ops_port: int | None = None,
     utc_s: UtcSeconds = system_utc_s,
     personas: Iterable[Persona] | None = None,
+    database_url: str | None = None,
 ) -> None:
-    """Run until `stop` is set, then finish the requests at hand (5 s at most).
+    """Run in this process until `stop` is set, then finish the requests at hand (5 s at most).
 
-    port 0: the port of the last start in this directory, so that the origin stays; any free one at the first
-    start. personas: who fills an empty centre, by default all that are committed.
+    port 0: the port of the last start in this directory, so that the origin stays; any free one at the first start.
+    ops_port: health and metrics; None: not at all. personas: who fills an empty centre, by default all that are
+    committed. database_url: PostgreSQL in place of the directory's SQLite file.
     Raises DatabaseInUse when another server holds the directory, OSError when a port is taken.
     """
+    with only_server(data):
+        database = Database(database_url or data.database)
+        try:
+            prepare(data, database, utc_s, personas)
+            (sockets,) = bind(data, port, enrol_port, ops_port, processes=1)
+            await listen(data, database, sockets, stop=stop, on_ready=on_ready, utc_s=utc_s)
+            data.admin_socket.unlink(missing_ok=True)
+        finally:
+            database.close()
+
+
+@contextmanager
+def only_server(data: DataDir) -> Iterator[None]:
+    """Hold the directory; the lock ends with the process, however it ends. Raises DatabaseInUse."""
     data.create()
-    database = Database(data.database)
-    try:
-        now_s = utc_s()
-        authority = open_authority(data, utc(now_s))
-        database.run(lambda connection: seed(connection, all_personas() if personas is None else personas, now_s))
-        registry = KeyRegistry()
-        database.run(registry.load)
-        sockets = _bind(data, port, enrol_port)
-        origin, enrol_origin = (f"https://{HOST}:{sock.getsockname()[1]}" for sock in sockets)
-        apps = (
-            SignedApp(database, authority, registry, origin, utc_s),
-            EnrolApp(database, authority, registry, origin, utc_s),
-        )
-        # The certificate is judged by the machines' own clocks, whatever a test tells the application.
-        contexts = server_contexts(data, authority, utc(system_utc_s()))
-        state = ServerState()
-        servers = [
-            await _listen(app, sock, context, state) for app, sock, context in zip(apps, sockets, contexts, strict=True)
-        ]
-        servers.append(await serve_admin(data, database, authority, utc_s))
-        on_ready(Ready(origin, enrol_origin, str(data.ca_file.resolve())))
-        await stop.wait()
-        await _drain(servers, state)
-        data.admin_socket.unlink(missing_ok=True)
-    finally:
-        database.close()
+    with data.lock_file.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseInUse(data.root.name) from None
+        yield
 
 
-async def _listen(app: Any, sock: socket.socket, context: ssl.SSLContext, state: ServerState) -> asyncio.Server:
+def prepare(data: DataDir, database: Database, utc_s: UtcSeconds, personas: Iterable[Persona] | None) -> None:
+    """What a first start makes: keys, certificates, cards."""
+    now_s = utc_s()
+    open_authority(data, utc(now_s))
+    database.run(lambda connection: seed(connection, all_personas() if personas is None else personas, now_s))
+
+
+async def listen(
+    data: DataDir,
+    database: Database,
+    sockets: Sockets,
+    *,
+    stop: asyncio.Event,
+    on_ready: Callable[[Ready], None],
+    utc_s: UtcSeconds = system_utc_s,
+) -> None:
+    """Serve on these sockets until `stop`, then drain."""
+    authority = open_authority(data, utc(utc_s()))
+    registry = KeyRegistry()
+    database.run(registry.load)
+    ready = sockets.ready(data)
+    metrics, is_stopping = Metrics(), stop.is_set
+    database.on_group = metrics.group
+    apps = (
+        SignedApp(database, authority, registry, ready.origin, utc_s),
+        EnrolApp(database, authority, registry, ready.origin, utc_s),
+    )
+    # The certificate is judged by the machines' own clocks, whatever a test tells the application.
+    contexts = server_contexts(data, authority, utc(system_utc_s()))
+    revoked = RevocationList(database, authority, contexts[0])
+    await revoked.refresh()
+    state = ServerState()
+    servers = [
+        await _listen(app, sock, context, state, metrics)
+        for app, sock, context in zip(apps, (sockets.signed, sockets.enrol), contexts, strict=True)
+    ]
+    if sockets.ops is not None:
+        servers.append(await _listen(OpsApp(database, metrics, is_stopping, utc_s), sockets.ops, None, state, metrics))
+    servers.append(await serve_admin(sockets.admin, database, authority, utc_s, revoked.refresh))
+    keeping = asyncio.create_task(revoked.keep())
+    on_ready(ready)
+    await stop.wait()
+    keeping.cancel()
+    await _drain(servers, state)
+
+
+async def _listen(
+    app: Any, sock: socket.socket, context: ssl.SSLContext | None, state: ServerState, metrics: Metrics
+) -> asyncio.Server:
     config = uvicorn.Config(
         app,
         http=BackendHttpProtocol,
@@ -105,11 +179,12 @@ async def _listen(app: Any, sock: socket.socket, context: ssl.SSLContext, state:
     config.load()
     loop = asyncio.get_running_loop()
     return await loop.create_server(
-        lambda: BackendHttpProtocol(config, state, {}, loop),
+        lambda: BackendHttpProtocol(config, state, {"metrics": metrics}, loop),
         sock=sock,
+        backlog=BACKLOG,
         ssl=context,
-        ssl_handshake_timeout=HEADER_LIMIT_S,
-        ssl_shutdown_timeout=1.0,
+        ssl_handshake_timeout=HEADER_LIMIT_S if context else None,
+        ssl_shutdown_timeout=1.0 if context else None,
     )
 
 
@@ -122,24 +197,44 @@ async def _drain(servers: list[asyncio.Server], state: ServerState) -> None:
         await asyncio.wait(list(state.tasks), timeout=DRAIN_LIMIT_S)
 
 
-def _bind(data: DataDir, port: int, enrol_port: int) -> tuple[socket.socket, socket.socket]:
+def bind(data: DataDir, port: int, enrol_port: int, ops_port: int | None, *, processes: int) -> list[Sockets]:
+    """Sockets for each process. Each has its own of the same two ports: the kernel shares connections out by them."""
     last: dict[str, int] = json.loads(data.ports_file.read_text()) if data.ports_file.exists() else {}
-    wanted = (port or last.get("port", 0), enrol_port or last.get("enrol_port", 0))
-    sockets: list[socket.socket] = []
+    is_shared = processes > 1
+    bound: list[list[socket.socket]] = []
     try:
-        for number in wanted:
-            # The protocol number matters: asyncio switches Nagle's algorithm off (40 ms a call) only where it is named.
-            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((HOST, number))
-            sock.setblocking(False)
+        for number in (port or last.get("port", 0), enrol_port or last.get("enrol_port", 0)):
+            row = [_bound(number, is_shared=is_shared)]
+            bound.append(row)
+            row.extend(_bound(_port(row[0]), is_shared=True) for _ in range(processes - 1))
+        ops = None if ops_port is None else _bound(ops_port, is_shared=False)
     except OSError:
-        for sock in sockets:
+        for sock in (sock for row in bound for sock in row):
             sock.close()
         raise
-    signed, enrol = sockets
-    ports = {"port": signed.getsockname()[1], "enrol_port": enrol.getsockname()[1]}
+    ports = dict(zip(("port", "enrol_port"), (_port(row[0]) for row in bound), strict=True))
     if ports != last:
         write_private(data.ports_file, json.dumps(ports).encode())
-    return signed, enrol
+    admin = bind_admin(data)
+    return [Sockets(signed, enrol, admin, ops) for signed, enrol in zip(*bound, strict=True)]
+
+
+def _port(sock: socket.socket) -> int:
+    return int(sock.getsockname()[1])
+
+
+def _bound(number: int, *, is_shared: bool) -> socket.socket:
+    # The protocol number matters: asyncio switches Nagle's algorithm off (40 ms a call) only where it is named.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((HOST, number))
+        sock.setblocking(False)
+        if is_shared:
+            sock.listen(BACKLOG)  # so that connections wait for a process that is being replaced
+    except OSError:
+        sock.close()
+        raise
+    return sock
