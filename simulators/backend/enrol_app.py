@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from cryptography import x509
 from sqlalchemy import Connection
 
 from kiosk.sync import strict_json
@@ -18,10 +17,10 @@ from simulators.backend.enrolment import Enrolled, Refused, certs_only, enrol, r
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.registry import KeyRegistry
+from simulators.backend.renewal_app import PKCS7, RECOVER_TARGET, RenewalApp, answer_issued
 
 MAX_CSR_TEXT_BYTES: Final = 8 * 1024
 MAX_REDEEM_BYTES: Final = 1024
-PKCS7: Final = "application/pkcs7-mime; smime-type=certs-only"
 
 
 class EnrolApp:
@@ -39,6 +38,7 @@ class EnrolApp:
             ("GET", b"/.well-known/est/cacerts"): self._cacerts,
             ("POST", b"/.well-known/est/simpleenroll"): self._simpleenroll,
             ("GET", b"/.well-known/kiosk/trust"): self._trust,
+            ("POST", RECOVER_TARGET): RenewalApp(database, authority, registry, utc_s).recover,
             ("POST", b"/account/redeem"): self._redeem,
         }
 
@@ -51,7 +51,13 @@ class EnrolApp:
         await route(scope, receive, send)
 
     async def _cacerts(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await _est(send, certs_only([self._authority.ca_certificate]))
+        body = certs_only([self._authority.ca_certificate])
+        fields = (
+            ("content-type", PKCS7),
+            ("content-transfer-encoding", "base64"),
+            ("content-length", str(len(body))),
+        )
+        await answer(send, 200, fields, body)
 
     async def _trust(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await _json(send, strict_json.encode(trust_bundle(self._authority, self._origin)))
@@ -69,7 +75,7 @@ class EnrolApp:
             await refuse(send, 400)
             return
         if ticket is None:
-            log("enrolment refused", status=401, cause="no ticket")
+            log("not enrolled", status=401, cause="no ticket")
             await refuse(send, 401)
             return
         csr, text, now_s = body, ticket, self._utc_s()
@@ -78,15 +84,7 @@ class EnrolApp:
             return enrol(connection, self._authority, text, csr, now_s)
 
         result = await asyncio.wrap_future(self._database.submit(work))
-        if isinstance(result, Refused):
-            log("enrolment refused", status=result.status, cause=result.cause)
-            await refuse(send, result.status)
-            return
-        self._registry.add(result.record)
-        log("enrolled", keyid=result.record.keyid)
-        generation = result.record.keyid.partition("/")[2]
-        certificate = x509.load_der_x509_certificate(result.certificate_der)
-        await _est(send, certs_only([certificate]), (("kiosk-generation", generation),))
+        await answer_issued(send, result, self._registry, "enrolled")
 
     async def _redeem(self, _scope: Scope, receive: Receive, send: Send) -> None:
         raw = await read_body(receive, MAX_REDEEM_BYTES)
@@ -109,13 +107,3 @@ class EnrolApp:
 
 async def _json(send: Send, body: bytes) -> None:
     await answer(send, 200, (("content-type", "application/json"), ("content-length", str(len(body)))), body)
-
-
-async def _est(send: Send, body: bytes, more: tuple[tuple[str, str], ...] = ()) -> None:
-    fields = (
-        *more,
-        ("content-type", PKCS7),
-        ("content-transfer-encoding", "base64"),
-        ("content-length", str(len(body))),
-    )
-    await answer(send, 200, fields, body)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it
 
 from kiosk.sync import profile
@@ -21,9 +21,9 @@ from kiosk.sync.csr import CsrError, CsrFacts, check_csr
 from kiosk.sync.profile import ALG_P256, KeyRecord, KeyRefusal, register_key
 from kiosk.visit.policy import Quarantine, SiteKind
 from kiosk.visit.ports import SigningKey
-from simulators.backend import schema
+from simulators.backend import certificates, key_life, schema
+from simulators.backend.alarms import Alarm, raise_alarm
 from simulators.backend.authority import POLICY_THRESHOLDS, Authority, spki
-from simulators.backend.clock import utc
 from simulators.backend.documents import first_policy, publish
 
 TICKET_LIFE_S: Final = 7 * 86_400
@@ -105,16 +105,18 @@ def enrol(
         return _count_failure(connection, row["secret_sha256"], Refused(400, "subject: not the ticket's kiosk"))
     keys_sha256 = hashlib.sha256(spki(facts.tls_key) + facts.signing_spki).digest()
     if row["csr_sha256"] is not None:
-        return _repeat(connection, row, keys_sha256, facts.signing_spki)
-    record = register_key(f"{kiosk}/{_next_generation(connection, kiosk)}", ALG_P256, facts.signing_spki)
+        return _repeat(connection, row, keys_sha256, facts.signing_spki, now_s)
+    record = register_key(f"{kiosk}/{key_life.next_generation(connection, kiosk)}", ALG_P256, facts.signing_spki)
     if isinstance(record, KeyRefusal):
         raise ValueError(f"checked key: {record}")  # an error value
-    certificate = authority.issue_client(kiosk, facts.tls_key, utc(now_s)).public_bytes(serialization.Encoding.DER)
     keys = schema.kiosk_key
-    connection.execute(update(keys).where(keys.c.kiosk == kiosk, keys.c.state == "active").values(state="retired"))
+    key_life.supersede(connection, kiosk)
     connection.execute(
-        insert(keys).values(keyid=record.keyid, kiosk=kiosk, alg=ALG_P256, spki=facts.signing_spki, state="active")
+        insert(keys).values(
+            keyid=record.keyid, kiosk=kiosk, alg=ALG_P256, spki=facts.signing_spki, state=key_life.ACTIVE
+        )
     )
+    certificate = certificates.issue(connection, authority, record.keyid, facts.tls_key, now_s)
     connection.execute(
         update(table)
         .where(table.c.secret_sha256 == row["secret_sha256"])
@@ -144,8 +146,11 @@ def _public(key: SigningKey) -> dict[str, str]:
     return {"keyid": key.keyid, "alg": key.alg, "spki": base64.b64encode(key.public_spki()).decode("ascii")}
 
 
-def _repeat(connection: Connection, row: Any, keys_sha256: bytes, signing_spki: bytes) -> Enrolled | Refused:
+def _repeat(
+    connection: Connection, row: Any, keys_sha256: bytes, signing_spki: bytes, now_s: int
+) -> Enrolled | Refused:
     if not secrets.compare_digest(row["csr_sha256"], keys_sha256):
+        raise_alarm(connection, row["kiosk"], Alarm.TICKET_REUSED, now_s)
         return _count_failure(connection, row["secret_sha256"], Refused(401, "ticket used with other keys"))
     keys = schema.kiosk_key.c
     keyid = connection.execute(
@@ -163,13 +168,6 @@ def _count_failure(connection: Connection, secret_sha256: bytes, refused: Refuse
         update(table).where(table.c.secret_sha256 == secret_sha256).values(failures=table.c.failures + 1)
     )
     return refused
-
-
-def _next_generation(connection: Connection, kiosk: str) -> int:
-    keys = schema.kiosk_key.c
-    return 1 + int(
-        connection.execute(select(func.count()).select_from(schema.kiosk_key).where(keys.kiosk == kiosk)).scalar_one()
-    )
 
 
 def _read_request(csr_base64: bytes, ticket_text: str) -> CsrFacts | CsrError:

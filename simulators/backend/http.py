@@ -12,7 +12,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Fields = Iterable[tuple[str, str]]
 
-REFUSAL_STATUSES: Final = (400, 401, 403, 404, 405, 413, 431)
+REFUSAL_STATUSES: Final = (400, 401, 403, 404, 405, 413, 431, 503)
 _REFUSAL_BODIES: Final = {status: f'{{"status":{status}}}'.encode() for status in REFUSAL_STATUSES}
 
 

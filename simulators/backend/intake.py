@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, bindparam, func, insert, select, update
 
 from kiosk.visit.policy import Quarantine
 from simulators.backend import refusals, schema
+from simulators.backend.alarms import Alarm, raise_alarm
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import EVENT, EVENT_ID
 from simulators.backend.documents import set_quarantine
@@ -83,7 +84,9 @@ def events(call: Call, authority: Authority) -> Answer | Refusal:
     number, last = call.body["batch_seq"], call.kiosk["last_batch_seq"]
     if number <= last:
         if not _is_known(call, number):
+            raise_alarm(call.connection, call.kiosk_id, Alarm.STALE_BATCH, call.now_s)
             return refusals.STALE_SEQ
+        raise_alarm(call.connection, call.kiosk_id, Alarm.FORK, call.now_s)
         set_quarantine(call.connection, authority, call.kiosk_id, Quarantine.STOP, call.now_s)
         return refusals.FORK
     entries: list[Any] = call.body["events"]

@@ -1,4 +1,4 @@
-"""What an operator can do, inside a transaction: tickets, policy, quarantine. Used by command and server alike."""
+"""What an operator can do, inside a transaction: tickets, keys, documents, quarantine. For command and server alike."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from kiosk.sync.documents import FLEET
 from kiosk.sync.documents_bodies import TYPES
 from kiosk.sync.fields import FieldError
 from kiosk.visit.policy import Quarantine, SiteKind
-from simulators.backend import schema
+from simulators.backend import certificates, key_life, schema
+from simulators.backend.alarms import alarms_of
 from simulators.backend.authority import Authority
 from simulators.backend.documents import latest_body, set_document, set_policy, set_quarantine
 from simulators.backend.enrolment import create_ticket
@@ -54,6 +55,20 @@ def perform(connection: Connection, authority: Authority, command: Mapping[str, 
             _must_exist(connection, kiosk)
             set_quarantine(connection, authority, kiosk, Quarantine(command["level"]), now_s)
             return {"quarantine": command["level"]}
+        case "keys":
+            _must_be_one(connection, kiosk)
+            return _keys(connection, kiosk)
+        case "revoke":
+            _must_be_one(connection, kiosk)
+            set_quarantine(connection, authority, kiosk, Quarantine.STOP, now_s)
+            tickets = schema.ticket
+            connection.execute(
+                update(tickets).where(tickets.c.kiosk == kiosk, tickets.c.expires_s > now_s).values(expires_s=now_s)
+            )
+            return {
+                "keys": key_life.revoke(connection, kiosk),
+                "certificates": certificates.revoke_all(connection, kiosk, now_s),
+            }
         case other:
             raise OperatorError(f"do: unknown command {other!r}")
 
@@ -71,12 +86,37 @@ def policy_change(text: str) -> tuple[str, Any]:
     return name, parsed if is_plain else value
 
 
+def _must_be_one(connection: Connection, kiosk: str) -> None:
+    if kiosk == FLEET:
+        raise OperatorError("kiosk: one kiosk expected")
+    _must_exist(connection, kiosk)
+
+
 def _must_exist(connection: Connection, kiosk: str) -> None:
     table = schema.kiosk.c
     if kiosk == FLEET:
         return
     if connection.execute(select(table.id).where(table.id == kiosk)).first() is None:
         raise OperatorError("kiosk: unknown; create a ticket for it first")
+
+
+def _keys(connection: Connection, kiosk: str) -> dict[str, Any]:
+    """Everything that decides whether this kiosk is let in, and what somebody should look at."""
+    table, key, issued = schema.kiosk, schema.kiosk_key.c, schema.certificate.c
+    quarantine = connection.execute(select(table.c.quarantine).where(table.c.id == kiosk)).scalar_one()
+    keys = connection.execute(select(key.keyid, key.state, key.until_s).where(key.kiosk == kiosk))
+    held = connection.execute(
+        select(issued.serial_hex, issued.keyid, issued.not_after_s, issued.revoked_s)
+        .where(issued.kiosk == kiosk)
+        .order_by(issued.not_after_s)
+    )
+    return {
+        "kiosk": kiosk,
+        "quarantine": quarantine,
+        "keys": sorted((dict(row) for row in keys.mappings()), key=lambda row: int(row["keyid"].partition("/")[2])),
+        "certificates": [dict(row) for row in held.mappings()],
+        "alarms": alarms_of(connection, kiosk),
+    }
 
 
 def _good(version: int | FieldError) -> None:

@@ -1,0 +1,99 @@
+"""The two routes of renewal: `simplereenroll` on the listener with client certificates, recovery on the one without."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Final
+
+from cryptography import x509
+from sqlalchemy import Connection
+
+from kiosk.sync import strict_json
+from kiosk.sync.renewal import RECOVER_ROUTE, REENROLL_ROUTE
+from simulators.backend.authority import Authority
+from simulators.backend.clock import UtcSeconds
+from simulators.backend.database import Database, DatabaseBusy
+from simulators.backend.enrolment import Enrolled, Refused, certs_only
+from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
+from simulators.backend.log import log
+from simulators.backend.registry import KeyRegistry
+from simulators.backend.renewal import recover, reenrol
+
+REENROLL_TARGET: Final = REENROLL_ROUTE.encode("ascii")
+RECOVER_TARGET: Final = RECOVER_ROUTE.encode("ascii")
+MAX_CSR_TEXT_BYTES: Final = 8 * 1024
+MAX_RECOVERY_BYTES: Final = 16 * 1024
+PKCS7: Final = "application/pkcs7-mime; smime-type=certs-only"
+
+
+class RenewalApp:
+    """Both routes; each is called by the application of its listener."""
+
+    def __init__(self, database: Database, authority: Authority, registry: KeyRegistry, utc_s: UtcSeconds) -> None:
+        self._database, self._authority, self._registry, self._utc_s = database, authority, registry, utc_s
+
+    async def simplereenroll(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """PKCS#10 in base64, over a connection whose certificate names the kiosk."""
+        body = await self._body(scope, receive, send, b"application/pkcs10", MAX_CSR_TEXT_BYTES)
+        kiosk, now_s = scope["state"]["peer_kiosk"], self._utc_s()
+        if body is not None:
+            await self._do(send, lambda connection: reenrol(connection, self._authority, body, kiosk, now_s))
+
+    async def recover(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`{"certificate": base64 of DER, "csr": base64 of DER}`."""
+        raw = await self._body(scope, receive, send, b"application/json", MAX_RECOVERY_BYTES)
+        if raw is None:
+            return
+        body = strict_json.decode(raw, MAX_RECOVERY_BYTES)
+        parts = None if isinstance(body, strict_json.JsonError) else (body.get("certificate"), body.get("csr"))
+        try:
+            if parts is None or not all(isinstance(part, str) for part in parts):
+                raise ValueError
+            old, csr, now_s = b64decode(str(parts[0]), validate=True), str(parts[1]).encode("ascii"), self._utc_s()
+        except (ValueError, binascii.Error):
+            await refuse(send, 400)
+            return
+        await self._do(send, lambda connection: recover(connection, self._authority, csr, old, now_s))
+
+    async def _body(
+        self, scope: Scope, receive: Receive, send: Send, content_type: bytes, limit_bytes: int
+    ) -> bytes | None:
+        body = await read_body(receive, limit_bytes)
+        if body is None:
+            return None
+        if isinstance(body, int):
+            await refuse(send, body)
+            return None
+        if dict(scope["headers"]).get(b"content-type") != content_type:
+            await refuse(send, 400)
+            return None
+        return body
+
+    async def _do(self, send: Send, work: Callable[[Connection], Enrolled | Refused]) -> None:
+        try:
+            result = await asyncio.wrap_future(self._database.submit(work))
+        except DatabaseBusy:
+            await refuse(send, 503)
+            return
+        await answer_issued(send, result, self._registry, "renewed")
+
+
+async def answer_issued(send: Send, result: Enrolled | Refused, registry: KeyRegistry, fact: str) -> None:
+    """Certs-only PKCS#7 with the generation of the signing key beside it, or the fixed refusal; logged as `fact`."""
+    if isinstance(result, Refused):
+        log(f"not {fact}", status=result.status, cause=result.cause)
+        await refuse(send, result.status)
+        return
+    registry.add(result.record)
+    log(fact, keyid=result.record.keyid)
+    body = certs_only([x509.load_der_x509_certificate(result.certificate_der)])
+    fields = (
+        ("kiosk-generation", result.record.keyid.partition("/")[2]),
+        ("content-type", PKCS7),
+        ("content-transfer-encoding", "base64"),
+        ("content-length", str(len(body))),
+    )
+    await answer(send, 200, fields, body)
