@@ -32,7 +32,7 @@ from kiosk.journal.unended import Unended, earlier_tickets, unended
 from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
-from kiosk.status import StatusKeeper, condition
+from kiosk.status import StatusKeeper, clock_check, condition
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int
@@ -334,7 +334,10 @@ class Kiosk:
 
     def _condition(self) -> tuple[Check, ...]:
         outbox = () if self._uploading is None else (self._uploading.check(),)
-        return (*condition(self.runner.state, self.hub.readers()), *outbox)
+        state = self.runner.state
+        documents = () if self._documents is None else self._documents.checks
+        clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
+        return (*condition(state, self.hub.readers()), clock, *documents, *outbox)
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

@@ -33,11 +33,11 @@ from kiosk.journal.contacts import last_contacts
 from kiosk.journal.journal import JournalVerdict, verify
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_existing_store
-from kiosk.status import outbox_check
+from kiosk.status import CLOCK_STEP_S, outbox_check
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
-from kiosk.sync.faults import not_enrolled
+from kiosk.sync.faults import clock_wrong, not_enrolled
 from kiosk.sync.identity import IdentityError, load_identity
 from kiosk.sync.outbox import Outbox, dead, pending, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
@@ -60,7 +60,7 @@ def look(settings: Settings, scard: Scard, *, usb: Path = SYSFS_DEVICES, drivers
         *_in_time("reader patient", lambda: _pcsc(settings, scard, usb, drivers)),
         *_in_time("printer", lambda: [_printer(settings)]),
         *_in_time("store", lambda: _disk(settings)),
-        *_in_time("channel", lambda: [_channel(settings)]),
+        *_in_time("channel", lambda: _channel(settings)),
     ]
     if any(check.part == "store" and check.facts.get("reason") == HELD for check in checks):
         told = read_status(settings.kiosk.state_dir / STATUS_FILE, SystemClock().monotonic_s())
@@ -215,10 +215,10 @@ def _journal(verdict: JournalVerdict) -> Check:
     return Check("journal", CheckState.OK if verdict.ok else CheckState.FAULT, facts=facts)
 
 
-def _channel(settings: Settings) -> Check:
+def _channel(settings: Settings) -> list[Check]:
     identity = load_identity(settings.kiosk.state_dir / IDENTITY)
     if isinstance(identity, IdentityError):
-        return Check("channel", CheckState.FAULT, not_enrolled(f"{identity.field}: {identity.reason}"))
+        return [Check("channel", CheckState.FAULT, not_enrolled(f"{identity.field}: {identity.reason}"))]
     clock = SystemClock()
     time = TimeKeeper(clock, keep_floor=lambda _floor_s: None)
     channel = Channel(identity, time, clock)
@@ -226,5 +226,12 @@ def _channel(settings: Settings) -> Check:
     channel.close()
     facts = {"origin": identity.trust.origin, "certificate_until_s": identity.certificate_until_s}
     if isinstance(answer, Fault):
-        return Check("channel", CheckState.FAULT, answer, facts)
-    return Check("channel", CheckState.OK, facts={**facts, "clock_error_s": round(time.now_s() - clock.utc_s())})
+        return [Check("channel", CheckState.FAULT, answer, facts)]
+    return [Check("channel", CheckState.OK, facts=facts), _clock(round(clock.utc_s() - time.now_s()))]
+
+
+def _clock(ahead_s: int) -> Check:
+    facts = {"clock_ahead_s": ahead_s}
+    if abs(ahead_s) < CLOCK_STEP_S:
+        return Check("clock", CheckState.OK, facts=facts)
+    return Check("clock", CheckState.FAULT, clock_wrong("the machine's clock is not the backend's"), facts)

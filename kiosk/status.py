@@ -13,8 +13,10 @@ from kiosk.diagnostics.report import Check, CheckState
 from kiosk.diagnostics.status import STALE_S, write_status
 from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.hardware.printer.driver import health_fault
-from kiosk.visit.failures import Fault
+from kiosk.sync.faults import clock_wrong
+from kiosk.visit.failures import Fault, quarantined
 from kiosk.visit.model import ForgottenCard, State
+from kiosk.visit.policy import Quarantine
 from kiosk.visit.ports import Clock, PrinterHealth, ReaderRole
 
 LOOK_S: Final = 1.0
@@ -37,7 +39,22 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
     if world.output_forgotten:
         checks.append(Check("ticket output", CheckState.FAULT, facts={"reason": "a ticket was left in the output"}))
     checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))
+    if state.policy.quarantine is not Quarantine.NONE:
+        checks.append(Check("orders", CheckState.FAULT, quarantined(state.policy.quarantine.value)))
     return tuple(checks)
+
+
+CLOCK_STEP_S: Final = 60
+"""The machine's clock may be this wrong before anybody is told; it is told in such steps."""
+
+
+def clock_check(state: State, error_s: float) -> Check:
+    """The machine's clock. error_s: how far it is ahead of signed time (negative: behind), as far as that is known."""
+    world, steps = state.world, round(error_s / CLOCK_STEP_S)
+    if world.clock_trusted and steps:
+        facts = {"clock_ahead_s": steps * CLOCK_STEP_S}
+        return Check("clock", CheckState.FAULT, clock_wrong("the machine's clock is not the backend's"), facts)
+    return _known("clock", world.clock_trusted, world.clock_fault)
 
 
 FILLING_SHARE: Final = 0.8

@@ -120,7 +120,7 @@ class Channel:
             max_body_bytes=profile.MAX_RESPONSE_BODY_BYTES,
         )
         if isinstance(answer, WireFailure):
-            return faults.network(answer.reason)
+            return (faults.clock_wrong if answer.by_the_clock else faults.network)(answer.reason)
         proven = verify_response(
             request,
             status=answer.status,

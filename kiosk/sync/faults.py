@@ -132,7 +132,7 @@ def bad_answer(detail: str) -> Fault:
 
 
 def clock_wrong(detail: str) -> Fault:
-    """The backend refuses our time even after we took over its own."""
+    """Our time is refused even after we took over the backend's, or our clock refuses the backend's certificate."""
     return Fault(Cause.CLOCK_WRONG, detail)
 
 

@@ -24,9 +24,13 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True)
 class WireFailure:
-    """No whole answer: whether the request had its effect is unknown. `reason` is for the technician."""
+    """No whole answer: whether the request had its effect is unknown. `reason` is for the technician.
+
+    by_the_clock: by this machine's clock the server's certificate is over, or not valid yet; nothing was sent.
+    """
 
     reason: str
+    by_the_clock: bool = False
 
 
 def client_tls(ca_file: Path, certificate: Path | None = None, private_key: Path | None = None) -> ssl.SSLContext:
@@ -96,7 +100,7 @@ class Wire:
         try:
             response = self._transport.handle_request(request)
         except (httpx2.TransportError, OSError) as error:
-            return WireFailure(_reason(error))
+            return _failure(error)
         try:
             parts: list[bytes] = []
             size_bytes = 0
@@ -109,7 +113,7 @@ class Wire:
                     return WireFailure(f"answer longer than {max_body_bytes} bytes")
                 parts.append(part)
         except (httpx2.TransportError, OSError) as error:
-            return WireFailure(_reason(error))
+            return _failure(error)
         finally:
             response.close()
         return RawAnswer(response.status_code, list(response.headers.raw), b"".join(parts))
@@ -136,15 +140,20 @@ def _limited(left_s: Callable[[], float]) -> type[ssl.SSLSocket]:
     return LimitedSocket
 
 
-def _reason(error: Exception) -> str:
+_BY_THE_CLOCK: Final = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+
+
+def _failure(error: Exception) -> WireFailure:
     """The kind of failure, never its text: library messages may quote what was sent or received."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"server certificate refused: {cause.verify_message}"
+            reason = f"server certificate refused: {cause.verify_message}"
+            return WireFailure(reason, by_the_clock=cause.verify_code in _BY_THE_CLOCK)
         if isinstance(cause, ssl.SSLError):
-            return f"TLS: {cause.reason or 'refused'}"
+            return WireFailure(f"TLS: {cause.reason or 'refused'}")
         if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
+            return WireFailure("connection refused")
         cause = cause.__cause__ or cause.__context__
-    return type(error).__name__
+    return WireFailure(type(error).__name__)

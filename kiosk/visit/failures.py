@@ -251,7 +251,9 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.CLOSED, "The centre is closed for this caisse.", "None: it reopens by itself."
     ),
     Cause.CLOCK_WRONG: Entry(
-        MemberPage.CLOCK, "Clock too far off, and no signed time could be learnt.", "Check the clock and the network."
+        MemberPage.CLOCK,
+        "Clock too far off: TLS cannot work, or no signed time could be learnt.",
+        "Set the clock; if it was right, look at the backend's certificate.",
     ),
     Cause.NOT_ENROLLED: Entry(
         MemberPage.SUSPENDED, "The kiosk has no key or no certificate.", "Run `kiosk enrol` with a ticket."
