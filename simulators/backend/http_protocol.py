@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kiosk.sync.profile import MAX_HEADER_FIELDS, MAX_HEADER_SECTION_BYTES
 from simulators.backend.authority import kiosk_of
@@ -22,13 +22,17 @@ _FIELD_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
 
 
 class BackendHttpProtocol(HttpToolsProtocol):
-    """One connection. `scope["state"]` gains `peer_kiosk` (of the certificate, or None) and `target` (raw bytes)."""
+    """One connection, made with `{"metrics": …}` as its `app_state`.
+
+    `scope["state"]` gains `peer_kiosk` (of the certificate, or None) and `target` (raw bytes).
+    """
 
     _deadline: asyncio.TimerHandle | None = None
     _in_header = True
     _section_bytes = 0  # of the fields completed in this request
     _pending_bytes = 0  # fed since the last completed field
     _fields = 0
+    _refusal: int | None = None  # waits for the answers to earlier requests of the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Note the certificate the TLS layer has verified and start the clock."""
@@ -47,7 +51,7 @@ class BackendHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed small slices while in a header, so that an oversized field is noticed before it is collected."""
         view = memoryview(data)
-        while view and not self.transport.is_closing():
+        while view and not self.transport.is_closing() and self._refusal is None:
             if not self._in_header:
                 super().data_received(bytes(view))
                 return
@@ -77,11 +81,14 @@ class BackendHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The header is whole: from now on the body's clock runs."""
         self._in_header, self._pending_bytes = False, 0
-        if self.transport.is_closing():
+        if self._is_ending():
             return
         self._arm(BODY_LIMIT_S)
         if self._is_oversized():
             self._refuse(431)
+            return
+        if self.parser.get_http_version() != "1.1":
+            self._refuse(400)
             return
         self.scope["state"]["target"] = self.url
         super().on_headers_complete()
@@ -90,13 +97,20 @@ class BackendHttpProtocol(HttpToolsProtocol):
         """The request is whole."""
         self._disarm()
         self._in_header = True
-        if not self.transport.is_closing():
+        if not self._is_ending():
             super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body; ignored when the head was already refused."""
-        if not self.transport.is_closing():
+        if not self._is_ending():
             super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Go on with what was sent meanwhile, be it a refusal."""
+        super().on_response_complete()
+        if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
+            self.transport.write(fixed_refusal(self._refusal))
+            self.transport.close()
 
     def _is_oversized(self) -> bool:
         """Over a limit already, or so far into one field that it will be."""
@@ -106,10 +120,21 @@ class BackendHttpProtocol(HttpToolsProtocol):
             or self._section_bytes + self._pending_bytes > MAX_HEADER_SECTION_BYTES + _SLICE_BYTES
         )
 
+    def _is_ending(self) -> bool:
+        return self.transport.is_closing() or self._refusal is not None
+
     def _refuse(self, status: int) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(fixed_refusal(status))
-            self.transport.close()
+        if self._is_ending():
+            return
+        self.app_state["metrics"].dropped(str(status))
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is not None and not cycle.more_body and not cycle.response_complete:
+            # An earlier request is whole and being answered: each has its own verdict, in order.
+            self._refusal = status
+            self._disarm()
+            return
+        self.transport.write(fixed_refusal(status))
+        self.transport.close()
 
     def _arm(self, limit_s: float) -> None:
         self._disarm()
@@ -121,4 +146,5 @@ class BackendHttpProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _expired(self) -> None:
+        self.app_state["metrics"].dropped("slow")
         self.transport.abort()
