@@ -195,7 +195,7 @@ def test_wycheproof_p256() -> None:
 
 
 def test_wycheproof_ed25519() -> None:
-    """`acceptable`: keys of small order, never registered here, and of mixed order, which only harm their own holder."""
+    """`acceptable`: keys of small order, never registered here, and of mixed order, harmful to their holder only."""
     suite = _wycheproof("ed25519_test.json")
     assert _judge(suite, ALG_ED25519) == {
         "valid/accepted": 117,
