@@ -18,8 +18,6 @@ from unittest import mock
 
 import apsw
 
-from kiosk.store import database, files
-
 SECTOR_BYTES = 512
 
 
@@ -58,7 +56,8 @@ class Disk(apsw.VFS):
         self.off = False
         self.files: dict[str, DiskFile] = {}
         self.made: set[Path] = set()  # names not yet durable
-        self.removed: dict[Path, bytes] = {}  # names not yet durably gone
+        self.removed: dict[Path, bytes] = {}  # names not yet durably gone, or not yet durably another file's
+        self.loose: set[Path] = set()  # files whose content was not synced
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> DiskFile:  # noqa: N802  SQLite's name
         self.check()
@@ -95,11 +94,6 @@ class Disk(apsw.VFS):
         if self.ticks == self.fails_at:
             raise apsw.IOError("staged")
 
-    def sync_directory(self, directory: Path) -> None:
-        """In place of the store's own."""
-        self.tick()
-        self.settle_names(directory)
-
     def settle_names(self, directory: Path) -> None:
         """What was made stays, what was removed is gone."""
         self.made = {path for path in self.made if path.parent != directory}
@@ -121,11 +115,15 @@ class Disk(apsw.VFS):
         os.ftruncate(handle, max(held_bytes, offset + size_bytes))
 
     def _tear_names(self) -> None:
+        for path in sorted(self.loose):
+            if path.exists():
+                content = path.read_bytes()
+                path.write_bytes(content[: self.rng.randrange(len(content) + 1)])
         for path in sorted(self.made):
-            if self.rng.random() < 0.5:
-                path.unlink(missing_ok=True)
+            if self.rng.random() < 0.5 and path.exists():
+                _UNLINK(path)
         for path, content in sorted(self.removed.items()):
-            if self.rng.random() < 0.5 and not path.exists():
+            if self.rng.random() < 0.5:
                 path.write_bytes(content)
 
 
@@ -140,6 +138,7 @@ class DiskFile(apsw.VFSFile):
         self.disk = disk
         if not existed:
             disk.made.add(self.path)
+        disk.loose.discard(self.path)  # its content is minded here
         # SQLite syncs the directory with the first sync of a log or journal that it has opened.
         self.names_unsynced = self.path.name.endswith(("-wal", "-journal"))
         self.view = bytearray(self.path.read_bytes())
@@ -236,30 +235,58 @@ class DiskFile(apsw.VFSFile):
 
 
 DISK = Disk()
+_OPEN, _RENAME, _UNLINK = os.open, os.rename, os.unlink
 
 
 @contextlib.contextmanager
 def staged() -> Iterator[Disk]:
-    """The store's own work on names and on its ballast is on the staged disk as well, while this lasts."""
-    create, rename = os.open, Path.rename
+    """Files that are not SQLite's are on the staged disk as well, while this lasts: all that goes through `os`.
 
-    def renamed(path: Path, target: Path) -> Path:
-        moved = rename(path, target)
-        if path in DISK.made:
-            DISK.made.discard(path)
-            DISK.made.add(target)
-        return moved
+    A file's content is durable once it was synced, its name once its directory was.
+    """
 
-    def opened(path: Path, flags: int, mode: int = 0o777, **more: int) -> int:
-        if flags & os.O_CREAT and not Path(path).exists():
-            DISK.made.add(Path(path))
-        return create(path, flags, mode, **more)
+    def opened(path: str | Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        if flags & os.O_CREAT:
+            DISK.check()
+            if not Path(path).exists():
+                DISK.made.add(Path(path))
+            DISK.loose.add(Path(path))
+        return _OPEN(path, flags, mode, **more)
+
+    def synced(handle: int) -> None:
+        DISK.tick()
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path.is_dir():
+            DISK.settle_names(path)
+        DISK.loose.discard(path)
+
+    def renamed(path: str | Path, target: str | Path) -> None:
+        DISK.check()
+        before, after = Path(path), Path(target)
+        if after.exists() and after not in DISK.made:
+            DISK.removed.setdefault(after, after.read_bytes())
+        elif before in DISK.made:
+            DISK.made.add(after)
+        _RENAME(path, target)
+        DISK.made.discard(before)
+        if before in DISK.loose:
+            DISK.loose.discard(before)
+            DISK.loose.add(after)
+
+    def unlinked(path: str | Path) -> None:
+        DISK.check()
+        gone = Path(path)
+        if gone.exists() and gone not in DISK.made:
+            DISK.removed.setdefault(gone, gone.read_bytes())
+        DISK.made.discard(gone)
+        DISK.loose.discard(gone)
+        _UNLINK(path)
 
     with (
-        mock.patch.object(database, "sync_directory", DISK.sync_directory),
-        mock.patch.object(files, "sync_directory", DISK.sync_directory),
-        mock.patch.object(os, "posix_fallocate", DISK.allocate),
         mock.patch.object(os, "open", opened),
-        mock.patch.object(Path, "rename", renamed),
+        mock.patch.object(os, "fsync", synced),
+        mock.patch.object(os, "rename", renamed),
+        mock.patch.object(os, "unlink", unlinked),
+        mock.patch.object(os, "posix_fallocate", DISK.allocate),
     ):
         yield DISK
