@@ -9,12 +9,11 @@ from unittest.mock import patch
 
 from sqlalchemy import delete, true
 
-from kiosk.office import STANDING_S
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
 from kiosk.visit.model import Question
-from kiosk.visit.policy import CodeIssuing
+from kiosk.visit.policy import CodeIssuing, Policy
 from simulators.backend import app, http, schema
 from simulators.backend import centre as update_centre
 from simulators.backend.exchange import Answer
@@ -45,7 +44,9 @@ def _out_of_patience(scene: Scene, kiosk: House) -> None:
     """After the first attempt nearly all the time passes for which a member is let wait."""
     asks = kiosk.kiosk.office._ask
     assert asks is not None
-    scene.stack.enter_context(patch.object(asks, "_pause", lambda _seconds: kiosk.time.pass_s(STANDING_S - 0.3)))
+    scene.stack.enter_context(
+        patch.object(asks, "_pause", lambda _seconds: kiosk.time.pass_s(Policy().standing_limit_s - 0.3))
+    )
 
 
 def network(scene: Scene) -> None:
