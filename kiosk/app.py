@@ -17,6 +17,7 @@ from kiosk.background import Background
 from kiosk.card.values import CardContent
 from kiosk.chores.documents import Documents
 from kiosk.chores.pruning import Pruning
+from kiosk.chores.renewing import Renewing
 from kiosk.chores.uploading import Uploading
 from kiosk.diagnostics.report import Check
 from kiosk.diagnostics.status import STATUS_FILE
@@ -37,10 +38,13 @@ from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int
 from kiosk.sync.client import Channel
+from kiosk.sync.credentials import Credentials
 from kiosk.sync.documents_in_force import InForce
 from kiosk.sync.documents_keeper import DocumentKeeper
-from kiosk.sync.identity import Identity, IdentityError, load_identity
+from kiosk.sync.faults import RefusalReason
+from kiosk.sync.identity import Identities, IdentityError, load_identities
 from kiosk.sync.outbox import Outbox, store_failed
+from kiosk.sync.renewal import Renewal
 from kiosk.sync.time_keeper import TIME_FLOOR, TimeKeeper, keep_floor
 from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import Uploader
@@ -84,7 +88,7 @@ class Kiosk:
     def __init__(self, settings: Settings, around: Surroundings) -> None:
         self._around = around
         self._settings = settings
-        self.store = open_store(settings.kiosk.state_dir)
+        self.store = open_store(settings.kiosk.state_dir, settings.kiosk.key_store)
         self.time = TimeKeeper(around.clock, floor_s=self._kept_floor_s(), keep_floor=self._keep_floor)
         self.facts = self._facts()
         self._watch = None if self.facts is None else StoreWatch(self.facts, self.post)
@@ -100,10 +104,12 @@ class Kiosk:
             tell_contacts=lambda role, counts: self._note("reader_contacts", {"role": role.value, **asdict(counts)}),
         )
         self.printer = self._printer()
-        identity = load_identity(settings.kiosk.state_dir / IDENTITY)
-        enrolled = None if isinstance(identity, IdentityError) else identity
-        self.office = Office(enrolled, self.hub, self.time, around.clock, self.post)
+        identities = load_identities(settings.kiosk.state_dir / IDENTITY, settings.kiosk.key_store)
+        self._identities = None if isinstance(identities, IdentityError) else identities
+        credentials = None if self._identities is None else Credentials(self._identities.current)
+        self.office = Office(credentials, self.hub, self.time, around.clock, self.post)
         self.background = Background()
+        self._renewing: Renewing | None = None
         self._documents: Documents | None = None
         self._uploading: Uploading | None = None
         self._turn: Turn | None = None
@@ -126,10 +132,10 @@ class Kiosk:
         if self._watch is not None:
             self._watch.start()
         self._note_start()
-        if isinstance(self.store, StoreError) or self.office.identity is None or self.facts is None:
+        if isinstance(self.store, StoreError) or self.facts is None or self._identities is None:
             self.office.say_not_enrolled()
         else:
-            self._start_chores(self.office.identity, self.store, self.facts)
+            self._start_chores(self._identities, self.store, self.facts)
         if self.printer is not None:
             self.printer.start()
         if not self._settings.readers.patient:
@@ -218,9 +224,10 @@ class Kiosk:
             return None
         return Printer(settings.port, PROFILES[settings.profile], self.post, self._around.clock)
 
-    def _start_chores(self, identity: Identity, store: Store, facts: Facts) -> None:
-        clock = self._around.clock
-        channel = Channel(identity, self.time, clock, pause=self.background.pause)
+    def _start_chores(self, identities: Identities, store: Store, facts: Facts) -> None:
+        clock, identity = self._around.clock, identities.current
+        credentials = self.office.credentials or Credentials(identity)
+        channel = Channel(credentials, self.time, clock, pause=self.background.pause)
         self._turn = Turn(identity.kiosk, clock)
         uploader = Uploader(store, channel, clock, self._turn)
         self._uploading = Uploading(uploader, facts)
@@ -228,8 +235,23 @@ class Kiosk:
         self._documents = Documents(
             channel, keeper, facts, time=self.time, clock=clock, post=self.post, obey=partial(self._obey, uploader)
         )
-        chores = (self._uploading, self._documents, Pruning(store, facts, clock))
+        self._renewing = Renewing(
+            Renewal(identities, self._settings.kiosk.serial),
+            credentials,
+            facts,
+            open_channel=lambda keys: Channel(keys, self.time, clock, pause=self.background.pause),
+            time=self.time,
+            clock=clock,
+            switched=partial(self._keys_changed, uploader),
+        )
+        # New keys first: whatever follows may need them.
+        chores = (self._renewing, self._uploading, self._documents, Pruning(store, facts, clock))
         self.background.start(chores, channel.close)
+
+    @staticmethod
+    def _keys_changed(uploader: Uploader) -> None:
+        if uploader.status.reason == RefusalReason.KEY_STATE:
+            uploader.resume()
 
     def _obey(self, uploader: Uploader, in_force: InForce) -> None:
         self.office.obey(in_force)
@@ -337,7 +359,8 @@ class Kiosk:
         state = self.runner.state
         documents = () if self._documents is None else self._documents.checks
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
-        return (*condition(state, self.hub.readers()), clock, *documents, *outbox)
+        keys = () if self._renewing is None else (self._renewing.check(),)
+        return (*condition(state, self.hub.readers()), clock, *documents, *outbox, *keys)
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

@@ -18,6 +18,7 @@ from kiosk.hardware.printer.profile import PROFILES
 from kiosk.settings import Settings, SettingsError, default_settings, load_settings
 from kiosk.state import IDENTITY, open_existing_store, open_store
 from kiosk.store.errors import StoreError, StoreFailedError
+from kiosk.sync.keys_open import check_uri
 from kiosk.visit.ports import ReaderRole
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ def _settings(path: Path | None) -> Settings | SettingsError:
 
 
 def check_devices(settings: Settings) -> SettingsError | None:
-    """What only the device drivers know of their settings: printer profiles, reader names."""
+    """What only the device drivers know of their settings: printer profiles, reader names, where keys live."""
     if settings.printer.profile not in PROFILES:
         return SettingsError("printer.profile", f"one of {', '.join(PROFILES)} expected")
+    if (key_store := check_uri(settings.kiosk.key_store)) is not None:
+        return SettingsError("kiosk.key_store", key_store.reason)
     names = {ReaderRole.PATIENT: settings.readers.patient, ReaderRole.PROFESSIONAL: settings.readers.professional}
     bound = parse_bindings({role: name for role, name in names.items() if name})
     return SettingsError(f"readers.{bound.role}", bound.reason) if isinstance(bound, BindingError) else None
@@ -175,7 +178,7 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> 
         return _refuse(f"ticket file: cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         return _refuse("ticket file: is not ASCII text")
-    store = open_store(settings.kiosk.state_dir)
+    store = open_store(settings.kiosk.state_dir, settings.kiosk.key_store)
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
     try:
@@ -185,6 +188,7 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> 
             ticket_text=ticket_text,
             state_dir=settings.kiosk.state_dir / IDENTITY,
             kiosk_serial=settings.kiosk.serial,
+            key_store=settings.kiosk.key_store,
         )
         if isinstance(done, est.EnrolError):
             return _refuse(f"{done.field}: {done.reason}")
@@ -207,7 +211,7 @@ def outbox(settings: Settings, action: str, event_id: str) -> int:
     from kiosk.sync.dead_letters import Decision, dead_letters, decide  # noqa: PLC0415
     from kiosk.sync.outbox import Outbox  # noqa: PLC0415
 
-    store = open_existing_store(settings.kiosk.state_dir)
+    store = open_existing_store(settings.kiosk.state_dir, settings.kiosk.key_store)
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
     try:
@@ -237,7 +241,7 @@ def verify_journal(settings: Settings) -> int:
     """Check the journal's hash chain."""
     from kiosk.journal.journal import verify  # noqa: PLC0415
 
-    store = open_existing_store(settings.kiosk.state_dir)
+    store = open_existing_store(settings.kiosk.state_dir, settings.kiosk.key_store)
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
     try:

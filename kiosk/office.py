@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from kiosk.sync import centre, faults
 from kiosk.sync.client import Channel
+from kiosk.sync.credentials import Credentials
 from kiosk.sync.documents_in_force import InForce
-from kiosk.sync.identity import Identity
 from kiosk.sync.relay import run_update
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.visit import effects as fx
@@ -32,8 +32,10 @@ _SERVICE_CAUSES = frozenset({Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENR
 class Office:
     """Performs the effects that ask the centre. Without an identity every answer is « not enrolled »."""
 
-    def __init__(self, identity: Identity | None, link: CardLink, time: TimeKeeper, clock: Clock, post: Post) -> None:
-        self.identity = identity
+    def __init__(
+        self, credentials: Credentials | None, link: CardLink, time: TimeKeeper, clock: Clock, post: Post
+    ) -> None:
+        self.credentials = credentials
         self._link = link
         self._time = time
         self._clock = clock
@@ -41,8 +43,8 @@ class Office:
         self._in_force = InForce()
         self._questions = ThreadPoolExecutor(1, "questions")
         self._relay = ThreadPoolExecutor(1, "relay")
-        self._ask = None if identity is None else Channel(identity, time, clock)
-        self._update = None if identity is None else Channel(identity, time, clock)
+        self._ask = None if credentials is None else Channel(credentials, time, clock)
+        self._update = None if credentials is None else Channel(credentials, time, clock)
 
     def stop(self) -> None:
         """Finish what runs, then close the pools."""
@@ -146,7 +148,9 @@ def submit(pool: ThreadPoolExecutor, work: Callable[[E], None], effect: E) -> No
 
 
 def service_health(answer: object, time: TimeKeeper) -> Iterator[ev.Event]:
-    """What one answer of the backend says about the service and the clock."""
+    """What one answer of the backend says about the service and the clock; for a revoked kiosk there is no service."""
+    if isinstance(answer, faults.Refusal) and answer.reason is faults.RefusalReason.KEY_STATE:
+        answer = faults.from_refusal(answer)
     fault = answer if isinstance(answer, Fault) else None
     clock_fault = fault if fault is not None and fault.cause is Cause.CLOCK_WRONG else None
     yield ev.ClockTrusted(time.trusted and clock_fault is None, clock_fault)

@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from kiosk import __version__
+from kiosk.chores.renewing import keys_check
 from kiosk.clock import SystemClock
 from kiosk.diagnostics.report import Check, CheckState, Report
 from kiosk.diagnostics.status import STATUS_FILE, StatusError, merged, read_status
@@ -37,8 +38,8 @@ from kiosk.status import CLOCK_STEP_S, outbox_check
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
-from kiosk.sync.faults import clock_wrong, not_enrolled
-from kiosk.sync.identity import IdentityError, load_identity
+from kiosk.sync.faults import Refusal, RefusalReason, clock_wrong, from_refusal, not_enrolled
+from kiosk.sync.identity import IdentityError, load_identities
 from kiosk.sync.outbox import Outbox, dead, pending, store_failed
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.sync.uploader import stopped
@@ -100,7 +101,7 @@ def _pcsc(settings: Settings, scard: Scard, usb: Path, drivers: Path) -> list[Ch
 
 
 def _disk(settings: Settings) -> list[Check]:
-    store = open_existing_store(settings.kiosk.state_dir)
+    store = open_existing_store(settings.kiosk.state_dir, settings.kiosk.key_store)
     if isinstance(store, StoreError):
         # Held by the running kiosk, as it should be, or not there yet: nothing can be said from here.
         if store.field == "lock":
@@ -216,18 +217,22 @@ def _journal(verdict: JournalVerdict) -> Check:
 
 
 def _channel(settings: Settings) -> list[Check]:
-    identity = load_identity(settings.kiosk.state_dir / IDENTITY)
-    if isinstance(identity, IdentityError):
-        return [Check("channel", CheckState.FAULT, not_enrolled(f"{identity.field}: {identity.reason}"))]
-    clock = SystemClock()
+    identities = load_identities(settings.kiosk.state_dir / IDENTITY, settings.kiosk.key_store)
+    if isinstance(identities, IdentityError):
+        return [Check("channel", CheckState.FAULT, not_enrolled(f"{identities.field}: {identities.reason}"))]
+    identity, clock = identities.current, SystemClock()
     time = TimeKeeper(clock, keep_floor=lambda _floor_s: None)
     channel = Channel(identity, time, clock)
     answer = channel.call("/v1/policy/state", {"known": {}}, deadline_s=CALL_S)
     channel.close()
+    keys = keys_check(identities, settings.kiosk.state_dir, time.now_s())
+    identities.key_store.close()
     facts = {"origin": identity.trust.origin, "certificate_until_s": identity.certificate_until_s}
+    if isinstance(answer, Refusal) and answer.reason is RefusalReason.KEY_STATE:
+        answer = from_refusal(answer)
     if isinstance(answer, Fault):
-        return [Check("channel", CheckState.FAULT, answer, facts)]
-    return [Check("channel", CheckState.OK, facts=facts), _clock(round(clock.utc_s() - time.now_s()))]
+        return [Check("channel", CheckState.FAULT, answer, facts), keys]
+    return [Check("channel", CheckState.OK, facts=facts), keys, _clock(round(clock.utc_s() - time.now_s()))]
 
 
 def _clock(ahead_s: int) -> Check:

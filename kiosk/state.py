@@ -25,10 +25,10 @@ def open_existing_store(state_dir: Path, key_store: str = FILE) -> Store | Store
             return StoreError("absent", "there is no database: this kiosk has not run yet")
     except OSError as error:
         return StoreError("path", error.strerror or "cannot be looked at")
-    return open_store(state_dir, key_store)
+    return open_store(state_dir, key_store, look_only=True)
 
 
-def open_store(state_dir: Path, key_store: str = FILE) -> Store | StoreError:
+def open_store(state_dir: Path, key_store: str = FILE, *, look_only: bool = False) -> Store | StoreError:
     """Open or create the database of this kiosk; its key is sealed by the key store, where that one can."""
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def open_store(state_dir: Path, key_store: str = FILE) -> Store | StoreError:
     if isinstance(keys, KeyStoreError):
         return StoreError("key", f"{keys.field}: {keys.reason}")
     try:
-        key = load_or_create_sealed_key(state_dir / DATABASE_KEY, state_dir / DATABASE, keys)
+        key = load_or_create_sealed_key(state_dir / DATABASE_KEY, state_dir / DATABASE, keys, look_only=look_only)
     finally:
         keys.close()
     return key if isinstance(key, StoreError) else Store.open(state_dir / DATABASE, key, ballast_bytes=BALLAST_BYTES)

@@ -26,15 +26,17 @@ def sealed_key_file(key_path: Path) -> Path:
     return key_path.with_name(key_path.name + ".sealed")
 
 
-def load_or_create_sealed_key(key_path: Path, database_path: Path, keys: KeyStore) -> bytes | StoreError:
-    """The 32-byte key of the database; created only where no database exists."""
+def load_or_create_sealed_key(
+    key_path: Path, database_path: Path, keys: KeyStore, *, look_only: bool = False
+) -> bytes | StoreError:
+    """The 32-byte key of the database; created only where no database exists. look_only: a plain key stays plain."""
     try:
-        return _load_or_create(key_path, database_path, keys)
+        return _load_or_create(key_path, database_path, keys, look_only=look_only)
     except OSError as error:
         return StoreError(_FIELD, os.strerror(error.errno or 0))
 
 
-def _load_or_create(key_path: Path, database_path: Path, keys: KeyStore) -> bytes | StoreError:
+def _load_or_create(key_path: Path, database_path: Path, keys: KeyStore, *, look_only: bool) -> bytes | StoreError:
     sealed_path = sealed_key_file(key_path)
     unsealed = _unsealed(sealed_path, keys) if sealed_path.exists() else None
     if not key_path.exists():
@@ -47,7 +49,7 @@ def _load_or_create(key_path: Path, database_path: Path, keys: KeyStore) -> byte
             refused = _seal(sealed_path, key, keys)
             return key if refused is None else StoreError(_FIELD, f"{refused.field}: {refused.reason}")
     plain = load_or_create_key(key_path, database_path)
-    if isinstance(plain, StoreError) or not keys.sealed_by:
+    if isinstance(plain, StoreError) or not keys.sealed_by or look_only:
         return plain
     if isinstance(unsealed, bytes) and not secrets.compare_digest(unsealed, plain):
         return StoreError(_FIELD, f"{key_path.name} and {sealed_path.name} differ")

@@ -87,6 +87,11 @@ class Renewal:
         self._open_wire = open_wire
 
     @property
+    def held(self) -> Identities:
+        """Both, and their key store."""
+        return self._held
+
+    @property
     def current(self) -> Identity:
         """The keys in force."""
         return self._held.current

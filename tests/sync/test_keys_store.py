@@ -121,6 +121,13 @@ def _cut_at(patched: pytest.MonkeyPatch, step: int) -> list[int]:
     return ticks
 
 
+def test_a_look_changes_nothing(place: Place) -> None:
+    key = place.load(None)
+    keys = FileKeyStore(place.folder, SEAL_KEY)
+    assert load_or_create_sealed_key(place.plain, place.database, keys, look_only=True) == key
+    assert place.files() == {"store.key"}
+
+
 def test_where_sealing_fails_the_plain_key_stays(place: Place) -> None:
     key = place.load(None)
     assert place.load(KeyStoreError("seal", "only by the service")) == key
@@ -176,8 +183,8 @@ def test_a_kiosk_with_a_tpm_opens_its_database(tmp_path: Path) -> None:
     assert isinstance(first, Store)
     first.close()
     with software_tpm(tmp_path / "tpm") as tcti:
-        for _ in range(2):
-            store = open_existing_store(state, f"tpm2:{tcti}")
+        for opening in (open_existing_store, open_store, open_store, open_existing_store):
+            store = opening(state, f"tpm2:{tcti}")
             assert isinstance(store, Store)
             store.close()
         assert not (state / DATABASE_KEY).exists()
