@@ -47,7 +47,7 @@ class Writes(StrEnum):
     """What an attack may leave behind."""
 
     NOTHING = "Z"
-    NONCE = "N"  # and the counter of refusals
+    NONCE = "N"  # and counters: of refusals, of an alarm
     QUARANTINE = "Q"  # and N
     CLIENT = "C"  # nothing is parsed; only the time of the next attempt changes
     EFFECT = "-"  # an honest turn of a longer play
