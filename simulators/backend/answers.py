@@ -9,6 +9,7 @@ from kiosk.visit.policy import INELIGIBLE_REASONS
 from kiosk.visit.values import PreviewEffect
 from simulators.backend import refusals
 from simulators.backend.bodies import (
+    BASE64,
     BATCH_SEQ,
     CONVERSATION_ID,
     COUNTER,
@@ -23,7 +24,6 @@ from simulators.backend.shapes import Check, Either, Items, Maybe, Named, Null, 
 
 SECONDS: Final = Whole(0, 9_999_999_999)
 WORDS: Final = Text(r"[^\x00-\x1f\x7f]{1,200}")
-BASE64: Final = Text(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 RECEIPT: Final = Maybe(Text(r"[A-Za-z0-9+/=]{1,65}"))
 KEYID: Final = Text(r"[a-z0-9][a-z0-9-]{0,47}/[1-9][0-9]{0,5}")
 

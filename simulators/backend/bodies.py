@@ -75,3 +75,7 @@ BODIES: Final[Mapping[str, Record]] = {
 
 REDEEM: Final = Record({"login": Text(r"[1-8][0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6}"), "code": Text("[0-9]{4}")})
 """Body of the account side's `/account/redeem`: the first 13 characters of a NIR, and a provisional code."""
+
+BASE64: Final = Text(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+RECOVER: Final = Record({"certificate": BASE64, "csr": BASE64})
+"""Body of `/.well-known/kiosk/recover`: DER of the last certificate, and of the PKCS#10 request for the next."""

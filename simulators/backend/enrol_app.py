@@ -12,7 +12,7 @@ from simulators.backend import codes
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import REDEEM
 from simulators.backend.clock import UtcSeconds
-from simulators.backend.database import Database
+from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused, certs_only, enrol, read_basic, trust_bundle
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
@@ -48,7 +48,10 @@ class EnrolApp:
         if route is None:
             await refuse(send, 404)
             return
-        await route(scope, receive, send)
+        try:
+            await route(scope, receive, send)
+        except DatabaseBusy:
+            await refuse(send, 503)
 
     async def _cacerts(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         body = certs_only([self._authority.ca_certificate])
@@ -84,7 +87,7 @@ class EnrolApp:
             return enrol(connection, self._authority, text, csr, now_s)
 
         result = await asyncio.wrap_future(self._database.submit(work))
-        await answer_issued(send, result, self._registry, "enrolled")
+        await answer_issued(scope, send, result, self._registry, "enrolled")
 
     async def _redeem(self, _scope: Scope, receive: Receive, send: Send) -> None:
         raw = await read_body(receive, MAX_REDEEM_BYTES)

@@ -54,8 +54,11 @@ class Metrics:
             ("reason",),
             registry=self._registry,
         )
-        self._enrolments = Counter(
-            "kiosk_backend_enrolments_total", "Enrolments by what came of them", ("outcome",), registry=self._registry
+        self._issued = Counter(
+            "kiosk_backend_certificates_total",
+            "Certificates asked for: what for (enrolled, renewed), and the status of the answer",
+            ("fact", "status"),
+            registry=self._registry,
         )
         self._queue = Gauge(
             "kiosk_backend_queue_depth",
@@ -83,9 +86,9 @@ class Metrics:
         """A connection was ended before any application saw a request."""
         self._dropped.labels(reason).inc()
 
-    def enrolment(self, outcome: str) -> None:
-        """`enrolled`, or the status of the refusal."""
-        self._enrolments.labels(outcome).inc()
+    def issued(self, fact: str, status: int) -> None:
+        """A certificate was asked for, by ticket (`enrolled`) or by an older key (`renewed`)."""
+        self._issued.labels(fact, str(status)).inc()
 
     def queue_depth(self, waiting: int) -> None:
         """How much waits for the database now."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kiosk.sync import profile
 from simulators.backend.answers import ANSWERS, REDEEMED, TRUST, signed_refusals, unsigned_refusal
-from simulators.backend.bodies import BODIES, REDEEM
+from simulators.backend.bodies import BODIES, RECOVER, REDEEM
 from simulators.backend.shapes import Check, Either
 
 VERSION: Final = "1"
@@ -42,7 +42,8 @@ _RESPONSE_FIELDS: Final[Mapping[str, bytes]] = {
     "Signature-Input": profile.RESPONSE_INPUT.pattern,
     "Signature": profile.SIGNATURE.pattern,
 }
-_PKCS7: Final = {"application/pkcs7-mime": {"schema": {"type": "string", "contentEncoding": "base64"}}}
+_BASE64: Final = {"type": "string", "contentEncoding": "base64"}
+_PKCS7: Final[dict[str, Any]] = {"application/pkcs7-mime": {"schema": _BASE64}}
 
 
 def document() -> dict[str, Any]:
@@ -110,20 +111,34 @@ def _refusal(status: int) -> dict[str, Any]:
 
 
 def _open_paths() -> dict[str, Any]:
-    """The listener without client certificates."""
-    csr = {"application/pkcs10": {"schema": {"type": "string", "contentEncoding": "base64"}}}
+    """Outside the message signature: the listener without client certificates, and renewal on the other one."""
+    csr = {"application/pkcs10": {"schema": _BASE64}}
+    issuing: dict[str, Any] = {"content": _PKCS7, "statuses": (400, 401, 403, 413, 431, 503)}
     return {
-        "/.well-known/est/cacerts": {"get": _open("cacerts", "The CA to pin", _PKCS7)},
+        "/.well-known/est/simplereenroll": {
+            "post": {
+                **_open("simplereenroll", "Certify the next keys", body=csr, **issuing),
+                "security": [{"kioskCertificate": []}],
+            }
+        },
+        "/.well-known/est/cacerts": {"get": _open("cacerts", "The CA to pin", content=_PKCS7)},
         "/.well-known/est/simpleenroll": {
             "post": {
-                **_open("simpleenroll", "Enrol with a ticket", _PKCS7, body=csr, statuses=(400, 401, 413, 431)),
+                **_open("simpleenroll", "Enrol with a ticket", body=csr, **issuing),
                 "security": [{"ticket": []}],
             }
         },
-        "/.well-known/kiosk/trust": {"get": _open("trust", "Origin and public keys to pin", _json(TRUST))},
+        "/.well-known/kiosk/recover": {
+            "post": _open("recover", "Renew after the certificate has expired", body=_json(RECOVER), **issuing)
+        },
+        "/.well-known/kiosk/trust": {"get": _open("trust", "Origin and public keys to pin", content=_json(TRUST))},
         "/account/redeem": {
             "post": _open(
-                "redeem", "Use a provisional code", _json(REDEEMED), body=_json(REDEEM), statuses=(400, 413, 431)
+                "redeem",
+                "Use a provisional code",
+                content=_json(REDEEMED),
+                body=_json(REDEEM),
+                statuses=(400, 413, 431, 503),
             )
         },
     }
@@ -132,8 +147,8 @@ def _open_paths() -> dict[str, Any]:
 def _open(
     name: str,
     summary: str,
-    content: Mapping[str, Any],
     *,
+    content: Mapping[str, Any],
     body: Mapping[str, Any] | None = None,
     statuses: tuple[int, ...] = (400, 431),
 ) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
@@ -14,11 +13,13 @@ from sqlalchemy import Connection
 from kiosk.sync import strict_json
 from kiosk.sync.renewal import RECOVER_ROUTE, REENROLL_ROUTE
 from simulators.backend.authority import Authority
+from simulators.backend.bodies import RECOVER
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused, certs_only
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
+from simulators.backend.metrics import Metrics
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.renewal import recover, reenrol
 
@@ -40,7 +41,7 @@ class RenewalApp:
         body = await self._body(scope, receive, send, b"application/pkcs10", MAX_CSR_TEXT_BYTES)
         kiosk, now_s = scope["state"]["peer_kiosk"], self._utc_s()
         if body is not None:
-            await self._do(send, lambda connection: reenrol(connection, self._authority, body, kiosk, now_s))
+            await self._do(scope, send, lambda connection: reenrol(connection, self._authority, body, kiosk, now_s))
 
     async def recover(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`{"certificate": base64 of DER, "csr": base64 of DER}`."""
@@ -48,15 +49,11 @@ class RenewalApp:
         if raw is None:
             return
         body = strict_json.decode(raw, MAX_RECOVERY_BYTES)
-        parts = None if isinstance(body, strict_json.JsonError) else (body.get("certificate"), body.get("csr"))
-        try:
-            if parts is None or not all(isinstance(part, str) for part in parts):
-                raise ValueError
-            old, csr, now_s = b64decode(str(parts[0]), validate=True), str(parts[1]).encode("ascii"), self._utc_s()
-        except (ValueError, binascii.Error):
+        if isinstance(body, strict_json.JsonError) or RECOVER(body, "") is not None:
             await refuse(send, 400)
             return
-        await self._do(send, lambda connection: recover(connection, self._authority, csr, old, now_s))
+        old, csr, now_s = b64decode(body["certificate"]), body["csr"].encode("ascii"), self._utc_s()
+        await self._do(scope, send, lambda connection: recover(connection, self._authority, csr, old, now_s))
 
     async def _body(
         self, scope: Scope, receive: Receive, send: Send, content_type: bytes, limit_bytes: int
@@ -72,17 +69,19 @@ class RenewalApp:
             return None
         return body
 
-    async def _do(self, send: Send, work: Callable[[Connection], Enrolled | Refused]) -> None:
+    async def _do(self, scope: Scope, send: Send, work: Callable[[Connection], Enrolled | Refused]) -> None:
         try:
             result = await asyncio.wrap_future(self._database.submit(work))
         except DatabaseBusy:
             await refuse(send, 503)
             return
-        await answer_issued(send, result, self._registry, "renewed")
+        await answer_issued(scope, send, result, self._registry, "renewed")
 
 
-async def answer_issued(send: Send, result: Enrolled | Refused, registry: KeyRegistry, fact: str) -> None:
+async def answer_issued(scope: Scope, send: Send, result: Enrolled | Refused, registry: KeyRegistry, fact: str) -> None:
     """Certs-only PKCS#7 with the generation of the signing key beside it, or the fixed refusal; logged as `fact`."""
+    numbers: Metrics = scope["state"]["metrics"]
+    numbers.issued(fact, result.status if isinstance(result, Refused) else 200)
     if isinstance(result, Refused):
         log(f"not {fact}", status=result.status, cause=result.cause)
         await refuse(send, result.status)

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.sync import profile
+from kiosk.sync.renewal import REENROLL_ROUTE
 from simulators.backend import openapi
 from simulators.backend.answers import ANSWERS, REDEEMED, TRUST, signed_refusals
-from simulators.backend.bodies import BODIES, EVENT, REDEEM
+from simulators.backend.bodies import BODIES, EVENT, RECOVER, REDEEM
 from simulators.backend.enrol_app import EnrolApp
 from simulators.backend.http import REFUSAL_STATUSES
 from simulators.backend.shapes import Check, Either, Items, JudgedLater, Maybe, Named, Null, OneOf, Record, Text, Whole
@@ -29,6 +30,7 @@ CHECKS: dict[str, Check] = {
     **{f"refusal {status}": check for status, check in signed_refusals().items()},
     "event": EVENT,
     "redeem": REDEEM,
+    "recover": RECOVER,
     "redeemed": REDEEMED,
     "trust": TRUST,
 }
@@ -106,7 +108,7 @@ def test_every_route_of_both_listeners_is_described_and_no_other() -> None:
     described = {(method.upper(), path) for path, item in openapi.document()["paths"].items() for method in item}
     nothing: dict[str, Any] = dict.fromkeys(inspect.signature(EnrolApp).parameters)
     routes = {(method, path.decode()) for method, path in EnrolApp(**nothing)._routes}
-    assert described == {("POST", path) for path in profile.ROUTES} | routes
+    assert described == {("POST", path) for path in (*profile.ROUTES, REENROLL_ROUTE)} | routes
     assert set(BODIES) == set(ANSWERS) == set(profile.ROUTES)
 
 
