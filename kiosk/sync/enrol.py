@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 
 from kiosk.sync.csr import build_csr
 from kiosk.sync.fields import FieldError
-from kiosk.sync.files import write_private
+from kiosk.sync.files import sync_directory, write_private
 from kiosk.sync.identity import (
     MAX_TRUST_BYTES,
     ORIGIN,
@@ -33,7 +33,7 @@ from kiosk.sync.identity import (
     load_identity,
     parse_trust,
 )
-from kiosk.sync.identity_files import FIRST_SLOT, TRUST, tls_certificate_file, tls_key_file
+from kiosk.sync.identity_files import FIRST_SLOT, LEDGER, TRUST, tls_certificate_file, tls_key_file
 from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
 from kiosk.sync.keys_open import FILE, open_key_store
 from kiosk.sync.strict_json import JsonError, decode, encode
@@ -133,6 +133,8 @@ def enrol(
         write_private(state_dir / "ca.pem", ca_pem)
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         write_private(tls_certificate_file(state_dir, FIRST_SLOT), pem)
+        (state_dir / LEDGER).unlink(missing_ok=True)  # of an identity taken away by hand: it names keys of another life
+        sync_directory(state_dir)
         own = {"keyid": f"{ticket.kiosk}/{generation}", "enrol_origin": origin}
         write_private(state_dir / TRUST, encode({**trust, **own}))
     except OSError as error:
