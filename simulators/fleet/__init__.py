@@ -1,0 +1,1 @@
+"""Thousands of enrolled kiosks against the reference backend: real keys, signatures, TLS, retries; invented visits."""

@@ -1,0 +1,86 @@
+"""Command line: a fleet of kiosks against a backend of its own, on a private PostgreSQL, another one, or SQLite."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+from simulators.backend.private_postgres import PostgresUnavailable
+from simulators.fleet.plan import Plan, Scenario
+from simulators.fleet.provision import FleetExists
+from simulators.fleet.report import write
+from simulators.fleet.run import engine, run, terminal
+
+MOST_KIOSKS: Final = 100_000
+MOST_MINUTES: Final = 24 * 60
+_WRONG_USE: Final = 2
+_SEEDS: Final = 1_000_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run and write the report; 1 when anything was lost, doubled, late or refused, 2 for wrong use."""
+    options = _parser().parse_args(arguments)
+    plan = Plan(options.scenario, options.kiosks, options.minutes, options.seed)
+    progress = terminal()
+    try:
+        with engine(options.database_url, sqlite=options.sqlite) as where:
+            result = run(plan, where, progress)
+    except (PostgresUnavailable, FleetExists, RuntimeError) as error:
+        print(f"simulators.fleet: {error}", file=sys.stderr)
+        return 1
+    finally:
+        progress.end()
+    page = write(result, options.out)
+    print(page.read_text(encoding="utf-8"))
+    print(page)
+    return 0 if result.is_good else 1
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line that names the argument and the cause."""
+        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_KIOSKS:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 to {MOST_KIOSKS} expected")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) >= _SEEDS:
+        raise argparse.ArgumentTypeError(f"a whole number below {_SEEDS} expected")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"more than 0 and at most {MOST_MINUTES} expected")
+    return minutes
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m simulators.fleet", description=__doc__)
+    parser.add_argument("--kiosks", type=_count, required=True)
+    parser.add_argument(
+        "--minutes", type=_minutes, required=True, help="length of the day, or of the window of the return"
+    )
+    parser.add_argument("--scenario", type=Scenario, choices=list(Scenario), default=Scenario.DAY)
+    parser.add_argument("--seed", type=_seed, default=secrets.randbelow(_SEEDS), help="what happens (default: random)")
+    parser.add_argument("--out", type=Path, default=Path("out/fleet"), help="folder of the report (default: out/fleet)")
+    store = parser.add_mutually_exclusive_group()
+    store.add_argument("--database-url", metavar="URL", help="a PostgreSQL database in place of a private one")
+    store.add_argument("--sqlite", action="store_true", help="the embedded store in place of PostgreSQL")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""One simulated kiosk: polls, uploads, loses answers, finds the service away, waits for its turn. The bytes are real.
+
+What it does not have is a card, a screen and a disk; what it says on the wire is what a kiosk says. Its rules are the
+real ones (`kiosk.sync.uploader`, `kiosk.sync.turn`, `kiosk.chores.documents`), its clock runs `pace` times faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kiosk.chores.documents import POLICY_ROUTE, POLL_S, RETRY_S
+from kiosk.sync import profile
+from kiosk.sync.batches import EventStatus
+from kiosk.sync.client import ATTEMPT_LIMIT_S
+from kiosk.sync.messages import Refused, VerifiedResponse
+from kiosk.sync.profile import KeyRecord
+from kiosk.sync.signature import sign_request, verify_response
+from kiosk.sync.strict_json import JsonError, decode, encode
+from kiosk.sync.turn import Turn
+from kiosk.sync.uploader import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, EVENTS_ROUTE
+from kiosk.sync.wire import WireFailure
+from kiosk.visit.ports import SigningKey
+from simulators.fleet.outbox import FleetOutbox
+from simulators.fleet.plan import Life
+from simulators.fleet.tally import KioskEnd, Tally
+from simulators.fleet.wire import Connection
+
+IDLE_S: Final = 30.0
+"""A kiosk's connection that was idle for so long is not used again (`kiosk.sync.wire`)."""
+LOST_SHARE: Final = 0.005
+"""Answers that never arrive although the request did."""
+_LOST: Final = "lost"
+_GOOD: Final = (EventStatus.APPLIED.value, EventStatus.ALREADY.value)
+
+
+@dataclass(frozen=True, slots=True)
+class RunClock:
+    """The kiosk's monotonic clock: `pace` seconds in one of the run, which began at `start_s` of the machine's."""
+
+    start_s: float
+    pace: float
+
+    def monotonic_s(self) -> float:
+        """Seconds of the kiosk."""
+        return (time.monotonic() - self.start_s) * self.pace
+
+    def utc_s(self) -> float:
+        """As the machine has it: certificates and signatures are of the real time."""
+        return time.time()
+
+    def run_s(self) -> float:
+        """Seconds of the run."""
+        return time.monotonic() - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where the kiosks call, and whose answers they believe."""
+
+    host: str
+    port: int
+    server_keys: Mapping[str, KeyRecord]
+
+    @property
+    def origin(self) -> str:
+        """As it is signed."""
+        return f"https://{self.host}:{self.port}"
+
+
+class Kiosk:
+    """A coroutine's worth of kiosk."""
+
+    def __init__(
+        self,
+        life: Life,
+        *,
+        key: SigningKey,
+        tls: Callable[[], ssl.SSLContext],
+        backend: Backend,
+        clock: RunClock,
+        tally: Tally,
+        is_away: Callable[[], bool],
+        idle_limit_s: float,
+    ) -> None:
+        """`is_away()`: whether the run has taken the backend away, so that failing is right.
+
+        idle_limit_s: seconds of the run after which an idle connection is given up.
+        """
+        self._life, self._key, self._make_tls, self._backend = life, key, tls, backend
+        self._clock, self._tally, self._is_away = clock, tally, is_away
+        self._idle_limit_s = idle_limit_s
+        self._rng = random.Random(life.kiosk)  # noqa: S311  # jitter, not a secret
+        self._outbox = FleetOutbox()
+        self._turn = Turn(life.kiosk, clock)
+        self._tls: ssl.SSLContext | None = None
+        self._connection: Connection | None = None
+        self._used_s = 0.0
+        self._known: dict[str, int] = {}
+        self._next_visit = 0
+        self._poll_at_s = life.first_poll_s * clock.pace
+        self._poll_failures = 0
+        self._upload_at_s = life.online_from_s * clock.pace
+        self._upload_failures = 0
+
+    async def live(self, end_s: float) -> KioskEnd:
+        """Until `end_s` of the run."""
+        while (left_s := end_s - self._clock.run_s()) > 0:
+            self._make_events()
+            if self._clock.monotonic_s() >= self._poll_at_s:
+                await self._poll()
+            elif self._outbox.waiting and self._upload_in_s() == 0:
+                await self._upload()
+            elif (idle_s := self._idle_left_s()) <= 0:
+                self._hang_up()
+            else:
+                await asyncio.sleep(max(0.001, min(left_s, self._next_run_s() - self._clock.run_s(), idle_s)))
+        self._hang_up()
+        return self.end()
+
+    def end(self) -> KioskEnd:
+        """What it knows of its events."""
+        box = self._outbox
+        in_flight = () if box.in_flight is None else box.in_flight.event_ids
+        return KioskEnd(self._life.kiosk, box.made, box.acked, box.acked_id_sum, box.last_acked_seq, in_flight)
+
+    def _make_events(self) -> None:
+        now_s, visits = self._clock.run_s(), self._life.visits
+        while self._next_visit < len(visits) and visits[self._next_visit].at_s <= now_s:
+            visit = visits[self._next_visit]
+            self._outbox.add_visit(visit.events, visit.utc_ms)
+            self._tally.waiting += visit.events
+            self._next_visit += 1
+
+    def _upload_in_s(self) -> float:
+        """Seconds of the kiosk until it may upload; 0 when it may now."""
+        if self._turn.take_return():
+            self._upload_at_s, self._upload_failures = 0.0, 0
+        return max(self._turn.wait_s(), self._upload_at_s - self._clock.monotonic_s(), 0.0)
+
+    def _next_run_s(self) -> float:
+        """Second of the run at which there is something to do."""
+        due_s = self._poll_at_s
+        if self._outbox.waiting:
+            due_s = min(due_s, self._clock.monotonic_s() + self._upload_in_s())
+        due_s /= self._clock.pace
+        if self._next_visit < len(self._life.visits):
+            due_s = min(due_s, self._life.visits[self._next_visit].at_s)
+        return due_s
+
+    async def _poll(self) -> None:
+        answer = await self._call(POLICY_ROUTE, encode({"known": self._known}), f"{self._rng.getrandbits(128):032x}")
+        if answer is None or answer.status != 200:
+            self._poll_failures += 1
+            away_s = self._rng.uniform(0, min(POLL_S, RETRY_S * 2.0 ** min(self._poll_failures, 8)))
+            self._poll_at_s = self._clock.monotonic_s() + away_s
+            return
+        self._poll_failures = 0
+        self._poll_at_s = self._clock.monotonic_s() + POLL_S * self._rng.uniform(0.9, 1.1)
+        self._known = dict(_object(answer).get("latest", {}))
+
+    async def _upload(self) -> None:
+        batch = self._outbox.batch()
+        if batch is None:
+            return
+        lost = self._rng.random() < LOST_SHARE
+        self._tally.resent += self._upload_failures > 0
+        answer = await self._call(EVENTS_ROUTE, batch.body, batch.idem_key, lost=lost)
+        if answer is None or answer.status != 200:
+            self._upload_failures += 1
+            longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(self._upload_failures, 16))
+            asked_s = 0 if answer is None else _retry_after_s(answer)
+            self._upload_at_s = self._clock.monotonic_s() + asked_s + self._rng.uniform(0, longest_s)
+            return
+        results = {result["event_id"]: result["status"] for result in _object(answer)["results"]}
+        refused = [results.get(event_id, "missing") for event_id in batch.event_ids]
+        refused = [status for status in refused if status not in _GOOD]
+        if refused:  # no event of this fleet is wrong: whatever the backend has against one is an error of the run
+            self._tally.errors[f"event {refused[0]}"] += len(refused)
+            self._upload_at_s = self._clock.monotonic_s() + BACKOFF_FIRST_S
+            return
+        self._upload_failures = 0
+        self._outbox.acknowledge()
+        self._tally.acked += len(batch.event_ids)
+        self._tally.waiting -= len(batch.event_ids)
+        if not self._outbox.waiting:
+            self._tally.drained_s = max(self._tally.drained_s, self._clock.run_s())
+
+    async def _call(self, route: str, body: bytes, idem_key: str, *, lost: bool = False) -> VerifiedResponse | None:
+        """One proven answer, whatever its status, or None: the outcome is unknown."""
+        was_away = self._is_away()
+        answer = await self._exchange(route, body, idem_key, lost=lost)
+        if isinstance(answer, str):
+            self._hang_up(abort=True)
+            self._turn.service_away()
+            if answer != _LOST:
+                (self._tally.failures if was_away or self._is_away() else self._tally.errors)[answer] += 1
+            return None
+        self._turn.service_back()
+        self._used_s = self._clock.run_s()
+        self._tally.requests[route] += 1
+        if answer.status != 200:
+            self._tally.errors[f"{answer.status} {_object(answer)['error']['reason']}"] += 1
+        return answer
+
+    async def _exchange(self, route: str, body: bytes, idem_key: str, *, lost: bool) -> VerifiedResponse | str:
+        connection = await self._connected()
+        if isinstance(connection, WireFailure):
+            return connection.reason
+        request = sign_request(
+            self._key,
+            origin=self._backend.origin,
+            path=route,
+            body=body,
+            idempotency_key=idem_key,
+            created_s=int(time.time()),
+        )
+        started_s = time.monotonic()
+        failure = await connection.send(request, body)
+        if failure is not None:
+            return failure.reason
+        raw = await connection.receive(ATTEMPT_LIMIT_S)
+        if isinstance(raw, WireFailure):
+            return raw.reason
+        if lost:  # it has arrived and had its effect; the kiosk never hears of it
+            self._tally.lost_answers += 1
+            return _LOST
+        proven = verify_response(
+            request,
+            status=raw.status,
+            headers=raw.headers,
+            body=raw.body,
+            server_keys=self._backend.server_keys,
+            floor_s=0,
+        )
+        if isinstance(proven, Refused):
+            return f"unproven {raw.status} {proven.reason.value}"
+        self._tally.seconds["events" if route == EVENTS_ROUTE else "policy"].append(time.monotonic() - started_s)
+        return proven
+
+    async def _connected(self) -> Connection | WireFailure:
+        if self._connection is not None and (self._connection.is_closing() or self._idle_left_s() <= 0):
+            self._hang_up()
+        if self._connection is None:
+            if self._tls is None:
+                self._tls = self._make_tls()
+            started_s = time.monotonic()
+            opened = await Connection.open(self._backend.host, self._backend.port, self._tls)
+            if isinstance(opened, WireFailure):
+                return opened
+            self._tally.seconds["handshake"].append(time.monotonic() - started_s)
+            self._tally.connections += 1
+            self._connection = opened
+        self._used_s = self._clock.run_s()
+        return self._connection
+
+    def _idle_left_s(self) -> float:
+        """Seconds of the run until the open connection has been idle for too long."""
+        if self._connection is None:
+            return float("inf")
+        return self._used_s + self._idle_limit_s - self._clock.run_s()
+
+    def _hang_up(self, *, abort: bool = False) -> None:
+        if self._connection is not None:
+            self._tally.connections -= 1
+            if abort:
+                self._connection.abort()
+            else:
+                self._connection.close()
+            self._connection = None
+
+
+def _object(answer: VerifiedResponse) -> dict[str, Any]:
+    body = decode(answer.body, profile.MAX_RESPONSE_BODY_BYTES)
+    if isinstance(body, JsonError):
+        raise TypeError(f"a proven answer that is not JSON: {body}")
+    return body
+
+
+def _retry_after_s(answer: VerifiedResponse) -> float:
+    return float(_object(answer)["error"]["retry_after_s"] or 0)

@@ -1,0 +1,287 @@
+"""A whole run: database, backend, fleet enrolled, kiosks living, backend killed and started again, check, result."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from simulators.backend.authority import Authority, open_authority
+from simulators.backend.clock import system_utc_s, utc
+from simulators.backend.database import Database
+from simulators.backend.files import DataDir
+from simulators.backend.private_postgres import private_postgres
+from simulators.backend.process import BackendProcess
+from simulators.fleet.check import Check, check
+from simulators.fleet.plan import Plan
+from simulators.fleet.progress import Progress
+from simulators.fleet.provision import provision
+from simulators.fleet.tally import KioskEnd, Second, Tally, together
+from simulators.fleet.usage import cpu_s, rss_bytes
+from simulators.fleet.worker import Task, WorkerEnd, work
+
+KIOSKS_A_WORKER: Final = 200
+"""Fewer are not worth a second process."""
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor seconds of the run, and the most memory seen. `database_cpu_s`: None where the engine is not ours."""
+
+    backend_cpu_s: float
+    database_cpu_s: float | None
+    fleet_cpu_s: float
+    backend_rss_bytes: int
+    fleet_rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All that a report needs."""
+
+    plan: Plan
+    engine: str
+    backend_processes: int
+    fleet_processes: int
+    provision_s: float
+    load_before: float
+    load_after: float
+    back_s: float
+    tally: Tally = field(repr=False)
+    moments: tuple[Second, ...] = field(repr=False)
+    cost: Cost
+    check: Check
+    made: int
+
+    @property
+    def drained_after_s(self) -> float:
+        """Seconds from the return of the backend, or from the last visit, to the last acknowledgement."""
+        return max(0.0, self.tally.drained_s - max(self.back_s, self.plan.last_visit_s))
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing lost or doubled, all told in time, and no error while the backend was there."""
+        in_time = self.tally.waiting == 0 and self.drained_after_s <= self.plan.drain_limit_s
+        return self.check.is_good and in_time and not self.tally.errors
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The engine to use. `url`: None for SQLite. `pid`: of its server, where it is ours."""
+
+    url: str | None
+    pid: int | None
+
+
+@contextmanager
+def engine(database_url: str | None, *, sqlite: bool) -> Iterator[Where]:
+    """SQLite, the database of a URL, or a private PostgreSQL for as long as this lasts (PostgresUnavailable)."""
+    if sqlite or database_url is not None:
+        yield Where(database_url, None)
+        return
+    with private_postgres() as postgres:
+        yield Where(postgres.new_database(), postgres.pid)
+
+
+def run(plan: Plan, where: Where, progress: Progress) -> Result:
+    """Run the plan; raises FleetExists and what a backend raises that does not start."""
+    folder = Path(tempfile.mkdtemp(prefix="kiosk-fleet-"))
+    try:
+        return _Run(plan, where, progress, DataDir(folder)).result()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Run:
+    def __init__(self, plan: Plan, where: Where, progress: Progress, data: DataDir) -> None:
+        self._plan, self._where, self._progress, self._data = plan, where, progress, data
+        cores = len(os.sched_getaffinity(0))
+        self._backend_processes = 1 if where.url is None else cores
+        self._backend = BackendProcess(data.root, database_url=where.url, processes=self._backend_processes)
+        self._context = multiprocessing.get_context("spawn")
+        self._away: Event = self._context.Event()
+        self._workers = min(cores, -(-plan.kiosks // KIOSKS_A_WORKER))
+        self._moments: list[Second] = []
+        self._backend_cpu_s = 0.0
+        self._backend_rss_bytes = 0
+        self._back_s = 0.0
+
+    def result(self) -> Result:
+        load_before = os.getloadavg()[0]
+        self._data.create()
+        authority = open_authority(self._data, utc(system_utc_s()))
+        secret = secrets.token_bytes(32)
+        began_s = time.monotonic()
+        certificates = self._provision(authority, secret)
+        provision_s = time.monotonic() - began_s
+        database_cpu_s = self._database_cpu_s()
+        try:
+            self._start_backend()
+            ends = self._live(authority, secret, certificates)
+            self._note_backend()
+        finally:
+            self._backend.stop()
+        if database_cpu_s is not None:
+            database_cpu_s = (self._database_cpu_s() or 0.0) - database_cpu_s
+        tally, kiosks = Tally(), [kiosk for end in ends for kiosk in end.kiosks]
+        for end in ends:
+            tally.add(end.tally)
+        self._progress.show(1.0, "reading every event back")
+        return Result(
+            plan=self._plan,
+            engine=SQLITE if self._where.url is None else POSTGRESQL,
+            backend_processes=self._backend_processes,
+            fleet_processes=self._workers,
+            provision_s=provision_s,
+            load_before=load_before,
+            load_after=os.getloadavg()[0],
+            back_s=self._back_s,
+            tally=tally,
+            moments=tuple(self._moments),
+            cost=Cost(
+                self._backend_cpu_s,
+                database_cpu_s,
+                sum(end.cpu_s for end in ends),
+                self._backend_rss_bytes,
+                sum(end.peak_rss_bytes for end in ends),
+            ),
+            check=self._check(kiosks),
+            made=sum(kiosk.made for kiosk in kiosks),
+        )
+
+    def _provision(self, authority: Authority, secret: bytes) -> list[bytes]:
+        self._progress.show(0.0, f"enrolling {self._plan.kiosks} kiosks")
+        database = Database(self._where.url or self._data.database)
+        try:
+            return provision(
+                database,
+                authority,
+                secret=secret,
+                seed=self._plan.seed,
+                kiosks=self._plan.kiosks,
+                now_s=system_utc_s(),
+            )
+        finally:
+            database.close()
+
+    def _check(self, kiosks: Sequence[KioskEnd]) -> Check:
+        database = Database(self._where.url or self._data.database)
+        try:
+            return database.run(lambda connection: check(connection, self._plan.seed, kiosks))
+        finally:
+            database.close()
+
+    def _live(self, authority: Authority, secret: bytes, certificates: Sequence[bytes]) -> list[WorkerEnd]:
+        address = urlsplit(self._backend.ready.origin)
+        key = authority.server_key
+        pipes: list[multiprocessing.connection.Connection[Any, Any]] = []
+        processes: list[SpawnProcess] = []
+        for place in range(self._workers):
+            mine, theirs = self._context.Pipe()
+            task = Task(
+                plan=self._plan,
+                secret=secret,
+                ca_pem=self._data.ca_file.read_text("ascii"),
+                host=address.hostname or "",
+                port=address.port or 0,
+                server_key=(key.keyid, key.alg, key.public_spki()),
+                certificates={
+                    number: certificates[number] for number in range(place, len(certificates), self._workers)
+                },
+            )
+            process = self._context.Process(target=work, args=(task, theirs, self._away), daemon=True)
+            process.start()
+            theirs.close()
+            pipes.append(mine)
+            processes.append(process)
+        try:
+            for pipe in pipes:
+                pipe.recv()
+            # Each worker still has its kiosks to make.
+            start_s = time.monotonic() + 0.5 + 0.0005 * self._plan.kiosks / self._workers
+            for pipe in pipes:
+                pipe.send(start_s)
+            return self._watch(pipes, start_s)
+        finally:
+            for process in processes:
+                process.terminate()
+                process.join()
+
+    def _watch(
+        self, pipes: Sequence[multiprocessing.connection.Connection[Any, Any]], start_s: float
+    ) -> list[WorkerEnd]:
+        """Collect a moment of each second, take the backend away and bring it back, until every worker has ended."""
+        ends: dict[int, WorkerEnd] = {}
+        latest: dict[int, Second] = {}
+        killed_s, is_over = self._plan.killed_s, False
+        while len(ends) < len(pipes):
+            open_pipes = [pipe for place, pipe in enumerate(pipes) if place not in ends]
+            for ready in multiprocessing.connection.wait(open_pipes, timeout=0.2):
+                place = next(place for place, pipe in enumerate(pipes) if pipe is ready)
+                told = pipes[place].recv()
+                if isinstance(told, WorkerEnd):
+                    ends[place] = told
+                else:
+                    latest[place] = told
+            if len(latest) == len(pipes):
+                self._note_moment(together(list(latest.values())))
+                latest.clear()
+                if not is_over and self._is_over():
+                    is_over = True
+                    for place, pipe in enumerate(pipes):
+                        if place not in ends:
+                            pipe.send("stop")
+            if killed_s is not None and time.monotonic() - start_s >= killed_s:
+                killed_s = None
+                self._note_backend()
+                self._away.set()
+                self._backend.kill()
+            if self._away.is_set() and time.monotonic() - start_s >= self._plan.return_s:
+                self._start_backend()
+                self._back_s = time.monotonic() - start_s
+                self._away.clear()
+        return list(ends.values())
+
+    def _is_over(self) -> bool:
+        moment = self._moments[-1]
+        return moment.waiting == 0 and moment.at_s > self._plan.last_visit_s and not self._away.is_set()
+
+    def _note_moment(self, moment: Second) -> None:
+        self._moments.append(moment)
+        if not self._away.is_set():
+            self._backend_rss_bytes = max(self._backend_rss_bytes, rss_bytes(self._backend.pid))
+        state = "backend away" if self._away.is_set() else f"{moment.connections} connections"
+        self._progress.show(
+            moment.at_s / self._plan.end_s,
+            f"{moment.at_s:.0f} s · {moment.requests} answered · {moment.waiting} events wait · {state}",
+        )
+
+    def _start_backend(self) -> None:
+        self._backend.start()
+        self._backend_cpu_s -= cpu_s(self._backend.pid)  # what a start costs is no request's
+
+    def _note_backend(self) -> None:
+        self._backend_cpu_s += cpu_s(self._backend.pid)
+
+    def _database_cpu_s(self) -> float | None:
+        return None if self._where.pid is None else cpu_s(self._where.pid)
+
+
+def terminal(stream: Any = None) -> Progress:
+    """The progress line of this terminal."""
+    return Progress(stream or sys.stderr, shutil.get_terminal_size().columns)
