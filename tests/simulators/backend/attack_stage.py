@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Executable, select
 
 from kiosk.sync.messages import Refused, SignedRequest
 from kiosk.sync.signature import verify_response
@@ -183,9 +183,9 @@ class Stage:
 
         return self.database.run(read)
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: Executable) -> None:
         """Change something behind the backend's back."""
-        self.database.run(lambda connection: connection.execute(text(statement)))
+        self.database.run(lambda connection: connection.execute(statement))
 
     def proven(self, message: Message, heard: Heard) -> dict[str, Any]:
         """The JSON of an answer that is signed for this message."""
