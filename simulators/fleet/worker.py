@@ -48,7 +48,7 @@ class WorkerEnd:
 
 
 def work(task: Task, pipe: Pipe, is_away: Event) -> None:
-    """Main function of the process: told through the pipe when to start, it sends a `Second` each second, then the end."""
+    """Main function of the process: starts when told through the pipe, sends a `Second` each second, then the end."""
     _allow_many_files()
     tls = TlsIdentities(task.secret, task.ca_pem)
     record = register_key(*task.server_key)
