@@ -92,13 +92,14 @@ class Documents:
         if not isinstance(answer, dict):
             return False
         documents, latest = answer.get("documents"), answer.get("latest")
-        for envelope in documents if isinstance(documents, list) else ():
-            if isinstance(envelope, dict):
-                self._adopt(envelope)
+        brought = documents if isinstance(documents, list) else []
+        names = {self._adopt(envelope) for envelope in brought if isinstance(envelope, dict)}
+        self._refused = {name: error for name, error in self._refused.items() if name in names}
         self._look_for_withheld(latest if isinstance(latest, dict) else {})
         return True
 
-    def _adopt(self, envelope: dict[str, Any]) -> None:
+    def _adopt(self, envelope: dict[str, Any]) -> str:
+        """Prove, keep and note one envelope; returns the name it claims."""
         kind, scope = claimed(envelope)
         name = "unknown" if kind is None else _name(kind.name, scope)
         adopted = self._keeper.adopt(envelope, self._time.now_s()).result()
@@ -108,12 +109,13 @@ class Documents:
                 refused = faults.bad_answer(f"{name}: {adopted}")
                 fields = {"type": "unknown" if kind is None else kind.name, "cause": refused.cause.value}
                 self._facts.commit("document_refused", fields)
-            return
+            return name
         self._refused.pop(name, None)
         self._unreadable.pop(name, None)
         if self._held.get(name) != adopted:
             self._held[name] = adopted
             self._note("document_applied", name, version=adopted.version)
+        return name
 
     def _look_for_withheld(self, latest: Mapping[str, Any]) -> None:
         """A newer version that the backend itself names, and neither sent nor had refused, is kept from this kiosk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ ENTRY: dict[str, Any] = {
     "cancelled": False,
 }
 TEXTS = {"mgen": "les personnes de la MGEN"}
+NEARBY = NearbyKiosk("Pharmacie fictive", "1 rue du Test, Paris")
 PLACE = {"name": "Pharmacie fictive", "address": "1 rue du Test, Paris"}
 
 
@@ -64,7 +66,7 @@ GOOD: list[tuple[str, dict[str, Any], Body]] = [
         SiteContents(
             Contents(
                 help_texts=(("lost", "Appelez."),),
-                nearby=(NearbyKiosk(*PLACE.values()), NearbyKiosk(*PLACE.values(), "8 h – 20 h")),
+                nearby=(NEARBY, replace(NEARBY, hours="8 h – 20 h")),
             )
         ),
     ),
