@@ -126,9 +126,8 @@ def test_an_order_survives_a_restart_and_only_a_newer_one_lifts_it(store: Store)
     assert [event.policy.quarantine for event in again.told(ev.PolicyChanged)] == [Quarantine.STOP]
     third = House(store)
     third.poll(signed(type="quarantine", body={"level": "none"}, version=2))
-    assert third.obeyed[-1].policy.quarantine is Quarantine.STOP
     third.poll(signed(type="quarantine", body={"level": "none"}, version=4))
-    assert third.obeyed[-1].policy.quarantine is Quarantine.NONE
+    assert [counts.policy.quarantine for counts in third.obeyed] == [Quarantine.STOP, Quarantine.NONE]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +150,7 @@ def test_a_refused_document_leaves_the_last_good_one_and_is_said_once(
     assert str(house.shown[f"{kind} refused"]).startswith(shown)
     assert house.shown["state"] is CheckState.FAULT
     house.poll(signed(version=7), latest={"policy": 7})
-    assert (house.shown["policy"], house.shown["state"]) == (
-        "7",
-        CheckState.FAULT if kind == "unknown" else CheckState.OK,
-    )
+    assert house.shown == {"state": CheckState.OK, "policy": "7"}
 
 
 def test_a_withheld_document_shows_once(store: Store) -> None:
