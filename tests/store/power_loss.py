@@ -254,7 +254,12 @@ def staged() -> Iterator[Disk]:
         return _OPEN(path, flags, mode, **more)
 
     def synced(handle: int) -> None:
-        DISK.tick()
+        try:
+            DISK.tick()
+        except PowerGoneError:
+            raise
+        except apsw.IOError:
+            raise OSError(errno.EIO, "staged") from None
         path = Path(f"/proc/self/fd/{handle}").readlink()
         if path.is_dir():
             DISK.settle_names(path)
@@ -273,14 +278,14 @@ def staged() -> Iterator[Disk]:
             DISK.loose.discard(before)
             DISK.loose.add(after)
 
-    def unlinked(path: str | Path) -> None:
+    def unlinked(path: str | Path, **more: int) -> None:
         DISK.check()
         gone = Path(path)
         if gone.exists() and gone not in DISK.made:
             DISK.removed.setdefault(gone, gone.read_bytes())
         DISK.made.discard(gone)
         DISK.loose.discard(gone)
-        _UNLINK(path)
+        _UNLINK(path, **more)
 
     with (
         mock.patch.object(os, "open", opened),
