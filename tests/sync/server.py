@@ -113,7 +113,7 @@ class Server:
         self.writes.clear()
 
     def rows(self, *columns: Any) -> list[tuple[Any, ...]]:
-        """Some columns of a table, in the order of writing."""
+        """Some columns of a table."""
         with self._engine.begin() as connection:
             return [tuple(row) for row in connection.execute(select(*columns))]
 
