@@ -56,12 +56,12 @@ def wire(message: Message) -> bytes:
 
 
 @contextmanager
-def connected(origin: str, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
-    """A TLS connection of its own."""
+def connected(origin: str, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Iterator[ssl.SSLSocket]:
+    """A TLS connection of its own, trying to resume `session`."""
     host, _, port = origin.removeprefix("https://").partition(":")
     with (
         socket.create_connection((host, int(port)), LIMIT_S) as plain,
-        context.wrap_socket(plain, server_hostname=host) as tls,
+        context.wrap_socket(plain, server_hostname=host, session=session) as tls,
     ):
         yield tls
 
@@ -171,6 +171,10 @@ class Stage:
         self.database.run(lambda _: None)
         found, self.written[:] = list(self.written), []
         return found
+
+    def changes(self) -> int:
+        """Rows inserted, changed or deleted since the backend opened its file."""
+        return int(self.database.run(lambda c: c.exec_driver_sql("SELECT total_changes()").scalar_one()))
 
     def rows(self) -> Rows:
         """Every row of every table."""

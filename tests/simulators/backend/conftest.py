@@ -12,6 +12,7 @@ import pytest
 from simulators.backend import in_thread
 from simulators.backend.database import Database
 from simulators.backend.server import Ready
+from tests.simulators.backend.attack_stage import Stage, staged
 from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
 from tests.simulators.backend.observer import Observer
 
@@ -74,3 +75,20 @@ def observer(ready: Ready, opened: list[Database]) -> Observer:
     """Sees the database of the backend that `ready` has started."""
     assert ready.origin
     return Observer(opened[0])
+
+
+@pytest.fixture
+def stage(first_start: Path, tmp_path: Path) -> Iterator[Stage]:
+    """A backend and two kiosks for one attack."""
+    data_dir = shutil.copytree(first_start, tmp_path / "data")
+    with staged(data_dir, tmp_path, FakeUtc(int(time.time()))) as value:
+        yield value
+
+
+@pytest.fixture(scope="module")
+def standing_stage(first_start: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The same for all attacks of a file that may not change anything."""
+    folder = tmp_path_factory.mktemp("stage")
+    data_dir = shutil.copytree(first_start, folder / "data")
+    with staged(data_dir, folder, FakeUtc(int(time.time()))) as value:
+        yield value

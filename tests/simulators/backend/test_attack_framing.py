@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
-from tests.simulators.backend.attack_stage import CLOSED, Stage, speak, staged, wire
-from tests.simulators.backend.kiosk_side import FakeUtc
+from tests.simulators.backend.attack_stage import CLOSED, Stage, speak, wire
 from tests.sync.attacks import LENGTH, drop
 from tests.sync.rfc9421 import Message
 
@@ -21,12 +17,10 @@ BODY = b'{"batch_seq":1}'
 CHUNKED = b'f\r\n{"batch_seq":1}\r\n0\r\n\r\n'
 
 
-@pytest.fixture(scope="module")
-def stage(first_start: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("framing")
-    data_dir = shutil.copytree(first_start, folder / "data")
-    with staged(data_dir, folder, FakeUtc(int(time.time()))) as value:
-        yield value
+@pytest.fixture
+def stage(standing_stage: Stage) -> Stage:
+    """One backend for all: nothing here may change it."""
+    return standing_stage
 
 
 def _line(text: bytes) -> Probe:
@@ -101,14 +95,14 @@ PROBES: dict[str, Probe] = {
 @pytest.mark.parametrize("name", PROBES)
 def test_a_frame_of_two_readings_has_none(stage: Stage, name: str) -> None:
     raw = PROBES[name](wire(stage.scene.request()))
-    before = stage.rows()
+    before = stage.changes()
     stage.quiet()
     heard = speak(stage.origin, stage.own.tls, raw, answers=2)
     assert heard[0].status in (CLOSED, 400)
     assert heard[1].status == CLOSED
     assert not heard[0].is_signed
     assert stage.quiet() == []
-    assert stage.rows() == before
+    assert stage.changes() == before
 
 
 def fresh(stage: Stage, body: bytes = BODY) -> Message:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from simulators.backend import schema
-from tests.simulators.backend.attack_stage import Rows, Stage, changed, staged
-from tests.simulators.backend.kiosk_side import FakeUtc
+from tests.simulators.backend.attack_stage import Rows, Stage, changed
 from tests.sync.attack_plays import EVENTS, PLAYS, batch, event
 from tests.sync.attacks import INPUT, Play, Turn, Writes
 from tests.sync.rfc9421 import Message
 
 STATES = {"retire": "retired", "revoke": "revoked"}
 KIOSK_COLUMNS = [column.name for column in schema.kiosk.c]
-
-
-@pytest.fixture
-def stage(first_start: Path, tmp_path: Path) -> Iterator[Stage]:
-    data_dir = shutil.copytree(first_start, tmp_path / "data")
-    with staged(data_dir, tmp_path, FakeUtc(int(time.time()))) as value:
-        yield value
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: f"{play.number}-{play.name}")

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
 from kiosk.sync.messages import Reason, Refused
 from simulators.backend import http_protocol
-from tests.simulators.backend.attack_stage import CLOSED, Stage, staged
-from tests.simulators.backend.kiosk_side import FakeUtc
+from tests.simulators.backend.attack_stage import CLOSED, Stage
 from tests.sync.attack_rows import REQUEST_ROWS
 from tests.sync.attacks import IDEMPOTENCY, Bend, RequestRow, add
 
@@ -30,13 +25,10 @@ HONEST = {"blank at the start of the key", "body longer than told"}
 """HTTP takes such blanks off (RFC 9110 §5.5) and reads a byte too many as another request: the profile sees neither."""
 
 
-@pytest.fixture(scope="module")
-def stage(first_start: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One backend for all rows: none of them may change anything."""
-    folder = tmp_path_factory.mktemp("requests")
-    data_dir = shutil.copytree(first_start, folder / "data")
-    with staged(data_dir, folder, FakeUtc(int(time.time()))) as value:
-        yield value
+@pytest.fixture
+def stage(standing_stage: Stage) -> Stage:
+    """One backend for all: nothing here may change it."""
+    return standing_stage
 
 
 def test_the_honest_requests_are_taken_and_seen_in_the_trace(stage: Stage) -> None:
@@ -60,7 +52,7 @@ def test_a_bent_request_is_refused_and_leaves_no_trace(
     message = row.bend(stage.scene.request(), stage.scene)
     if "body cut" in row.name:
         monkeypatch.setattr(http_protocol, "BODY_LIMIT_S", 0.1)  # nothing more will come
-    before = stage.rows()
+    before = stage.changes()
     stage.quiet()
     stage.log.clear()
     heard = stage.send(message, row.tls)
@@ -72,7 +64,7 @@ def test_a_bent_request_is_refused_and_leaves_no_trace(
     else:
         assert heard.status in BELOW
     assert stage.quiet() == []
-    assert stage.rows() == before
+    assert stage.changes() == before
 
 
 @pytest.mark.parametrize(
