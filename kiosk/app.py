@@ -14,6 +14,7 @@ from typing import Any
 
 from kiosk import __version__
 from kiosk.background import Background
+from kiosk.badge import AuthorityError, Refusal, check_badge, load_authority, no_authority
 from kiosk.card.values import CardContent
 from kiosk.chores.documents import Documents
 from kiosk.chores.pruning import Pruning
@@ -33,7 +34,7 @@ from kiosk.journal.unended import Unended, earlier_tickets, unended
 from kiosk.office import Office, submit
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
-from kiosk.status import StatusKeeper, clock_check, condition
+from kiosk.status import StatusKeeper, clock_check, condition, part_lines
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int
@@ -115,6 +116,8 @@ class Kiosk:
         self._turn: Turn | None = None
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self._paper = ThreadPoolExecutor(1, "ticket")
+        self._badge = ThreadPoolExecutor(1, "badge")
+        self._authority = load_authority(settings.staff.authority_file)
         self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
         self._status = StatusKeeper(
             settings.kiosk.state_dir / STATUS_FILE,
@@ -175,6 +178,7 @@ class Kiosk:
         self.background.stop()
         self.office.stop()
         self._paper.shutdown()
+        self._badge.shutdown()
         if self.printer is not None:
             self.printer.close()
         self.runner.stop()
@@ -278,6 +282,8 @@ class Kiosk:
         return {
             fx.ReadCard: self._read_card,
             fx.LookAtStaffCard: self._look_at_staff_card,
+            fx.CheckBadge: lambda effect: submit(self._badge, self._check_badge, effect),
+            fx.LookAround: lambda effect: submit(self._badge, self._look_around, effect),
             fx.ReleaseCard: lambda effect: self.hub.release(effect.card_session),
             fx.AskStanding: self.office.ask_standing,
             fx.RunUpdate: self.office.run_update,
@@ -313,10 +319,30 @@ class Kiosk:
         def looked(known: StaffKind | Fault) -> None:
             if isinstance(known, Fault):
                 self.post(ev.StaffCardFailed(effect.card_session, known))
+            elif known is StaffKind.TECHNICIAN and isinstance(self._authority, AuthorityError):
+                self.post(ev.StaffCardFailed(effect.card_session, no_authority(self._authority)))
             else:
                 self.post(ev.StaffCardKnown(effect.card_session, known))
 
         self.hub.look(effect.card_session, looked)
+
+    def _check_badge(self, effect: fx.CheckBadge) -> None:
+        refusal = self._badge_refusal(effect)
+        if refusal is None:
+            self.post(ev.BadgeAccepted(effect.card_session))
+        else:
+            self.post(ev.BadgeRefused(effect.card_session, refusal.fault, refusal.tries_left))
+
+    def _badge_refusal(self, effect: fx.CheckBadge) -> Refusal | None:
+        if isinstance(self._authority, AuthorityError):
+            return Refusal(no_authority(self._authority))
+        try:
+            return check_badge(self.hub, effect.card_session, effect.pin, self._authority, self.time.now_s())
+        except Exception as error:  # noqa: BLE001  a bug must not leave a technician waiting; its text might hold anything
+            return Refusal(internal_fault(type(error).__name__))
+
+    def _look_around(self, _effect: fx.LookAround) -> None:
+        self.post(ev.ConditionSeen(part_lines(self._condition())))
 
     def _print_ticket(self, effect: fx.PrintTicket) -> None:
         submit(self._paper, self._print, effect)

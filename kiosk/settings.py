@@ -29,6 +29,13 @@ class PrinterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffSettings:
+    """Whom technicians' badges are issued by: absolute path of the certificate, PEM. Empty: no badge opens anything."""
+
+    authority_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenSettings:
     """The screen's real dimensions; every size on it is computed from them."""
 
@@ -58,6 +65,7 @@ class Settings:
     readers: ReaderSettings = ReaderSettings()
     printer: PrinterSettings = PrinterSettings()
     screen: ScreenSettings = ScreenSettings()
+    staff: StaffSettings = StaffSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "readers": ReaderSettings,
     "printer": PrinterSettings,
     "screen": ScreenSettings,
+    "staff": StaffSettings,
 }
 _RANGES: Mapping[str, tuple[float, float]] = {
     "screen.diagonal_in": (7, 60),

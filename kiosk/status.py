@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -15,9 +15,10 @@ from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.hardware.printer.driver import health_fault
 from kiosk.sync.faults import clock_wrong
 from kiosk.visit.failures import Fault, quarantined
-from kiosk.visit.model import ForgottenCard, State
+from kiosk.visit.model import Diagnostics, ForgottenCard, StaffPin, State
 from kiosk.visit.policy import Quarantine
 from kiosk.visit.ports import Clock, PrinterHealth, ReaderRole
+from kiosk.visit.values import PartLine
 
 LOOK_S: Final = 1.0
 REFRESH_S: Final = STALE_S / 4
@@ -31,7 +32,8 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
         checks.append(_known(f"reader {role.value}", reader.ready, reader.fault))
         contact = CheckState.FAULT if reader.contacts.flaky else CheckState.OK
         checks.append(Check(f"contacts {role.value}", contact, facts=asdict(reader.contacts)))
-    forgotten = isinstance(state.step, ForgottenCard)
+    shown = state.step.over if isinstance(state.step, StaffPin | Diagnostics) else state.step
+    forgotten = isinstance(shown, ForgottenCard)
     slot = CheckState.FAULT if forgotten else CheckState.OK
     checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
     health = world.printer
@@ -67,6 +69,20 @@ def outbox_check(waiting: int, refused: int, filled: float, upload: str, reason:
     facts = {"pending": waiting, "refused": refused, "percent": int(filled * 100), "upload": upload}
     return Check(
         "outbox", CheckState.OK if well else CheckState.FAULT, facts=facts | ({"reason": reason} if reason else {})
+    )
+
+
+def part_lines(checks: Iterable[Check]) -> tuple[PartLine, ...]:
+    """The same, for the page that a technician sees."""
+    well = {CheckState.OK: True, CheckState.FAULT: False, CheckState.UNKNOWN: None}
+    return tuple(
+        PartLine(
+            check.part,
+            well[check.state],
+            check.fault,
+            ", ".join(f"{name}: {value}" for name, value in check.facts.items()),
+        )
+        for check in checks
     )
 
 

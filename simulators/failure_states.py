@@ -8,6 +8,7 @@ from typing import Final
 
 from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
 from kiosk.visit.model import (
+    Attract,
     CardProblem,
     Goal,
     Identification,
@@ -15,6 +16,7 @@ from kiosk.visit.model import (
     Problem,
     Question,
     Result,
+    StaffPin,
     StaffSlot,
     State,
     TicketPage,
@@ -62,7 +64,9 @@ def _state(cause: Cause) -> State:
         return samples.state(OutOfService(fault))
     if cause.value.startswith(("N", "I")) or cause in _SEEN_AT_HOME:
         return _problem(fault)
-    if page is MemberPage.OTHER_SLOT:
+    if cause is Cause.PIN_WRONG:
+        return replace(samples.state(StaffPin(Attract(), fault=fault, tries_left=2)), staff=samples.BADGE)
+    if page is MemberPage.OTHER_SLOT or cause.value.startswith("B"):
         return samples.state(StaffSlot(fault))
     return samples.state(CardProblem(fault), card=True)
 

@@ -54,6 +54,7 @@ def every_event() -> tuple[ev.Event, ...]:
     ]
     events += [ev.OutagesChanged(Outages(now=(samples.OUTAGE,))), ev.OutagesChanged(NO_OUTAGES)]
     events += [ev.PolicyChanged(samples.POLICY), ev.PolicyChanged(Policy(quarantine=Quarantine.STOP))]
+    events += [ev.ConditionSeen(samples.LINES)]
     events += [ev.DigitErased(), ev.DigitsSubmitted(), *(ev.DigitTyped(digit) for digit in (0, 9))]
     events += [ev.Chosen(choice) for choice in ev.Choice]
     events += [ev.PrinterChanged(health) for health in PrinterHealth]
@@ -73,7 +74,11 @@ def every_event() -> tuple[ev.Event, ...]:
             ev.CardFailed(session, Fault(Cause.CARD_MUTE)),
         ]
         events += [ev.StaffCardKnown(session, kind) for kind in StaffKind]
-        events += [ev.StaffCardFailed(session, Fault(Cause.CARD_MISPLACED))]
+        events += [ev.StaffCardFailed(session, Fault(Cause.CARD_MISPLACED)), ev.BadgeAccepted(session)]
+        events += [
+            ev.BadgeRefused(session, Fault(Cause.PIN_WRONG), 2),
+            ev.BadgeRefused(session, Fault(Cause.CARD_SILENT)),
+        ]
     for run in (samples.RUN, RunId(99)):
         events += [ev.UpdateProgress(run, phase) for phase in UpdatePhase]
         events += [ev.UpdateEnded(run, report) for report in REPORTS]

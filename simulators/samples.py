@@ -12,6 +12,7 @@ from kiosk.visit.model import (
     CardProblem,
     CodeIntro,
     CodePage,
+    Diagnostics,
     ForgottenCard,
     Goal,
     Guide,
@@ -31,6 +32,8 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffCard,
+    StaffPin,
     StaffSlot,
     State,
     Step,
@@ -47,9 +50,11 @@ from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, Vis
 from kiosk.visit.values import (
     CardStanding,
     Outcome,
+    PartLine,
     PreviewEffect,
     PreviewLine,
     ProvisionalCode,
+    StaffKind,
     TicketContent,
     TicketKind,
     UpdateOrder,
@@ -84,15 +89,34 @@ CODE = ProvisionalCode("0427", valid_s=900, expires_utc_s=1_790_000_000)
 TICKET = TicketContent(TicketKind.CODE, "0427", CODE.expires_utc_s, "0999", POLICY.phone)
 _NETWORK = Fault(Cause.NETWORK, "connection refused")
 
+LINES = (
+    PartLine("store", well=True),
+    PartLine("reader patient", well=False, fault=Fault(Cause.READER_LOST, "Fictional Reader 00 00")),
+    PartLine("contacts patient", well=True, facts="vanished: 0, mute: 2, silent: 0, flaky: 0"),
+    PartLine("card slot", well=True),
+    PartLine("printer", well=None),
+    PartLine("channel", well=False, fault=_NETWORK),
+)
+
 _WITHOUT_MEMBER: tuple[Step, ...] = (
     OutOfService(None),
     OutOfService(Fault(Cause.READER_LOST)),
     Attract(),
     Attract(Notice.UNFINISHED),
     StaffSlot(),
+    StaffSlot(Fault(Cause.BADGE_WITHDRAWN), over=Attract()),
     Welcome(),
     Guide(),
     Help(back=Welcome()),
+)
+_WITH_BADGE: tuple[Step, ...] = (
+    StaffPin(Attract(), digits="17"),
+    StaffPin(Attract(), digits="0942"),
+    StaffPin(Attract(), fault=Fault(Cause.PIN_WRONG), tries_left=2),
+    StaffPin(Attract(), checking=True),
+    Diagnostics(Attract()),
+    Diagnostics(OutOfService(Fault(Cause.READER_LOST)), lines=LINES),
+    StaffSlot(Fault(Cause.PIN_BLOCKED), over=Attract()),
 )
 _WITH_CARD: tuple[Step, ...] = (
     OutOfService(Fault(Cause.STORE_FAILED), card_in_slot=True),
@@ -127,6 +151,9 @@ _WITH_MEMBER: tuple[Step, ...] = (
     Problem(_NETWORK, CardSafety.UNCHANGED),
     IdlePrompt(over=Home()),
 )
+
+
+BADGE = StaffCard(CardSession(8), StaffKind.TECHNICIAN)
 
 
 def state(step: Step, *, member: Member | None = None, card: bool = False) -> State:
@@ -168,6 +195,8 @@ def every_page() -> tuple[State, ...]:
         *(state(step) for step in _WITHOUT_MEMBER),
         replace(state(Attract()), world=replace(WORLD, output_since_s=0.0)),
         *(state(step, card=True) for step in _WITH_CARD),
+        *(replace(state(step), staff=BADGE) for step in _WITH_BADGE),
+        replace(state(StaffPin(RemoveCard(), checking=True), card=True), staff=BADGE),
         *(state(step, member=_member_for(step), card=True) for step in _WITH_MEMBER),
         state(Interrupted(), member=interrupted),
         state(Interrupted(other_card=True), member=interrupted, card=True),

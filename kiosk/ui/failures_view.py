@@ -10,7 +10,7 @@ from kiosk.ui.views import Icon, Picture, Row, Tone
 from kiosk.visit.availability import closed_until_s
 from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
 from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
-from kiosk.visit.model import Identification, State
+from kiosk.visit.model import Identification, StaffPin, State
 
 _PICTURES = {
     "card_turn": Picture.CARD_TURN,
@@ -46,7 +46,7 @@ def _fill(text: str, fault: Fault, state: State, now: datetime) -> str:
             hours=state.policy.phone_hours,
             until=f"à {t.REOPENING}" if until_s is None else until(until_s, now),
             after=t.REOPENING if until_s is None else after(until_s, now),
-            tries=step.tries_left if isinstance(step, Identification) else 0,
+            tries=step.tries_left if isinstance(step, Identification | StaffPin) else 0,
             reason=t.REASONS.get(fault.detail, t.REASON_OTHER),
         )
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from kiosk.ui import present_card, present_numbers, present_rest
+from kiosk.ui import present_card, present_numbers, present_rest, present_staff
 from kiosk.ui import texts as t
 from kiosk.ui.views import Button, Icon, ViewModel
 from kiosk.visit.events import Choice
@@ -15,6 +15,7 @@ from kiosk.visit.model import (
     CardProblem,
     CodeIntro,
     CodePage,
+    Diagnostics,
     ForgottenCard,
     Guide,
     Help,
@@ -30,6 +31,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffPin,
     StaffSlot,
     State,
     Step,
@@ -64,7 +66,11 @@ def _page(state: State, now: datetime) -> ViewModel:
         case Attract():
             return present_rest.attract(step, state, now)
         case StaffSlot():
-            return present_card.staff_slot(step, state, now)
+            return present_staff.staff_slot(step, state, now)
+        case StaffPin():
+            return present_staff.staff_pin(step, state, now)
+        case Diagnostics():
+            return present_staff.diagnostics(step)
         case Welcome():
             return present_rest.welcome(step)
         case Reading():
@@ -135,7 +141,7 @@ def _step_words(step: Step, member: Member | None) -> str:
 _WITHOUT_STOP = (
     Attract, OutOfService, CardProblem, Updating, Wait, IdlePrompt, RemoveCard, ForgottenCard, Welcome, StaffSlot,
 )  # fmt: skip
-_WITHOUT_HELP = (*_WITHOUT_STOP, Reading, Interrupted, Help)
+_WITHOUT_HELP = (*_WITHOUT_STOP, Reading, Interrupted, Help, StaffPin, Diagnostics)
 
 
 def _has_stop(step: Step) -> bool:

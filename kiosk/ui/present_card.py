@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
+from kiosk.ui.site_words import clock_notice
 from kiosk.ui.typography import day, typeset
 from kiosk.ui.views import Button, ChangeRow, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.availability import Service, closed_until_s, refusal
@@ -24,7 +25,6 @@ from kiosk.visit.model import (
     Problem,
     Reading,
     Result,
-    StaffSlot,
     State,
     Updating,
 )
@@ -60,26 +60,6 @@ def card_problem(step: CardProblem, state: State, now: datetime) -> ViewModel:
         # A page about the card itself says already that it must be taken out.
         notice="" if step.fault.cause.value.startswith("C") else t.PROBLEM_CARD,
         footnote=support_code(step.fault),
-    )
-
-
-def staff_slot(step: StaffSlot, state: State, now: datetime) -> ViewModel:
-    """A card in the professional slot that is of no use there."""
-    if step.fault is not None:
-        return ViewModel(
-            page=step.page,
-            key=step.fault.cause.value,
-            heading=what(step.fault, state, now),
-            picture=picture(step.fault),
-            rows=answers(step.fault, CardSafety.UNCHANGED, state, now),
-            footnote=support_code(step.fault),
-        )
-    return ViewModel(
-        page=step.page,
-        heading=t.STAFF_CARD,
-        lead=t.STAFF_CARD_LEAD,
-        picture=Picture.CARD_REMOVE,
-        rows=(Row(t.STAFF_CARD_MEMBERS, t.STAFF_CARD_MEMBERS_TEXT, Icon.CARD, Tone.INFO),),
     )
 
 
@@ -156,7 +136,9 @@ def _standing_notice(state: State, member: Member, now: datetime) -> tuple[str, 
     if member.outcome is Outcome.DECLINED:
         return t.DECLINED_LEAD, Tone.INFO
     if closed_until_s(state) is not None:
-        return what(service_closed(), state, now), Tone.WARN
+        return f"{what(service_closed(), state, now)} {t.RIGHTS_STAY}", Tone.WARN
+    if member.standing is None and clock_notice(state):
+        return f"{clock_notice(state)} {t.RIGHTS_STAY}", Tone.WARN
     if member.standing is None:
         return t.CENTRE_SILENT, Tone.WARN
     return (t.UPDATE_READY, Tone.INFO) if member.pending else (t.NO_UPDATE_READY, Tone.OK)

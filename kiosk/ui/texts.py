@@ -67,10 +67,12 @@ UNAVAILABLE_SINCE: Final = translate("indisponible depuis {since}")
 UNAVAILABLE_UNTIL: Final = translate("indisponible jusqu'{until}")
 EXCEPT_FOR: Final = translate("sauf pour {who}")
 # An announced outage: running, today, another day, over several days; {who} are the centre's words
-OUTAGE_NOW: Final = translate("Jusqu'{until} : mise à jour impossible pour {who}. Vos droits ne changent pas.")
+OUTAGE_NOW: Final = translate("Jusqu'{until} : mise à jour impossible pour {who}.")
 OUTAGE_TODAY: Final = translate("Aujourd'hui, de {start} à {end} : mise à jour impossible pour {who}.")
 OUTAGE_DAY: Final = translate("{day}, de {start} à {end} : mise à jour impossible pour {who}.")
 OUTAGE_DAYS: Final = translate("Du {day} à {start} au {end_day} à {end} : mise à jour impossible pour {who}.")
+CLOCK_WRONG: Final = translate("L'heure de cette borne est fausse : pas de mise à jour ici pour le moment.")
+RIGHTS_STAY: Final = translate("Vos droits ne changent pas.")
 EVERYBODY: Final = translate("tout le monde")
 SOME_CAISSES: Final = translate("certaines caisses")
 CHECKING: Final = translate("vérification en cours")
@@ -123,6 +125,32 @@ STAFF_CARD: Final = translate("Carte professionnelle reconnue")
 STAFF_CARD_LEAD: Final = translate("Cette borne n'a pas encore de mode assisté. Reprenez votre carte.")
 STAFF_CARD_MEMBERS: Final = translate("Pour les assurés")
 STAFF_CARD_MEMBERS_TEXT: Final = translate("La borne reste libre : la carte Vitale va dans l'autre lecteur.")
+
+# --- a technician's badge ----------------------------------------------------------------------------------------
+STAFF_PIN: Final = translate("Code du badge")
+STAFF_PIN_LEAD: Final = translate("Badge de technicien : tapez les 4 chiffres de son code. Ils ne s'affichent pas.")
+STAFF_PIN_MEMBERS: Final = translate("Ne tapez jamais ici le code d'une carte bancaire ou professionnelle.")
+STAFF_PIN_CHECKING: Final = translate("Le badge vérifie le code…")
+BADGE_DONE: Final = translate("Reprenez le badge")
+BADGE_DONE_LEAD: Final = translate("Le diagnostic est fermé.")
+DIAGNOSTICS: Final = translate("État de la borne")
+DIAGNOSTICS_LEAD: Final = translate("Se met à jour seul. Retirez le badge pour fermer.")
+PART_WELL: Final = translate("en ordre")
+PART_FAULT: Final = translate("en panne")
+PART_UNKNOWN: Final = translate("état inconnu")
+PARTS: Final[Mapping[str, str]] = {
+    "store": translate("Base de données"),
+    "reader patient": translate("Lecteur des cartes Vitale"),
+    "reader professional": translate("Lecteur des professionnels"),
+    "contacts patient": translate("Contacts du lecteur des cartes Vitale"),
+    "contacts professional": translate("Contacts du lecteur des professionnels"),
+    "card slot": translate("Carte oubliée"),
+    "printer": translate("Imprimante"),
+    "ticket output": translate("Sortie des tickets"),
+    "channel": translate("Liaison avec le centre"),
+    "clock": translate("Horloge"),
+    "orders": translate("Ordres de l'exploitant"),
+}
 
 # --- home --------------------------------------------------------------------------------------------------------
 HELLO: Final = translate("Bonjour")

@@ -25,6 +25,19 @@ class LookAtStaffCard:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckBadge:
+    """Have the card check the PIN and prove that it is a technician's → `BadgeAccepted` | `BadgeRefused`."""
+
+    card_session: CardSession
+    pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LookAround:
+    """Look how the kiosk's parts are → `ConditionSeen`."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseCard:
     """End the dialogue with the card (UNPOWER): nothing more will be asked of it."""
 
@@ -96,6 +109,8 @@ class Wipe:
 Effect = (
     ReadCard
     | LookAtStaffCard
+    | CheckBadge
+    | LookAround
     | ReleaseCard
     | AskStanding
     | RunUpdate

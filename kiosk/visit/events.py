@@ -14,6 +14,7 @@ from kiosk.visit.values import (
     CardStanding,
     EarlierTicket,
     Identified,
+    PartLine,
     ProvisionalCode,
     StaffKind,
     UpdatePhase,
@@ -86,6 +87,29 @@ class StaffCardFailed:
 
     card_session: CardSession
     fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeAccepted:
+    """The card took the PIN and has proved to be a technician's."""
+
+    card_session: CardSession
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeRefused:
+    """It did not. `tries_left`: what the card said of its PIN, if that is why."""
+
+    card_session: CardSession
+    fault: Fault
+    tries_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSeen:
+    """How the kiosk's parts are now."""
+
+    lines: tuple[PartLine, ...]
 
 
 # --- channel -----------------------------------------------------------------------------------------------------
@@ -306,6 +330,9 @@ DeviceEvent = (
     | CardFailed
     | StaffCardKnown
     | StaffCardFailed
+    | BadgeAccepted
+    | BadgeRefused
+    | ConditionSeen
     | PrinterChanged
     | TicketInOutput
     | TicketEnded

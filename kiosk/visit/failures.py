@@ -62,6 +62,12 @@ class Cause(StrEnum):
     CODE_NOT_HERE = "I-04"
     CODE_REFUSED = "I-05"
     NOT_ELIGIBLE = "I-06"
+    # technician's badge (visit, badge check)
+    PIN_WRONG = "B-01"
+    PIN_BLOCKED = "B-02"
+    BADGE_UNPROVEN = "B-03"
+    BADGE_NO_AUTHORITY = "B-04"
+    BADGE_WITHDRAWN = "B-05"
     # printer, from hardware
     PRINTER_SILENT = "P-01"
     PRINTER_PAPER = "P-02"
@@ -128,6 +134,10 @@ class MemberPage(StrEnum):
     NO_CODE_HERE = "code.absent"
     CODE_REFUSED = "code.refuse"
     NOT_ELIGIBLE = "compte.impossible"
+    BADGE_PIN = "badge.code"
+    BADGE_BLOCKED = "badge.bloque"
+    BADGE_REFUSED = "badge.inconnu"
+    BADGE_GONE = "badge.retire"
     TICKET_FAILED = "ticket.echec"
     TICKET_UNKNOWN = "ticket.inconnu"
     READER = "borne.lecteur"
@@ -289,6 +299,25 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
         MemberPage.CODE_REFUSED, "The centre refused to issue a code.", "The detail gives the reason."
     ),
     Cause.NOT_ELIGIBLE: Entry(MemberPage.NOT_ELIGIBLE, "The centre says an account cannot be created yet.", "None."),
+    Cause.PIN_WRONG: Entry(
+        MemberPage.BADGE_PIN, "The card of a technician refused the PIN.", "Try again while the card has tries left."
+    ),
+    Cause.PIN_BLOCKED: Entry(
+        MemberPage.BADGE_BLOCKED, "The PIN of a technician's card is blocked.", "Have the badge unblocked or replaced."
+    ),
+    Cause.BADGE_UNPROVEN: Entry(
+        MemberPage.BADGE_REFUSED,
+        "The badge does not prove that it is a technician's: certificate, dates, role, signature or an answer.",
+        "The detail names what failed.",
+    ),
+    Cause.BADGE_NO_AUTHORITY: Entry(
+        MemberPage.BADGE_REFUSED,
+        "No usable certificate of the staff authority is configured, so that no badge can be checked.",
+        "Set staff.authority_file; the detail names what is wrong with it.",
+    ),
+    Cause.BADGE_WITHDRAWN: Entry(
+        MemberPage.BADGE_GONE, "The badge was taken out, or its reader was lost, during the diagnostics.", "None."
+    ),
     Cause.PRINTER_SILENT: Entry(MemberPage.TICKET_FAILED, "The printer does not answer.", "Check power and cable."),
     Cause.PRINTER_PAPER: Entry(MemberPage.TICKET_FAILED, "Paper end.", "Put a new roll."),
     Cause.PRINTER_COVER: Entry(MemberPage.TICKET_FAILED, "Cover open.", "Close the cover."),

@@ -38,7 +38,7 @@ from kiosk.visit.model import (
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.safety import card_safety, parting_notice
-from kiosk.visit.staff import on_staff_card, on_staff_card_gone, on_staff_card_known
+from kiosk.visit.staff import on_staff
 from kiosk.visit.tickets import (
     change_ticket,
     forget_sent,
@@ -62,12 +62,17 @@ def step(state: State, event: ev.Event, now_s: float) -> tuple[State, tuple[Effe
 
 
 def _dispatch(turn: Turn, event: ev.Event) -> None:
+    if not on_staff(turn, event, _dispatch_member):
+        _dispatch_member(turn, event)
+
+
+def _dispatch_member(turn: Turn, event: ev.Event) -> None:
     world = turn.state.world
     match event:
         case ev.CardInserted():
             _inserted(turn, event)
         case ev.CardRemoved():
-            _removed(turn, event.role, event.card_session)
+            _removed(turn, event.card_session)
         case ev.ReaderReady():
             _reader_ready(turn, event.role)
         case ev.ReaderFailed():
@@ -76,10 +81,8 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
             _read(turn, event)
         case ev.CardFailed():
             _not_read(turn, event)
-        case ev.StaffCardKnown():
-            on_staff_card_known(turn, event.card_session, event.kind)
-        case ev.StaffCardFailed():
-            on_staff_card_known(turn, event.card_session, event.fault)
+        case ev.StaffCardKnown() | ev.StaffCardFailed() | ev.BadgeAccepted() | ev.BadgeRefused() | ev.ConditionSeen():
+            pass  # answered before
         case ev.ServiceUp():
             turn.state = replace(
                 turn.state,
@@ -159,11 +162,8 @@ def _dispatch(turn: Turn, event: ev.Event) -> None:
 
 
 def _inserted(turn: Turn, event: ev.CardInserted) -> None:
-    if event.role is ReaderRole.PROFESSIONAL:
-        on_staff_card(turn, event.card_session)
-        return
     if turn.state.card_session is not None:  # a swap whose removal was never seen
-        _removed(turn, event.role, turn.state.card_session)
+        _removed(turn, turn.state.card_session)
     turn.state = replace(turn.state, card_session=event.card_session)
     match turn.state.step:
         case OutOfService() as out:
@@ -182,10 +182,7 @@ def _inserted(turn: Turn, event: ev.CardInserted) -> None:
             turn.ask(ReadCard(event.card_session))
 
 
-def _removed(turn: Turn, role: ReaderRole, card_session: CardSession) -> None:
-    if role is ReaderRole.PROFESSIONAL:
-        on_staff_card_gone(turn, card_session)
-        return
+def _removed(turn: Turn, card_session: CardSession) -> None:
     if card_session != turn.state.card_session:
         return
     step, member = turn.state.step, turn.state.member
@@ -229,9 +226,6 @@ _NO_VISIT: Final = (OutOfService, Attract, StaffSlot, CardProblem, RemoveCard, F
 
 
 def _reader_failed(turn: Turn, event: ev.ReaderFailed) -> None:
-    if event.role is ReaderRole.PROFESSIONAL:
-        on_staff_card_gone(turn)
-        return
     safety, before = card_safety(turn.state), turn.state.step
     # No removal was seen and none will be told: the card is asked for back until the reader can be used again.
     inside = turn.state.card_session is not None or (isinstance(before, OutOfService) and before.card_in_slot)

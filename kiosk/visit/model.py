@@ -15,6 +15,7 @@ from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, Vis
 from kiosk.visit.values import (
     CardStanding,
     Outcome,
+    PartLine,
     ProvisionalCode,
     StaffKind,
     TicketContent,
@@ -109,6 +110,30 @@ class StaffSlot:
 
     page: ClassVar[str] = "staffSlot"
     fault: Fault | None = None
+    over: Step | None = None  # shown again a moment after a badge was withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class StaffPin:
+    """The code of a technician's badge, asked over the page of a kiosk that serves nobody. Only a count is shown."""
+
+    page: ClassVar[str] = "staffPin"
+    length: ClassVar[int] = 4
+    over: Step
+    digits: str = field(default="", repr=False)
+    fault: Fault | None = None  # why the card refused the last one
+    tries_left: int = 0  # as the card has said with that fault
+    checking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """How the parts of this kiosk are, for a technician; ends when the badge leaves. Never personal data."""
+
+    page: ClassVar[str] = "diagnostics"
+    over: Step
+    lines: tuple[PartLine, ...] = ()
+    looked_s: float = 0.0  # when that was last asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +327,8 @@ Step = (
     OutOfService
     | Attract
     | StaffSlot
+    | StaffPin
+    | Diagnostics
     | Welcome
     | Reading
     | CardProblem
@@ -413,11 +440,17 @@ class StaffCard:
     session: CardSession
     kind: StaffKind | None = None
     fault: Fault | None = None
+    done: bool = False  # a badge whose holder has finished, or was refused
 
     @property
     def known(self) -> bool:
         """Whether there is something to say about it."""
         return self.kind is not None or self.fault is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a badge whose code is to be asked for."""
+        return self.kind is StaffKind.TECHNICIAN and not self.done
 
 
 NO_VISIT: Final = VisitId(0)

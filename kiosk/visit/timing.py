@@ -12,6 +12,7 @@ from kiosk.visit.model import (
     CardProblem,
     CodeIntro,
     CodePage,
+    Diagnostics,
     ForgottenCard,
     Guide,
     Help,
@@ -27,6 +28,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffPin,
     StaffSlot,
     State,
     TicketPage,
@@ -35,6 +37,7 @@ from kiosk.visit.model import (
     Welcome,
     World,
 )
+from kiosk.visit.staff import DIAGNOSTICS_IDLE_S, LOOK_EVERY_S, on_staff_time
 from kiosk.visit.turn import Turn, ended_fields
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase
 
@@ -62,8 +65,14 @@ def page_deadline_s(state: State) -> float | None:
     """When the page's time is over, or None when it may stay."""
     policy, step = state.policy, state.step
     match step:
-        case OutOfService() | ForgottenCard() | StaffSlot():
+        case OutOfService() | ForgottenCard():
             return None
+        case StaffSlot():
+            return None if state.staff is not None or step.over is None else state.entered_s + policy.notice_s
+        case StaffPin():
+            return state.active_s + policy.idle_public_s
+        case Diagnostics():
+            return min(state.active_s + DIAGNOSTICS_IDLE_S, step.looked_s + LOOK_EVERY_S)
         case Attract():
             return None if step.notice is None else state.entered_s + policy.notice_s
         case Reading():
@@ -113,8 +122,10 @@ def on_time(turn: Turn) -> None:
     """The page's time has come."""
     state, step = turn.state, turn.state.step
     match step:
-        case OutOfService() | ForgottenCard() | StaffSlot():
+        case OutOfService() | ForgottenCard():
             pass
+        case StaffSlot() | StaffPin() | Diagnostics():
+            on_staff_time(turn, step)
         case Attract():
             turn.rest()
         case Reading():

@@ -18,6 +18,7 @@ from kiosk.visit.model import (
     RemoveCard,
     Result,
     SerialNumber,
+    StaffPin,
     StaffSlot,
     State,
     Step,
@@ -104,16 +105,24 @@ class Turn:
         else:
             self.ask(ReleaseCard(self.state.card_session))
             self.go(RemoveCard(safety))
+            self.admit_badge()
 
     def rest(self, notice: Notice | None = None) -> None:
         """No visit, no card: wait for the next member, or say that the kiosk is out of service."""
         staff = self.state.staff
         if not in_service(self.state.world, self.state.policy):
             self.out_of_service(notice)
-        elif notice is None and staff is not None and staff.known:
+        elif notice is None and staff is not None and staff.known and not staff.waits:
             self.go(StaffSlot(staff.fault))
         else:
             self.go(Attract(notice))
+        self.admit_badge()
+
+    def admit_badge(self) -> None:
+        """Ask for the code of the badge that waits, over the page of a kiosk that serves nobody."""
+        staff = self.state.staff
+        if staff is not None and staff.waits:
+            self.go(StaffPin(over=self.state.step))
 
     def result(self, outcome: Outcome, fault: Fault | None, record: Fields) -> None:
         """The update is over for the member: commit how, then show it."""

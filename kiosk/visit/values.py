@@ -143,6 +143,16 @@ class StaffKind(StrEnum):
     TECHNICIAN = "technician"
 
 
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """How one part of the kiosk is, for the technician's page; nothing personal. `well` None: not known."""
+
+    part: str
+    well: bool | None
+    fault: Fault | None = None
+    facts: str = ""
+
+
 class RecordType(StrEnum):
     """Facts a visit leaves behind: each is a row of the journal's catalogue, without any personal datum."""
 
@@ -160,3 +170,5 @@ class RecordType(StrEnum):
     TICKET_FORGOTTEN = "ticket_forgotten"
     CARD_FORGOTTEN = "card_forgotten"
     VISIT_ENDED = "visit_ended"
+    STAFF_ENTERED = "staff_entered"
+    STAFF_ENDED = "staff_ended"

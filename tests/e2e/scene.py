@@ -20,7 +20,7 @@ from kiosk.ui.present import present
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Attract, CodeIntro, Home, Identification, Question, SerialNumber, State
+from kiosk.visit.model import Attract, CodeIntro, Home, Identification, Question, SerialNumber, StaffPin, State
 from simulators.backend import schema
 from simulators.card import SimulatedCard, open_persona
 from simulators.personas import load
@@ -164,7 +164,7 @@ def born(persona: str) -> str:
 def says(state: State, cause: Cause) -> bool:
     """Whether this page says that code, small, in its last line (or asks again because of it)."""
     step = state.step
-    if isinstance(step, Identification):
+    if isinstance(step, Identification | StaffPin):
         return step.fault is not None and step.fault.cause is cause
     shown = present(state, datetime.now(ZoneInfo("Europe/Paris")))
     return shown.footnote == texts.SUPPORT_CODE.format(code=cause.value)

@@ -102,13 +102,16 @@ LATE = (
     | ev.UpdateEnded
     | ev.StaffCardKnown
     | ev.StaffCardFailed
+    | ev.BadgeAccepted
+    | ev.BadgeRefused
 )
 
 
 @pytest.mark.parametrize("state", PAGES, ids=lambda state: state.step.page)
 def test_late_answers_change_nothing(state: State) -> None:
     shown = replace(state.step, run=RunId(5)) if isinstance(state.step, Updating) else state.step
-    old = replace(state, step=shown, visit=VisitId(99), card_session=CardSession(99), running={})
+    staff = replace(state.staff, session=CardSession(99)) if state.staff is not None else None
+    old = replace(state, step=shown, visit=VisitId(99), card_session=CardSession(99), staff=staff, running={})
     for event in every_event():
         if isinstance(event, LATE):
             assert step(old, event, 1.0)[0].step == old.step

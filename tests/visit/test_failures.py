@@ -67,6 +67,8 @@ ROWS: Mapping[str, tuple[Cause, ...]] = {
     "removed while updating": (Cause.CARD_REMOVED,),  # in the journal; the member's page is `Interrupted`
     "reset by other": (Cause.CARD_RESET,),
     "dirty contacts": (Cause.CARD_DIRTY,),
+    "PIN wrong or blocked": (Cause.PIN_WRONG, Cause.PIN_BLOCKED),
+    "professional card withdrawn": (Cause.BADGE_WITHDRAWN,),
     "card silent": (Cause.CARD_SILENT,),
     "unexpected SW": (Cause.UNEXPECTED_STATUS,),
     "malformed answer": (Cause.CARD_MALFORMED,),
@@ -81,11 +83,11 @@ ROWS: Mapping[str, tuple[Cause, ...]] = {
         Cause.PRINTER_SILENT,
     ),
     "result of the PC/SC service that has no class": (Cause.PCSC_UNKNOWN,),
+    "a badge that proves nothing": (Cause.BADGE_UNPROVEN, Cause.BADGE_NO_AUTHORITY),
     "an old card whose commands are not public": (Cause.CARD_VITALE_1,),
 }
-"""The hardware reference's table of failures, row by row. Without a cause, as no member meets a page for them yet: a
-PIN wrong or blocked and a professional card withdrawn (no assisted mode)."""
-_HARDWARE = ("S", "L", "P", "C-0", "C-1", "M-04")
+"""The hardware reference's table of failures, row by row; below it what else devices and cards can bring about."""
+_HARDWARE = ("S", "L", "P", "B", "C-0", "C-1", "M-04")
 
 
 def test_every_row_of_the_hardware_table_has_its_cause_and_every_hardware_cause_its_row() -> None:

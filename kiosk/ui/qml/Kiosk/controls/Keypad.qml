@@ -8,6 +8,7 @@ import Kiosk.View
 ColumnLayout {
     id: keypad
     property bool ready: false
+    property bool quiet: false
     readonly property int keyWidth: Metrics.mm(Metrics.landscape ? 22 : Math.min(46, (Metrics.widthMm - 40) / 3))
     readonly property int keyHeight: Metrics.mm(Metrics.narrow || Metrics.landscape ? 20 : 25)
 
@@ -45,6 +46,7 @@ ColumnLayout {
 
             KeypadKey {
                 required property int index
+                quiet: keypad.quiet
                 text: String(index + 1)
                 marked: index === 4
                 Layout.preferredWidth: keypad.keyWidth
@@ -53,6 +55,7 @@ ColumnLayout {
             }
         }
         KeypadKey {
+            quiet: keypad.quiet
             text: Words.erase
             iconName: keypad.roomy ? "" : "erase"
             word: true
@@ -61,6 +64,7 @@ ColumnLayout {
             onClicked: keypad.erase()
         }
         KeypadKey {
+            quiet: keypad.quiet
             text: "0"
             Layout.preferredWidth: keypad.keyWidth
             Layout.preferredHeight: keypad.keyHeight

@@ -8,6 +8,7 @@ Button {
     id: key
     property bool marked: false
     property bool word: false
+    property bool quiet: false  // nothing shows that it is pressed: somebody may look on
     property string iconName: ""
 
     implicitWidth: Metrics.target
@@ -20,7 +21,7 @@ Button {
 
     background: Rectangle {
         radius: Metrics.radius
-        color: key.down ? Theme.primarySoft : Theme.surface
+        color: key.down && !key.quiet ? Theme.primarySoft : Theme.surface
         border.width: Metrics.line
         border.color: Theme.line
 
