@@ -22,10 +22,13 @@ lint: setup
 bench: setup
 	@$(PYTHON) -m bench
 
-# VISITS=n and SEED=n change the soak; the drill is always the whole matrix, and runs whatever the soak has found.
+# VISITS=n and SEED=n change the soak; drill, power cuts and kills are always the whole matrix,
+# and run whatever the soak has found.
 soak: setup
 	@failed=0; $(PYTHON) -m simulators.soak --visits $(or $(VISITS),2000) --seed $(or $(SEED),1) || failed=1; \
-	$(PYTHON) -m simulators.soak drill || failed=1; exit $$failed
+	$(PYTHON) -m simulators.soak drill || failed=1; \
+	$(PYTHON) -m tests.properties.power_cuts || failed=1; \
+	$(PYTHON) -m tests.properties.kills || failed=1; exit $$failed
 
 setup:
 	@python3 tools/setup.py
