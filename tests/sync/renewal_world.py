@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from kiosk.chores.renewing import Renewing
 from kiosk.facts import Facts
@@ -112,6 +112,7 @@ class World:
         self.authority = open_authority(data, utc(START_S))
         self.ca_file = data.ca_file
         self.database = Database(data.database)
+        self.engine = self.database.run(lambda connection: connection.engine)
         registry = KeyRegistry()
         self.database.run(registry.load)
         now_s = lambda: int(self.clock.now_s)  # noqa: E731
@@ -261,22 +262,17 @@ def lose_answer(do: Callable[[], RawAnswer | WireFailure]) -> RawAnswer | WireFa
 def kill_server_before_commit(world: World) -> Fault:
     """Everything is done but the commit."""
 
+    def die(connection: Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("ROLLBACK")  # what the next opening of the file would find
+        raise _ServerDiedError
+
     def fault(do: Callable[[], RawAnswer | WireFailure]) -> RawAnswer | WireFailure:
-        real_submit, real_submit_of = world.database.submit, world.database.submit_of
-
-        def cut(work: Callable[[Connection], Any]) -> Callable[[Connection], Any]:
-            def done(connection: Connection) -> Any:
-                work(connection)
-                raise _ServerDiedError
-
-            return done
-
-        world.database.submit = lambda work: real_submit(cut(work))  # type: ignore[method-assign]
-        world.database.submit_of = lambda kiosk, work: real_submit_of(kiosk, cut(work))  # type: ignore[method-assign]
+        event.listen(world.engine, "commit", die)
         try:
             do()
         finally:
-            world.database.submit, world.database.submit_of = real_submit, real_submit_of  # type: ignore[method-assign]
+            event.remove(world.engine, "commit", die)
         return WireFailure("RemoteProtocolError")
 
     return fault
