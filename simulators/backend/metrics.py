@@ -24,6 +24,7 @@ STORED: Final[Mapping[str, str]] = {
     "certificates_near_expiry": "Kiosks whose newest client certificate is in the last third of its life",
     "certificates_expired": "Kiosks whose newest client certificate has ended",
     "kiosks": "Kiosks that have ever had a ticket",
+    "kiosks_with_alarm": "Kiosks about which an alarm was ever raised",
     "kiosks_in_quarantine": "Kiosks of which some function is closed",
 }
 ELSEWHERE: Final = "other"

@@ -85,6 +85,7 @@ def _count(connection: Connection, now_s: int) -> dict[str, int]:
     counts = {
         "kiosks": select(func.count(kiosk.id)),
         "kiosks_in_quarantine": select(func.count(kiosk.id)).where(kiosk.quarantine != str(Quarantine.NONE)),
+        "kiosks_with_alarm": select(func.count(schema.alarm.c.kiosk.distinct())),
         "certificates_near_expiry": select(func.count(newest.not_after_s)).where(
             newest.not_after_s > now_s, newest.not_after_s <= soon_s
         ),

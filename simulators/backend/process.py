@@ -117,16 +117,27 @@ def running(data_dir: Path, personas: Sequence[Path] = ()) -> Iterator[BackendPr
 
 @contextmanager
 def in_thread(
-    data_dir: Path, utc_s: UtcSeconds = system_utc_s, personas: Iterable[Persona] | None = None
+    data_dir: Path,
+    utc_s: UtcSeconds = system_utc_s,
+    personas: Iterable[Persona] | None = None,
+    *,
+    ops_port: int | None = None,
 ) -> Iterator[Ready]:
-    """A backend in a thread of this process, whose application lives at `utc_s()`."""
+    """A backend in a thread of this process, whose application lives at `utc_s()`; the rest as `serve`."""
     ready: Future[Ready] = Future()
     handle: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def main() -> None:
         stop = asyncio.Event()
         handle.set_result((asyncio.get_running_loop(), stop))
-        await serve(DataDir(data_dir), stop=stop, on_ready=ready.set_result, utc_s=utc_s, personas=personas)
+        await serve(
+            DataDir(data_dir),
+            stop=stop,
+            on_ready=ready.set_result,
+            utc_s=utc_s,
+            personas=personas,
+            ops_port=ops_port,
+        )
 
     def run() -> None:
         try:

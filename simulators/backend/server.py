@@ -150,14 +150,17 @@ async def listen(
         await _listen(app, sock, context, state, metrics)
         for app, sock, context in zip(apps, (sockets.signed, sockets.enrol), contexts, strict=True)
     ]
+    ops_state, ops_servers = ServerState(), list[asyncio.Server]()
     if sockets.ops is not None:
-        servers.append(await _listen(OpsApp(database, metrics, is_stopping, utc_s), sockets.ops, None, state, metrics))
+        ops = OpsApp(database, metrics, is_stopping, utc_s)
+        ops_servers.append(await _listen(ops, sockets.ops, None, ops_state, metrics))
     servers.append(await serve_admin(sockets.admin, database, authority, utc_s, revoked.refresh))
     keeping = asyncio.create_task(revoked.keep())
     on_ready(ready)
     await stop.wait()
     keeping.cancel()
     await _drain(servers, state)
+    await _drain(ops_servers, ops_state)  # last: until now it says that the others drain
 
 
 async def _listen(
