@@ -21,6 +21,7 @@ from kiosk.visit.model import Home, Preview, PreviewPart, Problem, Result, Seria
 from kiosk.visit.ports import PrinterHealth, PrintState
 from kiosk.visit.values import CardStanding, Outcome, PreviewEffect, PreviewLine, UpdateOrder
 from simulators import samples
+from simulators.document_states import document_pages
 from simulators.failure_states import failure_pages, failure_states
 from simulators.screen import wait_until
 
@@ -92,6 +93,7 @@ def states() -> tuple[State, ...]:
         samples.state(SerialNumber(masked=True), member=replace(short, card=samples.CARD), card=True),
         samples.state(Problem(Fault(Cause.NOT_ELIGIBLE, "two_ribs"), CardSafety.UPDATED), member=updated),
         *failure_pages(),
+        *document_pages(),
     )
 
 

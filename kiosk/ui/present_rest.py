@@ -7,7 +7,7 @@ from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, call_text, loose_ticket, picture, support_code, what
-from kiosk.ui.site_words import announced, help_text, nearby, outage_who
+from kiosk.ui.site_words import announced, clock_notice, help_text, nearby, outage_who
 from kiosk.ui.texts_guide import GUIDE
 from kiosk.ui.typography import moment, typeset, until
 from kiosk.ui.views import Button, Icon, Picture, Row, Tone, ViewModel
@@ -63,8 +63,10 @@ def attract(step: Attract, state: State, now: datetime) -> ViewModel:
 def _notice(step: Attract | OutOfService, state: State, now: datetime) -> tuple[str, Tone]:
     if step.notice is not None:
         return _NOTICES[step.notice]
-    outage = announced(state.world.outages, now) if isinstance(step, Attract) else ""
-    return "\n".join(line for line in (loose_ticket(state), outage) if line), Tone.INFO
+    if not isinstance(step, Attract):
+        return loose_ticket(state), Tone.INFO
+    told = (loose_ticket(state), clock_notice(state) or announced(state.world.outages, now))
+    return "\n".join(line for line in told if line), Tone.WARN if clock_notice(state) else Tone.INFO
 
 
 def _services(state: State, now: datetime) -> tuple[Row, ...]:

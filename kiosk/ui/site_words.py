@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kiosk.ui import texts as t
-from kiosk.ui.typography import date_words, short_hour, typeset, until
+from kiosk.ui.typography import NBSP, date_words, short_hour, typeset, until
 from kiosk.visit.model import State, Topic
 from kiosk.visit.outages import Outage, Outages
 from kiosk.visit.policy import Policy
@@ -40,11 +40,18 @@ def announced(outages: Outages, now: datetime) -> str:
     return typeset(sentence[:1].upper() + sentence[1:])
 
 
+def clock_notice(state: State) -> str:
+    """What a wrong clock takes away, said before a card is put in; empty when the clock is right or not known yet."""
+    wrong = state.world.clock_fault is not None and not state.world.clock_trusted
+    return t.CLOCK_WRONG if wrong else ""
+
+
 def nearby(state: State) -> str:
     """Other places, one a line; empty when the site names none."""
     places = state.policy.contents.nearby
     return "\n".join(
-        typeset(f"{place.name}, {place.address}" + (f" ({place.hours})" if place.hours else "")) for place in places
+        typeset(f"•{NBSP}{place.name}, {place.address}" + (f" ({place.hours})" if place.hours else ""))
+        for place in places
     )
 
 

@@ -11,7 +11,7 @@ from kiosk.ui.views import Icon
 
 @dataclass(frozen=True, slots=True)
 class GuideText:
-    """One page: heading, one sentence, lines (pictogram, title, text), a note. {phone}, {hours}, {site} are filled in."""
+    """One page: heading, one sentence, lines (pictogram, title, text), a note; {phone}, {hours}, {site} filled in."""
 
     heading: str
     lead: str

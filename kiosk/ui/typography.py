@@ -43,7 +43,7 @@ def day(value: date) -> str:
 def date_words(value: date) -> str:
     """« vendredi 1er mai »."""
     number = "1er" if value.day == 1 else str(value.day)
-    return f"{_DAYS[value.weekday()]}{NBSP}{number}{NBSP}{_MONTHS[value.month - 1]}"
+    return f"{_DAYS[value.weekday()]} {number}{NBSP}{_MONTHS[value.month - 1]}"
 
 
 def short_hour(value: datetime) -> str:
@@ -59,7 +59,7 @@ def hour(value: datetime) -> str:
 def moment(utc_s: int, now: datetime) -> str:
     """Wall time of `utc_s` in the zone of `now`: the hour alone today, the day with it otherwise."""
     value = datetime.fromtimestamp(utc_s, now.tzinfo)
-    return hour(value) if _is_today(utc_s, now) else f"{day(value.date())} à {hour(value)}"
+    return short_hour(value) if _is_today(utc_s, now) else f"{day(value.date())} à {short_hour(value)}"
 
 
 def until(utc_s: int, now: datetime) -> str:
