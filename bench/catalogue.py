@@ -43,6 +43,8 @@ BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
         "memory": (_named("memory"), 1),
         "signature": (_named("signature"), 21),
         "store": (_named("store"), 51),
+        "outbox": (_named("outbox"), 200),
+        "relay-beside-upload": (_named("relay_beside_upload"), 12),
     }
 )
 """Each with its number of rounds."""

@@ -34,3 +34,8 @@ def timed(work: Callable[[], object], repeat: int = 1, before: Callable[[], obje
         return (perf_counter() - began_s) / repeat
 
     return measure
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of all do not exceed (nearest rank)."""
+    return sorted(values)[min(int(share * len(values)), len(values) - 1)]

@@ -21,6 +21,7 @@ from tests.properties.world import World, live
 from tests.store.power_loss import DISK, SECTOR_BYTES, staged
 
 BIG_SECTOR_BYTES: Final = 4096
+ENDS: Final = 20
 WEAKER: Final = {"NORMAL": 1, "OFF": 0}
 _MEMORY: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -30,7 +31,6 @@ class Sweep:
     """What one life, cut at point after point, has shown. `violations` name tick and seed."""
 
     points: int = 0
-    ticks: int = 0
     acknowledged: int = 0
     violations: list[str] = field(default_factory=list)
     mishaps: Counter[str] = field(default_factory=Counter)
@@ -44,22 +44,26 @@ def sweep(
     sector_bytes: int = SECTOR_BYTES,
     synchronous: str = "FULL",
     power: bool = True,
+    ends: int = 1,
 ) -> Sweep:
-    """Cut the power at tick `first`, `first` + `every`, …, until a life ends alive. power=False: fail once instead."""
+    """Cut the power at tick `first`, `first` + `every`, …, until `ends` lives in a row end alive.
+
+    power=False: let one write or sync fail instead. No two lives meet the same mishaps, so they are not equally long.
+    """
     found = Sweep()
     modes = {"synchronous": (synchronous, WEAKER.get(synchronous, 2))}
-    tick, alive = first - every, False
+    tick, ended = first - every, 0
     with mock.patch.dict(database._MODES, modes):
-        while not alive or (not power and tick < found.ticks):
+        while ended < ends:
             tick += every
             with tempfile.TemporaryDirectory(dir=_MEMORY) as folder:
                 world = World(Path(folder), seed * 1_000_003 + tick)
                 at = {"power_goes_at": tick} if power else {"fails_at": tick}
                 DISK.plug_in(seed=seed * 100_003 + tick, sector_bytes=sector_bytes, **at)
                 with staged():
-                    alive = live(world)
-                    found.ticks = DISK.ticks
+                    alive = live(world) and DISK.ticks < tick
                     broken = world.judge()
+            ended = ended + 1 if alive else 0
             found.points += 1
             found.acknowledged += len(world.kept.facts)
             found.mishaps += world.network.mishaps
@@ -80,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             ("power, 4096-byte sectors", BIG_SECTOR_BYTES, True),
             ("one failing write or sync", SECTOR_BYTES, False),
         ):
-            found = sweep(seed, every=options.every, sector_bytes=sector_bytes, power=power)
+            found = sweep(seed, every=options.every, sector_bytes=sector_bytes, power=power, ends=ENDS)
             _tell(f"seed {seed}, {name}", found)
             failed |= bool(found.violations)
     for mode in WEAKER:
