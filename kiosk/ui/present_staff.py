@@ -40,17 +40,17 @@ def staff_slot(step: StaffSlot, state: State, now: datetime) -> ViewModel:
 def staff_pin(step: StaffPin, state: State, now: datetime) -> ViewModel:
     """The code of a badge: no key shows that it was pressed, only how many digits are there."""
     typed = len(step.digits)
+    notice = "" if step.fault is None else f"{what(step.fault, state, now)} {todo(step.fault, state, now)}"
     count = {0: t.TYPED_NONE, 1: t.TYPED_ONE}.get(typed, t.TYPED)
     return ViewModel(
         page=step.page,
         key=f"{step.tries_left}-{step.checking}",
         heading=t.STAFF_PIN,
-        lead=t.STAFF_PIN_LEAD,
-        text=t.STAFF_PIN_MEMBERS,
-        notice="" if step.fault is None else f"{what(step.fault, state, now)} {todo(step.fault, state, now)}",
+        lead="" if notice else t.STAFF_PIN_LEAD,
+        text="" if notice else t.STAFF_PIN_MEMBERS,
+        notice=notice,
         notice_tone=Tone.WARN,
         boxes_text=t.STAFF_PIN_CHECKING if step.checking else count.format(count=typed, total=step.length),
-        footnote="" if step.fault is None else support_code(step.fault),
         keypad=not step.checking,
         can_submit=typed == step.length,
     )
@@ -61,7 +61,7 @@ def diagnostics(step: Diagnostics) -> ViewModel:
     return ViewModel(
         page=step.page,
         heading=t.DIAGNOSTICS,
-        lead=t.DIAGNOSTICS_LEAD,
+        lead=t.DIAGNOSTICS_LEAD if step.lines else t.DIAGNOSTICS_LOOKING,
         rows=tuple(_part(line) for line in step.lines),
     )
 

@@ -128,12 +128,13 @@ STAFF_CARD_MEMBERS_TEXT: Final = translate("La borne reste libre : la carte Vita
 
 # --- a technician's badge ----------------------------------------------------------------------------------------
 STAFF_PIN: Final = translate("Code du badge")
-STAFF_PIN_LEAD: Final = translate("Badge de technicien : tapez les 4 chiffres de son code. Ils ne s'affichent pas.")
-STAFF_PIN_MEMBERS: Final = translate("Ne tapez jamais ici le code d'une carte bancaire ou professionnelle.")
+STAFF_PIN_LEAD: Final = translate("Il ne s'affiche pas.")
+STAFF_PIN_MEMBERS: Final = translate("Aucun autre code ici.")
 STAFF_PIN_CHECKING: Final = translate("Le badge vérifie le code…")
 BADGE_DONE: Final = translate("Reprenez le badge")
 BADGE_DONE_LEAD: Final = translate("Le diagnostic est fermé.")
 DIAGNOSTICS: Final = translate("État de la borne")
+DIAGNOSTICS_LOOKING: Final = translate("Un instant : la borne se vérifie.")
 DIAGNOSTICS_LEAD: Final = translate("Se met à jour seul. Retirez le badge pour fermer.")
 PART_WELL: Final = translate("en ordre")
 PART_FAULT: Final = translate("en panne")

@@ -257,8 +257,8 @@ PAGES: Final[Mapping[MemberPage, PageText]] = {
         Actor.TECHNICIAN,
     ),
     MemberPage.BADGE_GONE: PageText(
-        "Le badge a été retiré. Le diagnostic est fermé.",
-        "Aucune donnée personnelle n'y figurait.",
+        "Le badge a été retiré.",
+        "Le diagnostic est fermé.",
         "Pour continuer le diagnostic, remettez le badge.",
         "card_insert",
         Actor.TECHNICIAN,

@@ -7,6 +7,7 @@ import Kiosk.View
 Page {
     Lead {}
     RowList {
+        visible: View.hasRows
         Layout.fillWidth: true
     }
     Notice {

@@ -31,12 +31,6 @@ Page {
                 font.weight: Font.DemiBold
                 horizontalAlignment: Text.AlignHCenter
             }
-            KText {
-                Layout.fillWidth: true
-                visible: text !== ""
-                text: View.footnote
-                color: Theme.muted
-            }
             Filler {}
         }
         Keypad {
