@@ -18,6 +18,7 @@ from kiosk.visit.policy import Quarantine
 from simulators.backend import centre, codes, documents, intake, refusals
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import BODIES
+from simulators.backend.bulk import Asking
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.exchange import Outcome, Route, perform
@@ -100,7 +101,6 @@ class SignedApp:
             body=outcome.body,
             created_s=self._utc_s(),
         )
-        await answer(send, outcome.status, fields, outcome.body)
         told = outcome.refusal
         duration_s = time.monotonic() - started_s
         numbers.done(request.head.path, outcome.status, told.reason if told else "", duration_s)
@@ -116,6 +116,7 @@ class SignedApp:
             detail=told.detail if told else None,
             duration_ms=round(duration_s * 1000, 1),
         )
+        await answer(send, outcome.status, fields, outcome.body)
 
     async def _prove(
         self, asked: RequestHead, tls_kiosk: str | None, receive: Receive
@@ -148,7 +149,7 @@ class SignedApp:
         route, now_s = self._routes[request.head.path], self._utc_s()
         self._tidying.at(now_s)
 
-        def work(connection: Connection) -> Outcome:
+        def work(connection: Connection) -> Asking[Outcome]:
             return perform(connection, request, route, parse, now_s)
 
         if self._database.waiting >= MAX_WAITING:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from simulators.backend.bulk import Asking, together
 from simulators.backend.engines import DatabaseInUse, DatabaseUrlError, open_engine
 
 __all__ = ["Database", "DatabaseBusy", "DatabaseInUse", "DatabaseUrlError"]
@@ -37,8 +39,13 @@ class DatabaseBusy(Exception):  # noqa: N818  # states a fact, not a defect
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Work[Any]
-    kiosk: str | None  # None: not to be done together with others
+    kiosk: str | None  # None: not to be done together with others; else `work` gives a generator
     done: Future[Any] = field(default_factory=Future)
+
+    def perform(self, connection: Connection) -> Any:
+        """By itself."""
+        result = self.work(connection)
+        return result if self.kiosk is None else together(connection, [result])[0]
 
 
 class Database:
@@ -64,9 +71,9 @@ class Database:
         """Run `work` in a transaction of its own; an exception rolls all of it back."""
         return self._put(_Job(work, None))
 
-    def submit_of(self, kiosk: str, work: Work[T]) -> Future[T]:
-        """Run `work`, which begins by locking this kiosk's row, in a transaction it may share with other kiosks'."""
-        return self._put(_Job(work, kiosk))
+    def submit_of(self, kiosk: str, request: Work[Asking[T]]) -> Future[T]:
+        """Do this kiosk's request in a transaction, and in step, with those of other kiosks that wait."""
+        return self._put(_Job(request, kiosk))
 
     def run(self, work: Work[T]) -> T:
         """`submit` and wait."""
@@ -78,6 +85,7 @@ class Database:
         self._thread.join()
 
     def _put(self, job: _Job) -> Future[Any]:
+        job.done.set_running_or_notify_cancel()  # from now on nobody can cancel it: the thread owes it a result
         self._jobs.put(job)
         return job.done
 
@@ -86,13 +94,13 @@ class Database:
         is_open = True
         while is_open:
             jobs, is_open = self._waiting()
-            shared = sorted((job for job in jobs if job.kiosk is not None), key=lambda job: job.kiosk or "")
+            shared = [job for job in jobs if job.kiosk is not None]
             if shared:
                 self.on_group(len(shared))
-            _together(connection, shared)
+                _together(connection, shared)
             for job in jobs:
                 if job.kiosk is None:
-                    _together(connection, [job])
+                    _alone(connection, job)
         connection.close()
         self._engine.dispose()
 
@@ -125,13 +133,13 @@ class _Reconnecting:
             driver.InterfaceError,
         )
 
-    def perform(self, works: Sequence[Work[Any]]) -> list[Any]:
-        """All in one transaction; raises what any of them raised, or DatabaseBusy."""
+    def perform(self, work: Work[T]) -> T:
+        """One transaction; raises what the work raised, or DatabaseBusy."""
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with self._connection.begin():
-                return [work(self._connection) for work in works]
+                return work(self._connection)
         except self._not_now as error:
             # A lock, a full disk, a deadlock, a lost server: the next transaction begins on a connection that is known
             # to work. The embedded engine keeps its one connection: closing it would give up the file.
@@ -146,17 +154,38 @@ class _Reconnecting:
             self._connection = None
 
 
-def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
-    if not jobs:
-        return
+def _alone(connection: _Reconnecting, job: _Job) -> None:
     try:
-        results = connection.perform([job.work for job in jobs])
+        result = connection.perform(job.perform)
     except Exception as error:  # noqa: BLE001  # belongs to whoever asked
-        if len(jobs) == 1:
-            jobs[0].done.set_exception(error)
-        else:
-            for job in jobs:
-                _together(connection, [job])
-        return
-    for job, result in zip(jobs, results, strict=True):
+        job.done.set_exception(error)
+    else:
         job.done.set_result(result)
+
+
+def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
+    rounds = _rounds(jobs)
+
+    def work(of: Connection) -> list[Any]:
+        return [outcome for group in rounds for outcome in together(of, [job.work(of) for job in group])]
+
+    try:
+        results = connection.perform(work)
+    except Exception:  # noqa: BLE001  # told to whom it belongs when each is done alone
+        for job in jobs:
+            _alone(connection, job)
+        return
+    for job, result in zip((job for group in rounds for job in group), results, strict=True):
+        job.done.set_result(result)
+
+
+def _rounds(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """A kiosk's second request sees what its first one has done."""
+    rounds: list[list[_Job]] = []
+    seen: Counter[str | None] = Counter()
+    for job in jobs:
+        if seen[job.kiosk] == len(rounds):
+            rounds.append([])
+        rounds[seen[job.kiosk]].append(job)
+        seen[job.kiosk] += 1
+    return rounds

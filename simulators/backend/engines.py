@@ -18,6 +18,9 @@ from simulators.backend import schema
 
 POSTGRESQL: Final = "postgresql+psycopg"
 CACHED_STATEMENTS: Final = 256
+CACHE_KIB: Final = 64 * 1024
+CHECKPOINT_PAGES: Final = 8000
+"""Of 4 KiB: a page that is changed often goes back to the main file once in so many."""
 CONNECT_LIMIT_S: Final = 5
 
 
@@ -67,6 +70,8 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
         ("foreign_keys=ON", None),
         ("trusted_schema=OFF", None),
         ("secure_delete=ON", None),
+        (f"cache_size=-{CACHE_KIB}", None),
+        (f"wal_autocheckpoint={CHECKPOINT_PAGES}", None),
     ):
         row = connection.execute(f"PRAGMA {pragma}").fetchone()
         if expected is not None and row[0] != expected:

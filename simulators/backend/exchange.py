@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it; SQLite's own only SQLite
 
 from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit.policy import Quarantine
 from simulators.backend import key_life, refusals, schema
-from simulators.backend.prepared import Prepared
+from simulators.backend.bulk import Add, AddNew, Ask, Asking, Lookup
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 SEVERITY: Final = {level: rank for rank, level in enumerate(Quarantine)}
 
 
@@ -52,7 +53,8 @@ class Call:
         return str(self.kiosk["id"])
 
 
-Handler = Callable[[Call], Answer | Refusal]
+Handler = Callable[[Call], Answer | Refusal | Asking[Answer | Refusal]]
+"""A generator where it shares its statements with the other requests of its group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +76,35 @@ class Outcome:
 
 _kiosk, _key, _stored = schema.kiosk, schema.kiosk_key.c, schema.response.c
 _KIOSK_FIELDS: Final = tuple(column.name for column in _kiosk.c)
-_LOCK_KIOSK: Final = Prepared(select(_kiosk).where(_kiosk.c.id == bindparam("kiosk")).with_for_update())
-_TAKE_NONCE: Final = Prepared(
-    insert_or(schema.nonce)
-    .values(keyid=bindparam("keyid"), nonce=bindparam("nonce"), keep_until_s=bindparam("keep_until_s"))
-    .on_conflict_do_nothing()
+_LOCKED_KIOSK: Final = Lookup(
+    {"kiosk": _kiosk.c.id},
+    lambda asked: (
+        select(asked.c.kiosk, _kiosk)
+        .join(_kiosk, _kiosk.c.id == asked.c.kiosk)
+        .order_by(_kiosk.c.id)  # in one order everywhere: no two groups can wait for each other
+        .with_for_update(of=_kiosk)
+    ),
 )
-_KEY_AND_KNOWN: Final = Prepared(
-    select(_key.state, _key.until_s, _stored.path, _stored.request_sha256, _stored.body, _stored.gone_at_s)
-    .select_from(
-        schema.kiosk_key.outerjoin(
-            schema.response, (_stored.kiosk == _key.kiosk) & (_stored.idem_key == bindparam("idem_key"))
-        )
-    )
-    .where(_key.keyid == bindparam("keyid"))
+_NEW_NONCE: Final = AddNew(
+    schema.nonce,
+    lambda rows: (
+        insert_or(schema.nonce)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .returning(schema.nonce.c.keyid, schema.nonce.c.nonce)
+    ),
 )
-_COUNT_REFUSAL: Final = Prepared(
-    update(_kiosk).where(_kiosk.c.id == bindparam("kiosk")).values(refusals=_kiosk.c.refusals + 1)
+_KEY: Final = Lookup(
+    {"keyid": _key.keyid},
+    lambda asked: select(asked.c.keyid, _key.state, _key.until_s).join(schema.kiosk_key, _key.keyid == asked.c.keyid),
 )
-_STORE: Final = Prepared(insert(schema.response).values({column.name: bindparam(column.name) for column in _stored}))
+_KNOWN: Final = Lookup(
+    {"kiosk": _stored.kiosk, "idem_key": _stored.idem_key},
+    lambda asked: select(
+        asked.c.kiosk, asked.c.idem_key, _stored.path, _stored.request_sha256, _stored.body, _stored.gone_at_s
+    ).join(schema.response, (_stored.kiosk == asked.c.kiosk) & (_stored.idem_key == asked.c.idem_key)),
+)
+_STORE: Final = Add(schema.response)
 
 
 def perform(
@@ -101,12 +113,12 @@ def perform(
     route: Route,
     parse: Callable[[str, bytes], Mapping[str, Any] | Refusal],
     now_s: int,
-) -> Outcome:
-    """Steps 7 and 8 of the server for one proven request; runs inside the caller's transaction."""
-    result = _judge(connection, request, route, parse, now_s)
+) -> Asking[Outcome]:
+    """Steps 7 and 8 of the server for one proven request, inside the transaction of its group."""
+    result = yield from _judge(connection, request, route, parse, now_s)
     if isinstance(result, Outcome):
         return result
-    _COUNT_REFUSAL.run(connection, {"kiosk": request.kiosk})
+    connection.execute(update(_kiosk).where(_kiosk.c.id == request.kiosk).values(refusals=_kiosk.c.refusals + 1))
     return Outcome(result.status, result.body(), result)
 
 
@@ -116,21 +128,20 @@ def _judge(
     route: Route,
     parse: Callable[[str, bytes], Mapping[str, Any] | Refusal],
     now_s: int,
-) -> Outcome | Refusal:
-    head = request.head
-    # The lock in a statement of its own: what comes after sees all that an earlier holder of it has committed.
-    row = _LOCK_KIOSK.run(connection, {"kiosk": request.kiosk}).fetchone()
-    kiosk = dict(zip(_KIOSK_FIELDS, row, strict=True))
+) -> Asking[Outcome | Refusal]:
+    head, name = request.head, request.kiosk
+    # The lock is a statement of its own: what comes after it sees all that its last holder has committed.
+    locked = yield Ask(_LOCKED_KIOSK, [(name,)])
+    kiosk = dict(zip(_KIOSK_FIELDS, locked[name,], strict=True))
     keep_until_s = head.expires_s + profile.SKEW_S + NONCE_MARGIN_S  # past the last moment of the message's window
-    taken = _TAKE_NONCE.run(connection, {"keyid": request.keyid, "nonce": request.nonce, "keep_until_s": keep_until_s})
-    is_new = taken.rowcount == 1
-    key_state, key_until_s, path, request_sha256, stored, gone_at_s = _KEY_AND_KNOWN.run(
-        connection, {"keyid": request.keyid, "idem_key": head.idempotency_key}
-    ).fetchone()
+    new_nonces = yield Ask(_NEW_NONCE, [(request.keyid, request.nonce, keep_until_s)])
+    is_new = (request.keyid, request.nonce) in new_nonces
+    keys = yield Ask(_KEY, [(request.keyid,)])
+    key_state, key_until_s = keys[request.keyid,]
     if not key_life.accepted(key_state, key_until_s, now_s):
         return refusals.KEY_STATE
     if is_new and key_state == key_life.PENDING and request.in_window(now_s):
-        key_life.activate(connection, request.kiosk, request.keyid, now_s)
+        key_life.activate(connection, name, request.keyid, now_s)
     closed_from = route.closed_from
     if closed_from is not None and SEVERITY[Quarantine(kiosk["quarantine"])] >= SEVERITY[closed_from]:
         return refusals.QUARANTINED
@@ -139,7 +150,9 @@ def _judge(
     if not is_new:
         return refusals.REPLAY
     digest = hashlib.sha256(request.body).digest()
-    if path is not None:
+    known = yield Ask(_KNOWN, [(name, head.idempotency_key)])
+    if (name, head.idempotency_key) in known:
+        path, request_sha256, stored, gone_at_s = known[name, head.idempotency_key]
         if path != head.path or request_sha256 != digest:
             return refusals.IDEM_CONFLICT
         is_gone = stored is None or (gone_at_s is not None and gone_at_s <= now_s)
@@ -148,20 +161,12 @@ def _judge(
     if isinstance(body, Refusal):
         return body
     answer = route.handler(Call(connection, now_s, kiosk, head.idempotency_key, body))
+    if isinstance(answer, Generator):
+        answer = yield from answer
     if isinstance(answer, Refusal):
         return answer
-    content = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    _STORE.run(
-        connection,
-        {
-            "kiosk": request.kiosk,
-            "idem_key": head.idempotency_key,
-            "path": head.path,
-            "request_sha256": digest,
-            "body": content,
-            "gone_at_s": None if answer.live_s is None else now_s + answer.live_s,
-            "conversation_id": answer.conversation_id,
-            "batch_seq": answer.batch_seq,
-        },
-    )
+    content = _JSON.encode(answer.body).encode()
+    gone_at_s = None if answer.live_s is None else now_s + answer.live_s
+    row = (name, head.idempotency_key, head.path, digest, content, gone_at_s, answer.conversation_id, answer.batch_seq)
+    yield Ask(_STORE, [row])
     return Outcome(200, content)

@@ -92,7 +92,14 @@ ticket = Table(
 )
 
 # --- exactly once ------------------------------------------------------------------------------------------------
-nonce = Table("nonce", metadata, _text("keyid", key=True), _text("nonce", key=True), _number("keep_until_s"))
+nonce = Table(
+    "nonce",
+    metadata,
+    _text("keyid", key=True),
+    _text("nonce", key=True),
+    _number("keep_until_s"),
+    sqlite_with_rowid=False,  # one tree less to write
+)
 Index("nonce_by_age", nonce.c.keep_until_s)
 response = Table(
     "response",
@@ -106,8 +113,8 @@ response = Table(
     _text("conversation_id", null=True),
     _number("batch_seq", null=True),
 )
-_is_whole = response.c.body.is_not(None)
-Index("response_by_end", response.c.gone_at_s, sqlite_where=_is_whole, postgresql_where=_is_whole)
+_ends = response.c.body.is_not(None) & response.c.gone_at_s.is_not(None)
+Index("response_by_end", response.c.gone_at_s, sqlite_where=_ends, postgresql_where=_ends)
 _is_of_a_batch = response.c.batch_seq.is_not(None)
 Index(
     "response_by_batch",
@@ -135,6 +142,7 @@ event = Table(
     _number("created_utc_ms"),
     _text("body_json"),
     UniqueConstraint("kiosk", "aggregate", "aggregate_seq"),
+    sqlite_with_rowid=False,
 )
 
 # --- what the centre knows of a card -------------------------------------------------------------------------------
