@@ -15,6 +15,19 @@ _MAX_NUMBER_CHARS: Final = 40
 _MARKS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
+def _no_deeper_than(levels: int) -> str:
+    """A pattern of whatever has at most so many levels of brackets outside of strings, possessive throughout."""
+    flat = r'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+'
+    pattern = flat
+    for _ in range(levels):
+        pattern = rf"{flat}(?:[\[{{]{pattern}[\]}}]{flat})*+"
+    return pattern
+
+
+_SHALLOW: Final = re.compile(_no_deeper_than(MAX_DEPTH), re.DOTALL)
+_ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD]")
+
+
 @dataclass(frozen=True, slots=True)
 class JsonError:
     """Why bytes are not acceptable JSON. `position`: character (byte if not UTF-8) of the trouble, -1 if unknown."""
@@ -38,18 +51,14 @@ def decode(raw: bytes, max_bytes: int) -> dict[str, Any] | JsonError:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         return JsonError("not UTF-8", error.start)
-    if (deep := _too_deep(text)) is not None:
+    # One pass of the pattern tells what is shallow; what is not, the exact count judges.
+    if _SHALLOW.fullmatch(text) is None and (deep := _too_deep(text)) is not None:
         return deep
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded_int,
-        )
+        value = _DECODER.decode(text)
         # An escaped lone surrogate is the one thing the decoder takes that UTF-8 cannot say.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if _ESCAPED_SURROGATE.search(text) is not None:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         return JsonError("not JSON", error.pos)
     except _LoopholeError as error:
@@ -97,3 +106,8 @@ def _bounded_int(text: str) -> int:
     if len(text) > _MAX_NUMBER_CHARS:
         raise _LoopholeError("a number out of range")
     return int(text)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite, parse_int=_bounded_int
+)

@@ -35,15 +35,12 @@ class Record:
         """Check every field; unknown ones are refused."""
         if not isinstance(value, dict):
             return f"{path or 'body'}: an object expected"
-        for name in self.fields:
-            if name not in value:
-                return f"{_join(path, name)}: missing"
-        for name in value:
-            if name not in self.fields:
-                return f"{path or 'body'}: unknown field"
+        if value.keys() != self.fields.keys():
+            missing = [name for name in self.fields if name not in value]
+            return f"{_join(path, missing[0])}: missing" if missing else f"{path or 'body'}: unknown field"
         for name, check in self.fields.items():
-            if problem := check(value[name], _join(path, name)):
-                return problem
+            if check(value[name], name) is not None:  # the whole path is spelt out for an error only
+                return check(value[name], _join(path, name))
         return None
 
     def schema(self) -> dict[str, Any]:
@@ -173,8 +170,8 @@ class Items:
         if len(value) > self.most:
             return f"{path}: too many entries"
         for index, entry in enumerate(value):
-            if problem := self.check(entry, f"{path}[{index}]"):
-                return problem
+            if self.check(entry, path) is not None:
+                return self.check(entry, f"{path}[{index}]")
         return None
 
     def schema(self) -> dict[str, Any]:
@@ -199,8 +196,8 @@ class Named:
         for name, entry in value.items():
             if self.key(name, path):
                 return f"{path}: a name of wrong form"
-            if problem := self.check(entry, f"{path}.{name}"):
-                return problem
+            if self.check(entry, path) is not None:
+                return self.check(entry, f"{path}.{name}")
         return None
 
     def schema(self) -> dict[str, Any]:
