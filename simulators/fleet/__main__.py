@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import signal
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
@@ -23,6 +24,7 @@ _SEEDS: Final = 1_000_000
 def main(arguments: list[str] | None = None) -> int:
     """Run and write the report; 1 when anything was lost, doubled, late or refused, 2 for wrong use."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _end)  # every process and folder of the run ends with it
     plan = Plan(options.scenario, options.kiosks, options.minutes, options.seed)
     progress = terminal()
     try:
@@ -37,6 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(page.read_text(encoding="utf-8"))
     print(page)
     return 0 if result.is_good else 1
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(1)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -25,13 +25,15 @@ CLOSES_H: Final = 22.0
 WEEKS_OFFLINE_EVERY: Final = 50
 WEEKS_OFFLINE_EVENTS: Final = (2000, 6000)
 LEAD_S: Final = 10.0
+"""Seconds of a kiosk from the start to the outage. Every so-many-th kiosk has something to tell in them, so that
+batches and answers are under way when the backend dies."""
 LEAD_EVERY: Final = 20
 AWAY_S: Final = OUTAGE_S + 30.0
 """Seconds of a kiosk: all must see that it was no hiccup (`kiosk.sync.turn`)."""
 RETURN_EVENTS: Final = 100
 SETTLE_S: Final = 60.0
 """What the bar grants beyond the window (channel reference §8.2)."""
-GRACE_S: Final = 30.0
+GRACE_S: Final = 120.0
 """So that the report can say how late it was."""
 _VISIT_EVENTS: Final = 5
 
@@ -89,12 +91,12 @@ class Plan:
     @property
     def killed_s(self) -> float | None:
         """When the backend is killed, or None."""
-        return LEAD_S if self.scenario is Scenario.OUTAGE else None
+        return LEAD_S / self.pace if self.scenario is Scenario.OUTAGE else None
 
     @property
     def return_s(self) -> float:
         """When the backend is back; 0 where it never goes."""
-        return LEAD_S + AWAY_S / self.pace if self.scenario is Scenario.OUTAGE else 0.0
+        return (LEAD_S + AWAY_S) / self.pace if self.scenario is Scenario.OUTAGE else 0.0
 
     @property
     def last_visit_s(self) -> float:
@@ -135,9 +137,10 @@ class Plan:
         return Visit(0.0, _VISIT_EVENTS, _utc_ms(OPENS_H - hours_ago))
 
     def _outage_visits(self, number: int, rng: random.Random) -> tuple[Visit, ...]:
-        """Most make their events while the backend is away; some just before, so that answers are lost with it."""
-        first_s, last_s = (0.0, LEAD_S) if number % LEAD_EVERY == 0 else (LEAD_S, self.return_s)
-        times_s = sorted(rng.uniform(first_s, last_s) for _ in range(RETURN_EVENTS // _VISIT_EVENTS))
+        """All while the backend is away, but for the first visit of a few."""
+        times_s = sorted(rng.uniform(LEAD_S / self.pace, self.return_s) for _ in range(RETURN_EVENTS // _VISIT_EVENTS))
+        if number % LEAD_EVERY == 0:
+            times_s[0] = rng.uniform(0.0, LEAD_S / self.pace)
         return tuple(Visit(at_s, _VISIT_EVENTS, _utc_ms(12.0 + at_s * self.pace / 3600)) for at_s in times_s)
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from simulators.fleet.plan import LEAD_S, Scenario
+from simulators.fleet.plan import Scenario
 from simulators.fleet.plot import plot
 from simulators.fleet.run import Result
 from simulators.fleet.tally import TIMED, percentile_ms
@@ -33,7 +33,7 @@ def figures(result: Result) -> dict[str, Any]:
             "seed": plan.seed,
             "pace": round(plan.pace, 3),
             "visits_factor": round(plan.visits_factor, 3),
-            "away_s": [plan.killed_s, round(result.back_s, 1)] if plan.killed_s is not None else None,
+            "away_s": [round(plan.killed_s, 1), round(result.back_s, 1)] if plan.killed_s is not None else None,
         },
         "machine": {
             "engine": result.engine,
@@ -167,9 +167,9 @@ def _told(plan: Mapping[str, Any]) -> str:
             f" backend as {round(plan['kiosks'] * plan['visits_factor'])} would, in polls as themselves."
         )
     return (
-        f"The backend is killed after {LEAD_S:g} s and back after {plan['away_s'][1]} s; the fleet returns within"
-        f" {plan['minutes']:g} min. Kiosks live {plan['pace']:g} times faster than in life: these load the backend as"
-        f" {round(plan['kiosks'] * plan['pace'])} would in 5 min."
+        f"The backend is killed after {plan['away_s'][0]} s and back after {plan['away_s'][1]} s; the fleet has"
+        f" {plan['minutes']:g} min to return. Kiosks live {plan['pace']:g} times faster than in life: these load the"
+        f" backend as {round(plan['kiosks'] * plan['pace'])} would in 5 min."
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import resource
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from simulators.fleet.plan import Plan
 from simulators.fleet.tally import KioskEnd, Second, Tally
 
 SAMPLE_S: Final = 1.0
+READ_BYTES: Final = 16 * 1024
+"""Read at once from a connection: one TLS record. The buffer of this size lives as long as the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class WorkerEnd:
 
 def work(task: Task, pipe: Pipe, is_away: Event) -> None:
     """Main function of the process: starts when told through the pipe, sends a `Second` each second, then the end."""
-    _allow_many_files()
+    _make_room()
     tls = TlsIdentities(task.secret, task.ca_pem)
     record = register_key(*task.server_key)
     if isinstance(record, KeyRefusal):
@@ -103,7 +106,8 @@ async def _live(
     return tally, [kiosk.end() for kiosk in kiosks]
 
 
-def _allow_many_files() -> None:
-    """As many open connections as this process may have at all."""
+def _make_room() -> None:
+    """As many open connections as this process may have at all, and none with the 256 KiB it is given by default."""
+    SSLProtocol.max_size = READ_BYTES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,83 @@
+"""Whole small runs on both engines: the report's numbers are the database's."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import create_engine, func, select
+
+from simulators.backend import schema
+from simulators.backend.private_postgres import private_postgres
+from simulators.fleet.plan import RETURN_EVENTS, Plan, Scenario
+from simulators.fleet.progress import Progress
+from simulators.fleet.provision import FleetExists
+from simulators.fleet.report import figures, write
+from simulators.fleet.run import POSTGRESQL, SQLITE, Result, Where, run
+
+KIOSKS = 20
+
+
+def _silent() -> Progress:
+    return Progress(io.StringIO(), 80)
+
+
+def _is_sound(result: Result) -> None:
+    """What holds of every run, however busy the machine is; only how fast it was is not asked."""
+    assert result.check.is_good, result.check
+    made = sum(result.plan.life(number, 60).events for number in range(KIOSKS))
+    assert result.made == result.check.acknowledged == result.check.applied == result.tally.acked == made
+    last = result.moments[-1]
+    assert (last.waiting, last.acked) == (0, made)
+    assert [moment.at_s for moment in result.moments] == sorted(moment.at_s for moment in result.moments)
+    requests = result.tally.requests
+    assert requests["/v1/events"] == len(result.tally.seconds["events"])
+    assert requests["/v1/policy/state"] == len(result.tally.seconds["policy"])
+    assert 0 < len(result.tally.seconds["handshake"]) <= requests.total() + result.tally.failures.total() + 1
+    assert result.cost.backend_cpu_s > 0
+    assert result.cost.fleet_cpu_s > 0
+
+
+def test_a_day_on_sqlite(tmp_path: Path) -> None:
+    result = run(Plan(Scenario.DAY, KIOSKS, 0.05, 1), Where(None, None), _silent())
+    _is_sound(result)
+    assert (result.engine, result.backend_processes) == (SQLITE, 1)
+    page = write(result, tmp_path)
+    numbers = json.loads((tmp_path / "fleet-day.json").read_text())
+    assert numbers == json.loads(json.dumps(figures(result)))
+    assert numbers["events"]["applied"] == result.made
+    assert numbers["requests"]["answered"] == result.tally.requests.total()
+    assert f"{result.made} made, {result.made} acknowledged, {result.made} applied, 0 gaps" in page.read_text()
+    with Image.open(tmp_path / "fleet-day.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 500
+
+
+def test_an_outage_and_its_return_on_postgresql() -> None:
+    with private_postgres() as postgres:
+        url = postgres.new_database()
+        plan = Plan(Scenario.OUTAGE, KIOSKS, 0.05, 2)
+        result = run(plan, Where(url, postgres.pid), _silent())
+        _is_sound(result)
+        assert result.engine == POSTGRESQL
+        assert result.made == KIOSKS * RETURN_EVENTS
+        assert result.tally.failures, "nobody noticed that the backend was away"
+        assert plan.killed_s is not None
+        assert result.back_s > plan.killed_s
+        assert result.cost.database_cpu_s is not None
+        assert result.cost.database_cpu_s > 0
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            events = connection.execute(select(func.count()).select_from(schema.event)).scalar_one()
+            batches = connection.execute(
+                select(func.count()).where(schema.response.c.batch_seq.is_not(None))
+            ).scalar_one()
+        engine.dispose()
+        assert events == result.made
+        # Every batch was answered at least once; those of the answers that were lost, more than once.
+        assert batches <= result.tally.requests["/v1/events"] + result.tally.lost_answers
+        with pytest.raises(FleetExists, match="already knows the fleet 2"):
+            run(plan, Where(url, postgres.pid), _silent())
