@@ -20,7 +20,7 @@ from tests.sync.support import NOW_S, record
 ALGORITHMS = {profile.ALG_P256: algorithms.ECDSA_P256_SHA256, profile.ALG_ED25519: algorithms.ED25519}
 
 
-def fields(pairs: dict[str, str]) -> Any:
+def fields_of(pairs: dict[str, str]) -> Any:
     """Header fields as the library wants them."""
     return CaseInsensitiveDict(pairs)  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
@@ -58,12 +58,12 @@ def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def as_request(message: rfc9421.Message, origin: str) -> Request:
     """Of fields that come twice the library sees one."""
-    return Request(message.method, origin + message.target.decode("latin-1"), fields(_texts(message.headers)))
+    return Request(message.method, origin + message.target.decode("latin-1"), fields_of(_texts(message.headers)))
 
 
 def as_reply(answer: rfc9421.Answer, request: Request) -> Reply:
     """An answer, told to be one to this request."""
-    return Reply(answer.status, fields(_texts(answer.headers)), request)
+    return Reply(answer.status, fields_of(_texts(answer.headers)), request)
 
 
 class Oracle:
