@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SHELL := /bin/sh
 
-.PHONY: demo test lint bench soak setup lock clean
+.PHONY: demo test lint bench soak fleet setup lock clean
 
 demo: setup
 	@$(PYTHON) -m simulators demo
@@ -29,6 +29,11 @@ soak: setup
 	$(PYTHON) -m simulators.soak drill || failed=1; \
 	$(PYTHON) -m tests.properties.power_cuts || failed=1; \
 	$(PYTHON) -m tests.properties.kills || failed=1; exit $$failed
+
+# A January day, then the return from an outage at the pace of 20,000 kiosks in 5 minutes; PostgreSQL starts by itself.
+fleet: setup
+	@failed=0; $(PYTHON) -m simulators.fleet --scenario day --kiosks 400 --minutes 1.5 || failed=1; \
+	$(PYTHON) -m simulators.fleet --scenario outage --kiosks 6000 --minutes 1.5 || failed=1; exit $$failed
 
 setup:
 	@python3 tools/setup.py
