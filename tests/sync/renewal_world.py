@@ -23,6 +23,7 @@ from kiosk.sync import enrol as enrol_module
 from kiosk.sync.client import Channel
 from kiosk.sync.credentials import Credentials
 from kiosk.sync.identity import Identities, Identity, load_identities
+from kiosk.sync.keys_open import FILE
 from kiosk.sync.renewal import RECOVER_ROUTE, REENROLL_ROUTE, Renewal
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.sync.wire import RawAnswer, WireFailure
@@ -97,8 +98,8 @@ class Wire:
 class World:
     """One backend, one kiosk."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, key_store: str = FILE) -> None:
+        self.folder, self.key_store = folder, key_store
         self.identity_dir = folder / "kiosk" / "identity"
         self.clock = Clock()
         self.notes = Notes()
@@ -179,6 +180,7 @@ class World:
             ticket_text=ticket,
             state_dir=identity_dir or self.identity_dir,
             kiosk_serial="SN-1",
+            key_store=self.key_store,
         )
         assert isinstance(done, Identity), done
 
@@ -203,7 +205,7 @@ class World:
         )
 
     def loaded(self, identity_dir: Path | None = None) -> Identities:
-        held = load_identities(identity_dir or self.identity_dir)
+        held = load_identities(identity_dir or self.identity_dir, self.key_store)
         assert isinstance(held, Identities), held
         return held
 

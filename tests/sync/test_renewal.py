@@ -12,6 +12,7 @@ import pytest
 from kiosk.diagnostics.report import CheckState
 from kiosk.sync import identity_files
 from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.keys import KeyStoreError
 from kiosk.sync.renewal import RECOVERY_S, due_s, overdue_s
 from kiosk.visit.failures import Fault
 from simulators.backend import schema
@@ -28,6 +29,7 @@ from tests.sync.renewal_world import (
     lose_request,
 )
 from tests.sync.renewal_world import Fault as WireFault
+from tests.sync.tpm import software_tpm
 
 LIFE_S = 14 * DAY_S
 
@@ -128,6 +130,24 @@ def test_the_old_key_has_a_day_of_grace(world: World, after_s: int, taken: bool)
     answer = old.call(PROBE, {"known": {}}, deadline_s=1.0)
     assert isinstance(answer, dict) is taken
     assert taken or (isinstance(answer, Refusal) and answer.reason is RefusalReason.KEY_STATE)
+
+
+def test_keys_in_a_tpm_are_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with software_tpm(tmp_path / "tpm") as tcti:
+        world = World(tmp_path / "world", f"tpm2:{tcti}")
+        world.enrol(monkeypatch)
+        world.restart()
+        old = world.credentials.current
+        world.clock.now_s = float(due_s(old))
+        world.run_until(lambda: world.credentials.current.slot == 2)
+        assert isinstance(world.call(), dict)
+        keys = world.identity_dir / "keys"
+        assert [path.name for path in keys.iterdir()] == ["signing-2.tpm2"]
+        assert isinstance(world.loaded().key_store.load(1), KeyStoreError)
+        facts = world.chore.check().facts
+        assert (facts["store"], facts["sealed_by"], facts["generation"]) == ("tpm2", "tpm2", 2)
+        world.renewal.held.key_store.close()
+        world.close()
 
 
 # --- killed, at every step ----------------------------------------------------------------------------------------
