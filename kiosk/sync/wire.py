@@ -11,6 +11,9 @@ from typing import Final, Protocol
 import httpx2
 
 CONNECT_LIMIT_S: Final = 5.0
+IDLE_LIMIT_S: Final = 70.0
+"""An open connection is used again after at most this: longer than from one poll to the next, since a handshake costs
+the backend more than the poll; shorter than the backend keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,10 @@ class Wire:
     def __init__(self, context: ssl.SSLContext, monotonic_s: Callable[[], float]) -> None:
         context.sslsocket_class = _limited(self._left_s)
         self._transport = httpx2.HTTPTransport(
-            verify=context, trust_env=False, retries=0, limits=httpx2.Limits(max_connections=2, keepalive_expiry=30.0)
+            verify=context,
+            trust_env=False,
+            retries=0,
+            limits=httpx2.Limits(max_connections=2, keepalive_expiry=IDLE_LIMIT_S),
         )
         self._monotonic_s = monotonic_s
         self._end_s = monotonic_s()
