@@ -31,8 +31,6 @@ from simulators.fleet.plan import Life
 from simulators.fleet.tally import KioskEnd, Tally
 from simulators.fleet.wire import Connection
 
-IDLE_S: Final = 30.0
-"""A kiosk's connection that was idle for so long is not used again (`kiosk.sync.wire`)."""
 LOST_SHARE: Final = 0.005
 """Answers that never arrive although the request did."""
 _LOST: Final = "lost"

@@ -17,8 +17,9 @@ from typing import Final
 
 from kiosk.chores.documents import POLL_S
 from kiosk.sync.profile import KeyRefusal, register_key
+from kiosk.sync.wire import IDLE_LIMIT_S
 from simulators.fleet.identity import TlsIdentities, signing_key
-from simulators.fleet.machine import IDLE_S, Backend, Kiosk, RunClock
+from simulators.fleet.machine import Backend, Kiosk, RunClock
 from simulators.fleet.plan import Plan
 from simulators.fleet.tally import KioskEnd, Second, Tally
 
@@ -85,7 +86,7 @@ async def _live(
                 clock=clock,
                 tally=tally,
                 is_away=is_away.is_set,
-                idle_limit_s=IDLE_S / plan.visits_factor,
+                idle_limit_s=IDLE_LIMIT_S / plan.visits_factor,
             )
         )
     gc.collect()
