@@ -17,7 +17,7 @@ from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import openapi
 from simulators.backend.admin import command
 from simulators.backend.cards import all_personas
-from simulators.backend.database import DatabaseBusy, DatabaseInUse, DatabaseUrlError
+from simulators.backend.database import DatabaseBusy, DatabaseInUse, DatabaseUrlError, DatabaseVersionError
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.processes import MAX_PROCESSES, serve_several
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(ask(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
     except DatabaseInUse:
         return _fail("data: another backend runs on this directory")
-    except (OperatorError, DatabaseBusy, DatabaseUrlError, OSError) as error:
+    except (OperatorError, DatabaseBusy, DatabaseUrlError, DatabaseVersionError, OSError) as error:
         return _fail(str(error))
     return 0
 

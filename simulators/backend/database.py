@@ -23,8 +23,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from simulators.backend.bulk import Asking, together
 from simulators.backend.engines import DatabaseInUse, DatabaseUrlError, open_engine
+from simulators.backend.migrations import DatabaseVersionError
 
-__all__ = ["Database", "DatabaseBusy", "DatabaseInUse", "DatabaseUrlError"]
+__all__ = ["Database", "DatabaseBusy", "DatabaseInUse", "DatabaseUrlError", "DatabaseVersionError"]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -54,7 +55,7 @@ class Database:
     def __init__(self, where: Path | str) -> None:
         """Open a SQLite file or the database of a URL, and bring its tables up to date.
 
-        Raises DatabaseInUse if it is held elsewhere, DatabaseTooNew if a later version wrote it.
+        Raises DatabaseInUse if it is held elsewhere, DatabaseVersionError if a later version wrote it.
         """
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._engine = open_engine(where)

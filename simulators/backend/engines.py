@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from simulators.backend import schema
+from simulators.backend import migrations
 
 POSTGRESQL: Final = "postgresql+psycopg"
 CACHED_STATEMENTS: Final = 256
@@ -35,12 +35,12 @@ class DatabaseUrlError(Exception):
 def open_engine(where: Path | str) -> Engine:
     """The engine of a SQLite file (a path) or of a URL, its tables made or migrated.
 
-    Raises DatabaseInUse, DatabaseUrlError, DatabaseTooNew.
+    Raises DatabaseInUse, DatabaseUrlError, DatabaseVersionError.
     """
     engine = _sqlite(where) if isinstance(where, Path) else _postgresql(where)
     try:
         with engine.begin() as connection:
-            schema.metadata.create_all(connection)
+            migrations.upgrade(connection)
     except (OperationalError, sqlite3.OperationalError) as error:
         engine.dispose()
         if isinstance(where, Path) and "locked" in str(error):

@@ -75,7 +75,7 @@ def test_a_number_with_two_contents_is_a_fork_and_quarantines(kiosk: KioskSide, 
     assert observer.scalar(select(func.count()).select_from(schema.event)) == 1
     assert kiosk.refused(EVENTS, batch(2, event(2))) == (403, "quarantined", "UNAVAILABLE")
     told = kiosk.good("/v1/policy/state", {"known": {}})["latest"]
-    assert told == {"policy": 2, "quarantine": 1}
+    assert told["quarantine"] == 1
 
 
 def test_a_number_below_the_last_and_never_seen_is_stale_and_nothing_else(kiosk: KioskSide, observer: Observer) -> None:
