@@ -1,0 +1,207 @@
+"""The reference backend under load: signed, durable batches of ten events on either database, beside their parts.
+
+For each engine: the complete server over TLS, and in the same run the ceilings: the signatures alone, and the database
+alone (the same transactions without network, TLS, HTTP and signatures). The load has its own process on the same cores,
+so CPU per request of server and engine is told beside the rate.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+
+import psutil
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.backend_kiosks import EVENTS_PATH, BenchKiosk, batches, enrol_kiosks
+from bench.figures import Figure
+from bench.rounds import timed
+from kiosk.sync.messages import CheckedHead, VerifiedRequest
+from kiosk.sync.profile import KeyRecord, content_digest
+from simulators.backend.app import parse, routes
+from simulators.backend.authority import open_authority
+from simulators.backend.clock import system_utc_s, utc
+from simulators.backend.database import Database
+from simulators.backend.exchange import Outcome, perform
+from simulators.backend.files import DataDir
+from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+from simulators.backend.process import BackendProcess
+
+CONNECTIONS: Final = 16
+BATCHES: Final = 250
+"""Of each connection, in each round."""
+BAR_REQUEST_US: Final = 500.0  # 2,000 requests a second
+BAR_P99_MS: Final = 50.0
+BAR_CPU_RATIO: Final = 4.0
+PROCESSES: Final = 2
+_ECDSA: Final = ec.ECDSA(hashes.SHA256())
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One round: a rate, delays, and CPU time of a request in server and engine."""
+
+    request_us: float
+    p50_ms: float
+    p99_ms: float
+    server_us: float
+    engine_us: float
+    generator_us: float
+
+
+def figures(rounds: int) -> list[Figure]:
+    """SQLite with one process, PostgreSQL with two."""
+    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as folder, private_postgres() as postgres:
+        return [
+            *_engine(Path(folder) / "sqlite", "SQLite", None, rounds),
+            *_engine(Path(folder) / "postgresql", "PostgreSQL, 2 processes", postgres, rounds),
+        ]
+
+
+def _engine(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: int) -> list[Figure]:
+    folder.mkdir()
+    signature_us = _signature_s() * 1e6
+    url = postgres.new_database() if postgres else None
+    kiosks = enrol_kiosks(DataDir(folder / "data"), url, CONNECTIONS, folder)
+    with _serving(folder / "data", url) as backend:
+        loads = [_round(backend, kiosks, postgres, 1 + number * BATCHES) for number in range(rounds)]
+    database_us = _database_alone_us(DataDir(folder / "data"), url, kiosks, 1 + rounds * BATCHES)
+    request_us = median(load.request_us for load in loads)
+    return [
+        Figure(f"{name}: requests per second", 1e6 / request_us, "/s", 1e6 / signature_us),
+        Figure(f"{name}: one request / signatures alone", request_us, "µs", signature_us),
+        Figure(f"{name}: one request, goal 2,000/s", request_us, "µs", bar=BAR_REQUEST_US),
+        Figure(f"{name}: one request / database alone", request_us, "µs", database_us),
+        Figure(f"{name}: delay p50", median(load.p50_ms for load in loads), "ms"),
+        Figure(f"{name}: delay p99", median(load.p99_ms for load in loads), "ms", bar=BAR_P99_MS),
+        Figure(
+            f"{name}: server CPU of one / signatures",
+            median(load.server_us for load in loads),
+            "µs",
+            signature_us,
+            BAR_CPU_RATIO,
+        ),
+        Figure(f"{name}: database server's CPU of one", median(load.engine_us for load in loads), "µs"),
+        Figure(f"{name}: load generator's CPU of one", median(load.generator_us for load in loads), "µs"),
+    ]
+
+
+@contextmanager
+def _serving(folder: Path, url: str | None) -> Iterator[BackendProcess]:
+    backend = BackendProcess(folder, database_url=url, processes=PROCESSES if url else 1)
+    backend.start()
+    try:
+        yield backend
+    finally:
+        backend.stop()
+
+
+def _round(backend: BackendProcess, kiosks: list[BenchKiosk], postgres: PrivatePostgres | None, first: int) -> Load:
+    generator = subprocess.Popen(
+        [sys.executable, "-m", "bench.backend_load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert generator.stdin is not None
+    assert generator.stdout is not None
+    order = {
+        "origin": backend.ready.origin,
+        "ca_file": backend.ready.ca_file,
+        "first": first,
+        "count": BATCHES,
+        "kiosks": [(kiosk.name, _der(kiosk).hex(), str(kiosk.tls_file)) for kiosk in kiosks],
+    }
+    generator.stdin.write(json.dumps(order) + "\n")
+    generator.stdin.flush()
+    assert generator.stdout.readline() == "ready\n"
+    server_s, engine_s = _cpu_s(backend.pid), _cpu_s(postgres.pid) if postgres else 0.0
+    generator.stdin.write("go\n")
+    generator.stdin.flush()
+    told: dict[str, Any] = json.loads(generator.stdout.readline())
+    server_s, engine_s = _cpu_s(backend.pid) - server_s, (_cpu_s(postgres.pid) if postgres else 0.0) - engine_s
+    generator.wait()
+    generator.stdin.close()
+    generator.stdout.close()
+    count = CONNECTIONS * BATCHES
+    assert len(told["taken_s"]) == count
+    hundredths = quantiles(told["taken_s"], n=100)
+    return Load(
+        told["wall_s"] / count * 1e6,
+        hundredths[49] * 1e3,
+        hundredths[98] * 1e3,
+        server_s / count * 1e6,
+        engine_s / count * 1e6,
+        told["cpu_s"] / count * 1e6,
+    )
+
+
+def _der(kiosk: BenchKiosk) -> bytes:
+    return kiosk.private_key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU time of a process and everything below it that still runs."""
+    top = psutil.Process(pid)
+    times = [process.cpu_times() for process in (top, *top.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def _signature_s() -> float:
+    """Bare: one verification and one signature."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public, message = key.public_key(), b"x" * 600
+    signature = key.sign(message, _ECDSA)
+    verify = timed(lambda: public.verify(signature, message, _ECDSA), 500)
+    sign = timed(lambda: key.sign(message, _ECDSA), 500)
+    return median(verify() for _ in range(5)) + median(sign() for _ in range(5))
+
+
+def _database_alone_us(data: DataDir, url: str | None, kiosks: list[BenchKiosk], first: int) -> float:
+    """The same transactions, asked for as the server asks: one under way for each kiosk; one process."""
+    database = Database(url or data.database)
+    try:
+        route = routes(open_authority(data, utc(system_utc_s())))[EVENTS_PATH]
+        now_s = system_utc_s()
+        asked = [[_proven(kiosk, body, now_s) for body in batches(first, BATCHES)] for kiosk in kiosks]
+        began_s = time.perf_counter()
+        for requests in zip(*asked, strict=True):
+            waiting = [_submit(database, request, route, now_s) for request in requests]
+            assert all(future.result().status == 200 for future in waiting)
+        return (time.perf_counter() - began_s) / (CONNECTIONS * BATCHES) * 1e6
+    finally:
+        database.close()
+
+
+def _submit(database: Database, request: VerifiedRequest, route: Any, now_s: int) -> Future[Outcome]:
+    return database.submit_of(request.kiosk, lambda connection: perform(connection, request, route, parse, now_s))
+
+
+def _proven(kiosk: BenchKiosk, body: bytes, now_s: int) -> VerifiedRequest:
+    record = KeyRecord(kiosk.key.keyid, kiosk.key.alg, kiosk.private_key.public_key())
+    digest = content_digest(body)
+    unique = content_digest(digest.encode() + kiosk.name.encode())
+    head = CheckedHead(
+        key=record,
+        path=EVENTS_PATH,
+        target_uri=EVENTS_PATH,
+        content_length=len(body),
+        idempotency_key=unique[:32],
+        created_s=now_s,
+        expires_s=now_s + 60,
+        nonce=unique[-23:-1],
+        digest=digest,
+        signature_params="",
+        signature_member="",
+    )
+    return VerifiedRequest(head, body)
