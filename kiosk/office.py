@@ -26,7 +26,9 @@ from kiosk.visit.values import Outcome, UpdateReport
 T = TypeVar("T")
 E = TypeVar("E", bound=fx.Effect)
 _IMPOSSIBLE = 3  # VSDM proof code: technically impossible
-_SERVICE_CAUSES = frozenset({Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENROLLED, Cause.KIOSK_REFUSED})
+_SERVICE_CAUSES = frozenset(
+    {Cause.NETWORK, Cause.UNSIGNED_ANSWER, Cause.NOT_ENROLLED, Cause.KIOSK_REFUSED, Cause.CLOCK_WRONG}
+)
 
 
 class Office:

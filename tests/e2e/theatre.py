@@ -24,7 +24,7 @@ from kiosk.store.transaction import Transaction
 from kiosk.sync.outbox import pending
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit import events as ev
-from kiosk.visit.model import Attract, Home, Preview, PreviewPart, Result
+from kiosk.visit.model import Attract, Home, Preview, PreviewPart, Result, State
 from kiosk.visit.policy import SiteKind
 from simulators.backend import in_thread, schema
 from simulators.backend.admin import command
@@ -246,18 +246,19 @@ def house(folder: Path, operator: Operator, *, kiosk_id: str = KIOSK_ID) -> Iter
         yield opened
 
 
+def _in_service(state: State) -> bool:
+    return isinstance(state.step, Attract) and (state.world.service_up is False or state.world.clock_trusted)
+
+
 @contextmanager
-def reopened(settings: Settings) -> Iterator[House]:
-    """Start a kiosk on the state that an earlier one left."""
+def reopened(settings: Settings, begun: Callable[[State], bool] | None = None) -> Iterator[House]:
+    """Start a kiosk on the state that an earlier one left; `begun`: what to wait for, a kiosk in service if None."""
     scard, audience, moment = EmbeddedScard(), Audience(), Time()
     trace: list[str] = []
     kiosk = Kiosk(settings, Surroundings(scard, audience.publish, draw_ticket, moment, trace.append))
     kiosk.start()
     try:
-        audience.wait(
-            lambda s: isinstance(s.step, Attract) and (s.world.service_up is False or s.world.clock_trusted),
-            "a kiosk in service",
-        )
+        audience.wait(begun or _in_service, "a kiosk as expected")
         yield House(kiosk, settings, scard, audience, moment, trace)
     finally:
         kiosk.stop()
