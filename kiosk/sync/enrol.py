@@ -151,6 +151,7 @@ def _keys(state_dir: Path, key_store: str) -> tuple[SigningKey, ec.EllipticCurve
     if isinstance(store, KeyStoreError):
         return EnrolError("state_dir" if store.field == "key_store" else store.field, store.reason)
     keys = durable_keys(state_dir, store, FIRST_SLOT)
+    store.close()
     return EnrolError("state_dir", f"{keys.field}: {keys.reason}") if isinstance(keys, KeyStoreError) else keys
 
 

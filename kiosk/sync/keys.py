@@ -74,7 +74,7 @@ class KeyStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what is held. Keys that were loaded sign no more."""
+        """Give back what is held of the hardware, until something is asked of the store or of a key again."""
         ...
 
 

@@ -1,8 +1,10 @@
 """Signing keys in a TPM 2.0: generated inside, bound to this TPM and this parent; the files hold what it wrapped.
 
 The parent is derived anew at each opening from the owner hierarchy's seed and a fixed template (restricted decryption
-key, P-256, AES-128-CFB), so nothing of it is stored. Auth values are empty: what protects is that the private half
-never leaves the chip, not a password beside it on the same disk. TPM 2.0 Library Part 1 §23, Part 2 §8.3.
+key, P-256, AES-128-CFB), so nothing of it is stored. Between operations the TPM's own saved context stands for it: a
+TPM has room for three objects only, and a kiosk that is killed must leave none of them there. Auth values are empty:
+what protects is that the private half never leaves the chip, not a password beside it on the same disk.
+TPM 2.0 Library Part 1 §23, Part 2 §8.3.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from tpm2_pytss.types import (
     TPM2B_PRIVATE,
     TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
+    TPMS_CONTEXT,
     TPMS_KEYEDHASH_PARMS,
     TPMS_SENSITIVE_CREATE,
     TPMT_KEYEDHASH_SCHEME,
@@ -48,7 +51,7 @@ _SIGNING_USE: Final = _BOUND | TPMA_OBJECT.SIGN_ENCRYPT | TPMA_OBJECT.SENSITIVED
 
 
 class TpmKeyStore:
-    """See `KeyStore`. Thread-safe. Holds one transient object of the TPM, the parent; a second during an operation."""
+    """See `KeyStore`. Thread-safe. Holds nothing of the TPM between operations, and two of its objects during one."""
 
     kind: Final = "tpm2"
     sealed_by: Final = "tpm2"
@@ -57,7 +60,7 @@ class TpmKeyStore:
         self._directory, self._tcti = directory, tcti
         self._lock = threading.Lock()
         self._esys: ESAPI | None = None
-        self._parent: ESYS_TR | None = None
+        self._parent: TPMS_CONTEXT | None = None
 
     def create(self, slot: int) -> SigningKey | KeyStoreError:
         """See `KeyStore.create`."""
@@ -161,32 +164,26 @@ class TpmKeyStore:
             raise KeyUnusableError(f"the TPM does not sign: {error}") from None
 
     def _with_parent(self, work: Callable[[ESAPI, ESYS_TR], T]) -> T:
-        """Do `work`; once more over a fresh connection if it fails: a TPM that was reset has forgotten its objects."""
+        """Do `work`; once more from the beginning if it fails: a TPM that was reset knows no saved parent any more."""
         with self._lock:
             if self._esys is not None and self._parent is not None:
                 try:
-                    return work(self._esys, self._parent)
+                    return _under(self._esys, self._esys.context_load(self._parent), work)
                 except TSS2_Exception:
                     self._disconnect()
             self._esys = ESAPI(self._tcti)
             template = TPM2B_PUBLIC.parse("ecc256:aes128cfb", objectAttributes=_PARENT_USE)
             try:
-                self._parent = self._esys.create_primary(None, template, ESYS_TR.OWNER)[0]
-                return work(self._esys, self._parent)
+                parent = self._esys.create_primary(None, template, ESYS_TR.OWNER)[0]
+                self._parent = self._esys.context_save(parent)
+                return _under(self._esys, parent, work)
             except TSS2_Exception:
                 self._disconnect()
                 raise
 
     def _disconnect(self) -> None:
-        esys, parent, self._esys, self._parent = self._esys, self._parent, None, None
-        if esys is None:
-            return
-        try:
-            if parent is not None:
-                esys.flush_context(parent)
-        except TSS2_Exception:  # the TPM has lost it already, or is gone
-            pass
-        finally:
+        esys, self._esys, self._parent = self._esys, None, None
+        if esys is not None:
             esys.close()
 
     def _path(self, slot: int) -> Path:
@@ -194,7 +191,7 @@ class TpmKeyStore:
 
 
 class _TpmKey:
-    """A key of a `TpmKeyStore`; usable until that store is closed, and again once it is asked again."""
+    """A key of a `TpmKeyStore`, which connects for it if need be."""
 
     def __init__(self, store: TpmKeyStore, keyid: str, private: TPM2B_PRIVATE, public: TPM2B_PUBLIC) -> None:
         self.keyid = keyid
@@ -208,6 +205,13 @@ class _TpmKey:
     def sign(self, message: bytes) -> bytes:
         """64 bytes r‖s over SHA-256 of the message; raises KeyUnusableError."""
         return self._store.signed(self._private, self._public, sha256(message).digest())
+
+
+def _under(esys: ESAPI, parent: ESYS_TR, work: Callable[[ESAPI, ESYS_TR], T]) -> T:
+    try:
+        return work(esys, parent)
+    finally:
+        esys.flush_context(parent)
 
 
 def _new_signing_key(esys: ESAPI, parent: ESYS_TR) -> bytes:

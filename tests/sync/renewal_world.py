@@ -207,6 +207,7 @@ class World:
     def loaded(self, identity_dir: Path | None = None) -> Identities:
         held = load_identities(identity_dir or self.identity_dir, self.key_store)
         assert isinstance(held, Identities), held
+        held.key_store.close()  # a kiosk has one; a TPM without its kernel's help has room for three objects
         return held
 
     def channel(self, keys: Identity | Credentials) -> Channel:

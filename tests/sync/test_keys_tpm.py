@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tpm2_pytss import ESAPI
+from tpm2_pytss import ESAPI, ESYS_TR
 from tpm2_pytss.constants import TPM2_CAP, TPM2_HC, TPMA_OBJECT
-from tpm2_pytss.types import TPM2B_PUBLIC
+from tpm2_pytss.types import TPM2B_PUBLIC, TPMS_CONTEXT
 
 from kiosk.sync.keys import KeyStoreError, KeyUnusableError
 from kiosk.sync.keys_tpm import TpmKeyStore
@@ -58,28 +59,39 @@ def test_another_tpm_knows_nothing(
 
 
 def test_a_key_signs_on_after_its_tpm_was_restarted(tmp_path: Path) -> None:
-    with software_tpm(tmp_path / "tpm") as tcti:
-        first = TpmKeyStore(tmp_path, tcti)
-        assert not isinstance(first.create(1), KeyStoreError)
-        first.close()
-    with software_tpm(tmp_path / "tpm") as tcti:
-        again = TpmKeyStore(tmp_path, tcti)
-        key = again.load(1)
+    sockets = Path(tempfile.mkdtemp(prefix="tpm-"))
+    with software_tpm(tmp_path / "tpm", sockets) as tcti:
+        store = TpmKeyStore(tmp_path, tcti)
+        key = store.create(1)
         assert not isinstance(key, KeyStoreError)
-        _forget_everything(tcti)
-        assert len(key.sign(b"message")) == 64
-        again.close()
+        first = key.sign(b"message")
     with pytest.raises(KeyUnusableError):
         key.sign(b"message")
+    with software_tpm(tmp_path / "tpm", sockets):
+        assert len(key.sign(b"message")) == len(first) == 64
+        again = store.load(1)
+        assert not isinstance(again, KeyStoreError)
+        assert again.public_spki() == key.public_spki()
+        store.close()
+    sockets.rmdir()
 
 
-def _forget_everything(tcti: str) -> None:
-    """What a reset does to transient objects: the handles that a store holds mean nothing any more."""
+def test_a_parent_that_the_tpm_has_forgotten_is_derived_again(store: TpmKeyStore, tmp_path: Path) -> None:
+    key = store.create(1)
+    assert not isinstance(key, KeyStoreError)
+    with software_tpm(tmp_path / "other") as tcti:
+        other = TpmKeyStore(tmp_path, tcti)
+        assert isinstance(other.load(1), KeyStoreError)
+        store._parent = other._parent or _parent_of(tcti)  # another TPM's saved context: refused as one from before
+        other.close()
+    assert len(key.sign(b"message")) == 64
+
+
+def _parent_of(tcti: str) -> TPMS_CONTEXT:
     esys = ESAPI(tcti)
-    _, handles = esys.get_capability(TPM2_CAP.HANDLES, TPM2_HC.TRANSIENT_FIRST, 8)
-    for handle in handles.data.handles:
-        esys.flush_context(esys.tr_from_tpmpublic(handle))
+    saved = esys.context_save(esys.create_primary(None, "ecc256", ESYS_TR.OWNER)[0])
     esys.close()
+    return saved
 
 
 def test_a_tpm_that_is_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -92,17 +104,17 @@ def test_a_tpm_that_is_not_there(tmp_path: Path, capfd: pytest.CaptureFixture[st
     absent.close()
 
 
-def test_a_store_holds_one_object_of_the_tpm(store: TpmKeyStore, tpm: str) -> None:
-    """A TPM has room for three, and `diagnose` needs two beside a running kiosk."""
+def test_a_store_holds_nothing_of_the_tpm(store: TpmKeyStore, tpm: str) -> None:
+    """A TPM has room for three objects, and a kiosk that is killed must not leave one there."""
     key = store.create(1)
     assert not isinstance(key, KeyStoreError)
     store.create(2)
     sealed = store.seal(b"secret")
     assert isinstance(sealed, bytes)
-    store.unseal(sealed)
     for _ in range(5):
+        store.unseal(sealed)
         key.sign(b"message")
     esys = ESAPI(tpm)
     _, held = esys.get_capability(TPM2_CAP.HANDLES, TPM2_HC.TRANSIENT_FIRST, 8)
-    assert len(held.data.handles) == 1
+    assert len(held.data.handles) == 0
     esys.close()

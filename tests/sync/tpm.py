@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
@@ -14,12 +13,14 @@ START_LIMIT_S = 10.0
 
 
 @contextmanager
-def software_tpm(folder: Path) -> Iterator[str]:
-    """The TCTI of a TPM whose state is in `folder`: the same TPM again, if it had been started there before."""
+def software_tpm(folder: Path, sockets: Path | None = None) -> Iterator[str]:
+    """The TCTI of a TPM whose state is in `folder`: the same TPM again, if it had been started there before.
+
+    `sockets`: a directory with a short path, which stays; by default one of its own.
+    """
     folder.mkdir(exist_ok=True)
-    sockets = Path(tempfile.mkdtemp(prefix="tpm-"))  # the path of a Unix socket has 107 bytes at most
-    path = sockets / "s"
-    control = sockets / "s.ctrl"  # the name that the TCTI expects
+    place = sockets or Path(tempfile.mkdtemp(prefix="tpm-"))  # the path of a Unix socket has 107 bytes at most
+    path, control = place / "s", place / "s.ctrl"  # the names that the TCTI expects
     process = subprocess.Popen(
         ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}", "--server", f"type=unixio,path={path}",
          "--ctrl", f"type=unixio,path={control}", "--flags", "startup-clear,not-need-init"],
@@ -36,4 +37,7 @@ def software_tpm(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(START_LIMIT_S)
-        shutil.rmtree(sockets)
+        for left in (path, control):
+            left.unlink(missing_ok=True)
+        if sockets is None:
+            place.rmdir()
