@@ -21,6 +21,7 @@ from kiosk.visit.policy import SiteKind
 from simulators.backend import enrolment, renewal, schema
 from simulators.backend.app import parse, routes
 from simulators.backend.authority import Authority, open_authority
+from simulators.backend.bulk import together
 from simulators.backend.clock import utc
 from simulators.backend.exchange import perform
 from simulators.backend.files import DataDir
@@ -125,7 +126,9 @@ class Backend:
         if isinstance(request, Refused):
             return RawAnswer(request.http_status, [], b"")
         outcome = self._transact(
-            lambda connection: perform(connection, request, self._routes[path], parse, self.now_s())
+            lambda connection: together(
+                connection, [perform(connection, request, self._routes[path], parse, self.now_s())]
+            )[0]
         )
         if outcome is None:
             return None
