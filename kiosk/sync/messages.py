@@ -95,12 +95,14 @@ class CheckedHead(NamedTuple):  # half the cost of a frozen dataclass of as many
         return self.key.name
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRequest:
+class VerifiedRequest(NamedTuple):
     """A proven request: who, what, and what a response must be bound to. Time and replay are still to be judged."""
 
     head: CheckedHead
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"VerifiedRequest({self.head!r})"
 
     @property
     def kiosk(self) -> str:

@@ -8,7 +8,7 @@ here parses structured fields, opens a socket or reads a clock.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -224,7 +224,7 @@ def _is_small_order(encoded: bytes) -> bool:
 
 def content_digest(body: bytes) -> str:
     """The only accepted `Content-Digest` of these bytes (RFC 9530)."""
-    return f"sha-256=:{b64encode(sha256(body).digest()).decode('ascii')}:"
+    return f"sha-256=:{b2a_base64(sha256(body).digest(), newline=False).decode('ascii')}:"
 
 
 def request_base(

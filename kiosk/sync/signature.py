@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from base64 import b64decode, b64encode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -134,7 +135,7 @@ def check_body(head: CheckedHead, body: bytes) -> VerifiedRequest | Refused:
     base = profile.request_base(
         head.target_uri, head.content_length, head.digest, head.idempotency_key, head.signature_params
     )
-    if not head.key.verify(b64decode(head.signature_member[1:-1]), base):
+    if not head.key.verify(a2b_base64(head.signature_member[1:-1]), base):
         return Refused(Reason.SIGNATURE, "signature")
     return VerifiedRequest(head, body)
 
@@ -223,7 +224,7 @@ def verify_response(
         request_signature=sent.signature_member,
         signature_params=params,
     )
-    if not key.verify(b64decode(encoded), base):
+    if not key.verify(a2b_base64(encoded), base):
         return Refused(Reason.SIGNATURE, "signature")
     created_s = int(created)
     if created_s < floor_s - profile.SKEW_S:
@@ -232,7 +233,7 @@ def verify_response(
 
 
 def _member(signature: bytes) -> str:
-    return f":{b64encode(signature).decode('ascii')}:"
+    return f":{b2a_base64(signature, newline=False).decode('ascii')}:"
 
 
 def _frame(head: RequestHead, fields: GatheredHeaders, origin: str) -> str | Refused:
@@ -244,7 +245,7 @@ def _frame(head: RequestHead, fields: GatheredHeaders, origin: str) -> str | Ref
         return Refused(Reason.PATH)
     if head.query:
         return Refused(Reason.QUERY)
-    if b"host" in fields.twice or fields.found.get(b"host") != origin.partition("://")[2].encode("ascii"):
+    if b"host" in fields.twice or fields.found.get(b"host") != origin.removeprefix("https://").encode("ascii"):
         return Refused(Reason.HOST, "host")
     if refused := fields.forbidden(profile.FORBIDDEN_REQUEST_FIELDS):
         return refused

@@ -212,8 +212,8 @@ def test_base_by_hand() -> None:
 # --- responses ---------------------------------------------------------------------------------------------------
 
 
-def _answer(sent: SignedRequest, body: bytes = b'{"ok":true}', status: int = 200) -> Headers:
-    return raw(sign_response(SERVER_KEY, verified(sent), status=status, body=body, created_s=NOW_S))
+def _answer(sent: SignedRequest, body: bytes = b'{"ok":true}', status: int = 200, sent_body: bytes = BODY) -> Headers:
+    return raw(sign_response(SERVER_KEY, verified(sent, sent_body), status=status, body=body, created_s=NOW_S))
 
 
 def _check(
@@ -226,6 +226,22 @@ def test_response_to_a_is_not_one_to_b() -> None:
     first, second = signed(), signed()
     assert isinstance(_check(first, _answer(first)), VerifiedResponse)
     assert _check(second, _answer(first)) == Refused(Reason.SIGNATURE, "signature")
+
+
+def test_base_of_an_answer_by_hand() -> None:
+    sent = signed(b"{}")
+    headers = dict(_answer(sent, b"{}", 503, sent_body=b"{}"))
+    by_hand = (
+        '"@status": 503\n'
+        '"content-type": application/json\n'
+        '"content-digest": sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:\n'
+        '"@method";req: POST\n'
+        '"@target-uri";req: https://centre.example:8443/v1/events\n'
+        '"content-digest";req: sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:\n'
+        f'"signature";req;key="sig1": {sent.signature_member}\n'
+        f'"@signature-params": {headers[INPUT].decode().removeprefix("sig1=")}'
+    ).encode()
+    assert SERVER_KEYS[SERVER_KEY.keyid].verify(b64decode(headers[S][6:-1]), by_hand)
 
 
 @pytest.mark.parametrize("status", [100, 199, 301, 302, 307, 399, 600])
