@@ -66,10 +66,11 @@ class Documents:
         if not self._kept_taken:
             self._take_kept()
             self._settle()
-        if self._clock.monotonic_s() >= self._poll_at_s:
-            self._poll_at_s = self._clock.monotonic_s() + RETRY_S
+        begun_s = self._clock.monotonic_s()
+        if begun_s >= self._poll_at_s:
+            self._poll_at_s = begun_s + RETRY_S
             if self._poll():
-                self._poll_at_s = self._clock.monotonic_s() + POLL_S
+                self._poll_at_s = begun_s + POLL_S
         self._settle()
         return max(min(self._poll_at_s - self._clock.monotonic_s(), self._next_change_s()), 0.0)
 

@@ -93,7 +93,8 @@ def told(kiosk: KioskSide) -> tuple[int, Any, int]:
     return quarantine["version"], quarantine["body"], quarantine["not_after"]
 
 
-FLAGS = {"card": {"generation": "vitale2", "iccsn": "802500000204671322631"}, "mode": "SELF"}
+ICCSN = "802500000204671322631"
+FLAGS = {"card": {"generation": "vitale2", "iccsn": ICCSN}, "mode": "SELF"}
 START = {"card": FLAGS["card"], "update_id": "f1c700000001", "actor": {"mode": "SELF"}}
 CLOSED = (403, "quarantined", "UNAVAILABLE")
 
@@ -128,7 +129,7 @@ def test_the_fleet_and_the_kiosk_each_have_a_quarantine_and_the_stricter_counts(
     assert new.refused("/v1/relay/start", START) == CLOSED
     command(kiosk.data, {"do": "quarantine", "kiosk": FLEET, "level": "none"})
     other.good("/v1/relay/start", START)
-    assert kiosk.refused("/v1/code/issue", {"iccsn": FLAGS["card"]["iccsn"], "proof": "0" * 32}) == CLOSED
+    assert kiosk.refused("/v1/code/issue", {"iccsn": ICCSN, "proof": "0" * 32}) == CLOSED
 
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -185,7 +186,7 @@ def test_the_centre_keeps_to_its_calendar(kiosk: KioskSide) -> None:
     kiosk.good("/v1/relay/start", START)
 
 
-CODE = {"iccsn": FLAGS["card"]["iccsn"], "proof": "0" * 32}
+CODE = {"iccsn": ICCSN, "proof": "0" * 32}
 
 
 def test_the_centre_keeps_to_capabilities_and_to_what_the_kind_of_site_may(kiosk: KioskSide) -> None:
