@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtQml import QJSEngine, QJSValue
 
 from kiosk.hardware.pcsc.service import RESTART_COMMAND, RESTART_LIMIT_S
+from kiosk.sync.keys_seal import CREDENTIAL
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 _POLKIT = """
@@ -109,3 +110,8 @@ def test_every_file_is_named_in_the_guide() -> None:
     files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()} - {"README.md"}
     assert files
     assert {name for name in files if f"`{name}`" not in guide} == set()
+
+
+def test_the_service_is_handed_the_sealing_key_that_the_kiosk_looks_for() -> None:
+    """By name only: a machine that has none starts all the same."""
+    assert unit("kiosk.service")["Service.LoadCredentialEncrypted"] == [CREDENTIAL]
