@@ -7,12 +7,14 @@ raw bytes and TLS in the backend's tests, documents in those of the documents.
 
 from __future__ import annotations
 
+import hmac
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha512
 
 from kiosk.sync import profile
 from kiosk.visit.ports import SigningKey
+from tests.sync import rfc9421
 from tests.sync.attacks import (
     COMPONENTS,
     DIGEST,
@@ -75,6 +77,14 @@ def _another_signature(message: Message, scene: Scene) -> Message:
     return message.edited(SIGNATURE, scene.request(b'{"batch_seq":2}').value(SIGNATURE))
 
 
+def _hmac_for_signature(message: Message, scene: Scene) -> Message:
+    """For a verifier that would let the message choose: 64 bytes that anybody can compute."""
+    honest = scene.resigned(message)
+    base = rfc9421.base(COMPONENTS, honest.value(INPUT)[5:].decode("ascii"), scene.origin, message)
+    mac = hmac.digest(scene.key.public_spki(), base, "sha512")
+    return honest.edited(SIGNATURE, b"sig1=:" + b64encode(mac) + b":")
+
+
 _Z = RequestRow
 REQUEST_ROWS: tuple[RequestRow, ...] = (
     # 3 truncation
@@ -116,6 +126,7 @@ REQUEST_ROWS: tuple[RequestRow, ...] = (
     _Z(5, "alg of another type", resign(alg='"ed25519"'), "alg"),
     _Z(5, "alg unknown", resign(alg='"rsa-v1_5-sha256"'), "field_form"),
     _Z(5, "alg HMAC", resign(alg='"hmac-sha256"'), "field_form"),
+    _Z(5, "HMAC keyed with the public key", _hmac_for_signature, "signature"),
     _Z(5, "alg P-384", resign(alg='"ecdsa-p384-sha384"'), "field_form"),
     _Z(5, "digest by SHA-512", then_resign(lambda m, _: m.edited(DIGEST, _sha512(m.body))), "field_form"),
     _Z(5, "digest of two members", then_resign(lambda m, _: m.edited(DIGEST, _two(m))), "field_form"),
@@ -203,6 +214,7 @@ REQUEST_ROWS: tuple[RequestRow, ...] = (
     _Z(9, "folded", change(INPUT, lambda v: v.replace(b";created", b"\r\n ;created")), "field_bytes"),
     _Z(9, "line feed at the end", change(IDEMPOTENCY, lambda v: v + b"\n"), "field_bytes", socket=False),
     _Z(9, "zero byte", add(b"x-other", b"a\x00b"), "field_bytes"),
+    _Z(9, "carriage return", add(b"x-other", b"a\rb"), "field_bytes"),
     _Z(9, "not ASCII", add(b"x-other", b"\xe9"), "field_bytes"),
     _Z(9, "delete character", add(b"x-other", b"\x7f"), "field_bytes"),
     _Z(9, "member twice in the input", change(INPUT, lambda v: v + b", " + v), "field_form"),
@@ -211,6 +223,7 @@ REQUEST_ROWS: tuple[RequestRow, ...] = (
     _Z(9, "signature of zeros", put(SIGNATURE, b"sig1=:" + b64encode(bytes(64)) + b":"), "signature"),
     _Z(9, "signature with padding bits", sub(SIGNATURE, rb"[AQgw]==", b"B=="), "field_form"),
     _Z(9, "signature in the URL alphabet", sub(SIGNATURE, rb"sig1=:.", b"sig1=:_"), "field_form"),
+    _Z(9, "signature of 96 bytes", put(SIGNATURE, b"sig1=:" + b64encode(b"\x01" * 96) + b":"), "field_form"),
     _Z(9, "signature as DER", put(SIGNATURE, b"sig1=:" + b64encode(bytes(70)) + b":"), "field_form"),
     _Z(9, "a field of 64 KiB", add(b"x-other", b"a" * 65536), "header_limit"),
     _Z(9, "a thousand fields", add(b"x", b"1", 1000), "header_limit"),

@@ -123,10 +123,10 @@ class Network:
 class Kiosk:
     """Store, outbox, channel and uploader of the product; `start` again after a death."""
 
-    def __init__(self, directory: Path, network: Network) -> None:
+    def __init__(self, directory: Path, network: Network, floor_s: int = 0) -> None:
         self.file, self.network = directory / "kiosk.db", network
         self.clock = FakeClock()
-        self.floor_s = 0
+        self.floor_s = floor_s
         self.floors: list[int] = []
         self.rng = random.Random(1)
         self.aggregates: dict[str, int] = {}

@@ -19,6 +19,7 @@ from kiosk.visit.ports import SigningKey
 from simulators.backend import schema
 from simulators.backend.app import parse, routes
 from simulators.backend.authority import Authority, open_authority
+from simulators.backend.bulk import together
 from simulators.backend.engines import open_engine
 from simulators.backend.exchange import perform
 from simulators.backend.files import DataDir
@@ -88,7 +89,8 @@ class Server:
         if isinstance(request, Refused):
             return request
         with self._engine.begin() as connection:
-            outcome = perform(connection, request, self._routes[request.head.path], parse, self.now_s)
+            route = self._routes[request.head.path]
+            [outcome] = together(connection, [perform(connection, request, route, parse, self.now_s)])
             if dies == "before_commit":
                 raise ServerDiedError
         if dies == "after_commit":
