@@ -28,6 +28,7 @@ from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import Uploader
 from kiosk.sync.wire import Exchange
 from tests.properties.backend import ENROL_ORIGIN, KIOSK, WorldClock, ca_pem
+from tests.store.power_loss import DISK
 
 SERIAL: Final = "K-0999"
 CARDS: Final = (None, "0" * 32, "1" * 32)
@@ -41,6 +42,7 @@ class Kept:
     facts: list[int] = field(default_factory=list)
     tried: int = 0
     floor_s: int = 0
+    generation: int = 0  # of the key in force; 0: none
     policy: int = 0
 
 
@@ -109,6 +111,7 @@ class Kiosk:
                 kiosk_serial=SERIAL,
             )
         self.load()
+        self._note_key()
         return f"{done.field}: {done.reason}" if isinstance(done, enrolling.EnrolError) else None
 
     def renew(self) -> None:
@@ -123,6 +126,17 @@ class Kiosk:
             if isinstance(channel.call("/v1/policy/state", {"known": {}}, deadline_s=5.0), dict):
                 work.adopt()
         self.load()
+        self._note_key()
+
+    @property
+    def generation(self) -> int:
+        """Of the key in force, as the backend numbers them; 0: none."""
+        keys = self.identities
+        return 0 if keys is None else int(keys.current.signing_key.keyid.rpartition("/")[2])
+
+    def _note_key(self) -> None:
+        DISK.check()  # nothing is promised by a machine without power
+        self._kept.generation = max(self._kept.generation, self.generation)
 
     def close(self) -> None:
         """The end of the program."""

@@ -41,6 +41,7 @@ class World:
         self.state.mkdir()
         self.ticket = self.backend.ticket()
         self.kiosk: Kiosk | None = None
+        self.fallen = False  # whether keys that were in force are gone
 
     def boot(self, *, vfs: str | None = Disk.ENCRYPTED) -> None:
         """Start the program; raises StoreFailedError where the store does not open."""
@@ -72,6 +73,7 @@ class World:
 
     def _clear(self) -> None:
         """The identity is taken away by hand: what makes it valid first."""
+        self.kept.generation = 0
         directory = self.state / "identity"
         others = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != TRUST)
         for paths in ([directory / TRUST], others):
@@ -93,6 +95,7 @@ class World:
         self.network.settle()
         self.boot(vfs=None)
         assert self.kiosk is not None
+        self.fallen = self.kiosk.generation < self.kept.generation
         for _ in range(4):
             self.enrol()
         for _ in range(3):
@@ -147,6 +150,8 @@ class World:
         kept = [each for each in kiosk.keeper.kept().result() if isinstance(each, Document) and each.type == "policy"]
         if self.kept.policy and (not kept or kept[0].version < self.kept.policy):
             yield "the policy floor has fallen"
+        if self.fallen:
+            yield "keys that were in force are gone"
         if not isinstance(kiosk._channel().call("/v1/sync/state", {"batch_seq": 1}), dict):
             yield "the backend does not accept the kiosk's key"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.sync.time_keeper import BUILD_FLOOR_S, MAX_ROUND_TRIP_S, TimeKeeper
+from kiosk.store.thread import Store
+from kiosk.store.transaction import read_meta_int
+from kiosk.sync.time_keeper import BUILD_FLOOR_S, MAX_ROUND_TRIP_S, TIME_FLOOR, TimeKeeper, keep_floor
 from tests.sync.support import NOW_S, FakeClock
 
 
@@ -70,3 +74,13 @@ def test_floor_and_now_never_fall_below_what_was_learnt(steps: list[tuple[int, f
         assert time.floor_s == max(before, NOW_S + delta_s)
         assert time.now_s() >= time.floor_s
     assert kept == sorted(set(kept))
+
+
+def test_what_is_kept_only_rises(tmp_path: Path) -> None:
+    """Two threads may learn of two floors and hand them over in the other order."""
+    store = Store.open(tmp_path / "kiosk.db", bytes(32))
+    assert isinstance(store, Store)
+    for floor_s in (NOW_S, NOW_S + 2, NOW_S + 1):
+        store.submit(lambda tx, floor_s=floor_s: keep_floor(tx, floor_s)).result()  # type: ignore[misc]  # default
+    assert store.submit(lambda tx: read_meta_int(tx, TIME_FLOOR)).result() == NOW_S + 2
+    store.close()
