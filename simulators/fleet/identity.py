@@ -46,7 +46,7 @@ def signing_key(secret: bytes, kiosk: str) -> SoftwareKey:
 
 
 class TlsIdentities:
-    """Makes client contexts. They are kept by the kiosks: making one costs 1.1 ms, keeping one 25 KB."""
+    """Makes client contexts. Each is made before the run and kept: making one costs 1.1 ms, keeping one 25 KB."""
 
     def __init__(self, secret: bytes, ca_pem: str) -> None:
         self._secret, self._ca_pem = secret, ca_pem

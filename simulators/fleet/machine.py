@@ -37,12 +37,12 @@ _LOST: Final = "lost"
 _GOOD: Final = (EventStatus.APPLIED.value, EventStatus.ALREADY.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunClock:
-    """The kiosk's monotonic clock: `pace` seconds in one of the run, which began at `start_s` of the machine's."""
+    """The kiosk's monotonic clock: `pace` seconds in one of the run, which begins at `start_s` of the machine's."""
 
-    start_s: float
     pace: float
+    start_s: float = 0.0
 
     def monotonic_s(self) -> float:
         """Seconds of the kiosk."""
@@ -79,24 +79,25 @@ class Kiosk:
         life: Life,
         *,
         key: SigningKey,
-        tls: Callable[[], ssl.SSLContext],
+        tls: ssl.SSLContext,
         backend: Backend,
         clock: RunClock,
         tally: Tally,
         is_away: Callable[[], bool],
         idle_limit_s: float,
+        handshakes: asyncio.Semaphore,
     ) -> None:
         """`is_away()`: whether the run has taken the backend away, so that failing is right.
 
-        idle_limit_s: seconds of the run after which an idle connection is given up.
+        idle_limit_s: seconds of the run after which an idle connection is given up. handshakes: how many kiosks of
+        this process may shake hands at once.
         """
-        self._life, self._key, self._make_tls, self._backend = life, key, tls, backend
+        self._life, self._key, self._tls, self._backend = life, key, tls, backend
         self._clock, self._tally, self._is_away = clock, tally, is_away
-        self._idle_limit_s = idle_limit_s
+        self._idle_limit_s, self._handshakes = idle_limit_s, handshakes
         self._rng = random.Random(life.kiosk)  # noqa: S311  # jitter, not a secret
         self._outbox = FleetOutbox()
         self._turn = Turn(life.kiosk, clock)
-        self._tls: ssl.SSLContext | None = None
         self._connection: Connection | None = None
         self._used_s = 0.0
         self._known: dict[str, int] = {}
@@ -245,13 +246,12 @@ class Kiosk:
         if self._connection is not None and (self._connection.is_closing() or self._idle_left_s() <= 0):
             self._hang_up()
         if self._connection is None:
-            if self._tls is None:
-                self._tls = self._make_tls()
-            started_s = time.monotonic()
-            opened = await Connection.open(self._backend.host, self._backend.port, self._tls)
-            if isinstance(opened, WireFailure):
-                return opened
-            self._tally.seconds["handshake"].append(time.monotonic() - started_s)
+            async with self._handshakes:
+                started_s = time.monotonic()
+                opened = await Connection.open(self._backend.host, self._backend.port, self._tls)
+                if isinstance(opened, WireFailure):
+                    return opened
+                self._tally.seconds["handshake"].append(time.monotonic() - started_s)
             self._tally.connections += 1
             self._connection = opened
         self._used_s = self._clock.run_s()

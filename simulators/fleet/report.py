@@ -77,6 +77,7 @@ def figures(result: Result) -> dict[str, Any]:
             "fleet_memory_mib": round(cost.fleet_rss_bytes / _MIB, 1),
             "fleet_memory_kib_per_kiosk": round(cost.fleet_rss_bytes / plan.kiosks / 1024, 1),
             "enrolment_s": round(result.provision_s, 1),
+            "fleet_late_s": round(tally.late_s, 1),
         },
         "backlog": {
             "most": max((moment.waiting for moment in result.moments), default=0),
@@ -128,6 +129,7 @@ def markdown(numbers: Mapping[str, Any], picture: str) -> str:
         "Memory": f"backend {cost['backend_memory_mib']} MiB, fleet {cost['fleet_memory_mib']} MiB"
         f" ({cost['fleet_memory_kib_per_kiosk']} KiB a kiosk)",
         "Enrolled in": f"{cost['enrolment_s']} s",
+        "Fleet behind its own clock": f"at most {cost['fleet_late_s']} s: part of every time above",
         "Backlog": f"at most {backlog['most']} events, {backlog['left']} left; drained after"
         f" {backlog['drained_after_s']} s (limit {backlog['limit_s']} s)",
         "Events": f"{events['made']} made, {events['acknowledged']} acknowledged, {events['applied']} applied,"

@@ -35,6 +35,8 @@ from simulators.fleet.worker import Task, WorkerEnd, work
 
 KIOSKS_A_WORKER: Final = 200
 """Fewer are not worth a second process."""
+START_S: Final = 0.2
+"""From the word to the start, so that all processes start at the same moment."""
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
@@ -210,10 +212,10 @@ class _Run:
             pipes.append(mine)
             processes.append(process)
         try:
+            self._progress.show(0.0, "making keys and TLS contexts")
             for pipe in pipes:
                 pipe.recv()
-            # Each worker still has its kiosks to make.
-            start_s = time.monotonic() + 0.5 + 0.0005 * self._plan.kiosks / self._workers
+            start_s = time.monotonic() + START_S
             for pipe in pipes:
                 pipe.send(start_s)
             return self._watch(pipes, start_s)

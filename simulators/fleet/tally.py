@@ -50,6 +50,7 @@ class Tally:
     waiting: int = 0
     acked: int = 0
     drained_s: float = 0.0
+    late_s: float = 0.0  # how far this process was behind its own clock
 
     def at(self, now_s: float) -> Second:
         """A moment for the curve."""
@@ -79,6 +80,7 @@ class Tally:
         self.waiting += other.waiting
         self.acked += other.acked
         self.drained_s = max(self.drained_s, other.drained_s)
+        self.late_s = max(self.late_s, other.late_s)
 
 
 def together(moments: list[Second]) -> Second:

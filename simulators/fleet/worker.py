@@ -7,10 +7,9 @@ import gc
 import resource
 import time
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from typing import Final
@@ -21,9 +20,11 @@ from kiosk.sync.wire import IDLE_LIMIT_S
 from simulators.fleet.identity import TlsIdentities, signing_key
 from simulators.fleet.machine import Backend, Kiosk, RunClock
 from simulators.fleet.plan import Plan
-from simulators.fleet.tally import KioskEnd, Second, Tally
+from simulators.fleet.tally import KioskEnd, Tally
 
 SAMPLE_S: Final = 1.0
+HANDSHAKES_AT_ONCE: Final = 256
+"""More would only wait for this processor, which is not the kiosk's in life, until their time is over."""
 READ_BYTES: Final = 16 * 1024
 """Read at once from a connection: one TLS record. The buffer of this size lives as long as the connection."""
 
@@ -54,49 +55,57 @@ class WorkerEnd:
 def work(task: Task, pipe: Pipe, is_away: Event) -> None:
     """Main function of the process: starts when told through the pipe, sends a `Second` each second, then the end."""
     _make_room()
-    tls = TlsIdentities(task.secret, task.ca_pem)
+    tally, clock = Tally(), RunClock(task.plan.pace)
+    kiosks = _kiosks(task, clock, tally, is_away)
+    gc.collect()
+    gc.freeze()  # what lives to the end need not be looked through again and again
+    pipe.send("ready")
+    clock.start_s = pipe.recv()
+    began_s = time.process_time()
+    ends = asyncio.run(_live(kiosks, task.plan, clock, tally, pipe))
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    pipe.send(WorkerEnd(tally, ends, time.process_time() - began_s, peak_bytes))
+    pipe.close()
+
+
+def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[Kiosk]:
+    """Everything that costs time is made before the run: in life each kiosk has a processor of its own."""
     record = register_key(*task.server_key)
     if isinstance(record, KeyRefusal):
         raise ValueError(f"server key: {record}")  # an error value
     backend = Backend(task.host, task.port, {record.keyid: record})
-    pipe.send("ready")
-    start_s: float = pipe.recv()
-    began_s = time.process_time()
-    tally, kiosks = asyncio.run(_live(task, backend, tls, start_s=start_s, pipe=pipe, is_away=is_away))
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pipe.send(WorkerEnd(tally, kiosks, time.process_time() - began_s, peak_bytes))
-    tls.close()
-    pipe.close()
-
-
-async def _live(
-    task: Task, backend: Backend, tls: TlsIdentities, *, start_s: float, pipe: Pipe, is_away: Event
-) -> tuple[Tally, list[KioskEnd]]:
-    plan, tally = task.plan, Tally()
-    clock = RunClock(start_s, plan.pace)
+    handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
+    tls = TlsIdentities(task.secret, task.ca_pem)
     kiosks: list[Kiosk] = []
     for number, certificate in task.certificates.items():
-        life = plan.life(number, POLL_S)
+        life = task.plan.life(number, POLL_S)
         kiosks.append(
             Kiosk(
                 life,
                 key=signing_key(task.secret, life.kiosk),
-                tls=partial(tls.context, life.kiosk, certificate),
+                tls=tls.context(life.kiosk, certificate),
                 backend=backend,
                 clock=clock,
                 tally=tally,
                 is_away=is_away.is_set,
-                idle_limit_s=IDLE_LIMIT_S / plan.visits_factor,
+                idle_limit_s=IDLE_LIMIT_S / task.plan.visits_factor,
+                handshakes=handshakes,
             )
         )
-    gc.collect()
-    gc.freeze()  # what lives to the end need not be looked through again and again
-    await asyncio.sleep(max(0.0, -clock.run_s()))
+    tls.close()
+    return kiosks
+
+
+async def _live(kiosks: Sequence[Kiosk], plan: Plan, clock: RunClock, tally: Tally, pipe: Pipe) -> list[KioskEnd]:
     lives = asyncio.gather(*(kiosk.live(plan.end_s) for kiosk in kiosks))
+    due_s = clock.run_s()
     while not lives.done():
-        await asyncio.wait([lives], timeout=SAMPLE_S)
-        moment: Second = tally.at(clock.run_s())
-        pipe.send(moment)
+        due_s += SAMPLE_S
+        await asyncio.wait([lives], timeout=due_s - clock.run_s())
+        now_s = clock.run_s()
+        tally.late_s = max(tally.late_s, now_s - due_s)
+        due_s = max(due_s, now_s - SAMPLE_S)
+        pipe.send(tally.at(now_s))
         if pipe.poll():
             break  # told that nobody has anything left
     if lives.done():
@@ -104,7 +113,7 @@ async def _live(
     lives.cancel()
     with suppress(asyncio.CancelledError):
         await lives
-    return tally, [kiosk.end() for kiosk in kiosks]
+    return [kiosk.end() for kiosk in kiosks]
 
 
 def _make_room() -> None:
