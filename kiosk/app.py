@@ -248,8 +248,8 @@ class Kiosk:
             clock=clock,
             switched=partial(self._keys_changed, uploader),
         )
-        # New keys first: whatever follows may need them.
-        chores = (self._renewing, self._uploading, self._documents, Pruning(store, facts, clock))
+        # New keys first: whatever follows may need them. Then what was ordered: it counts before anything is sent.
+        chores = (self._renewing, self._documents, self._uploading, Pruning(store, facts, clock))
         self.background.start(chores, channel.close)
 
     @staticmethod

@@ -13,6 +13,7 @@ import pytest
 from kiosk.sync.documents import FLEET, Document, DocumentError, verify_document
 from kiosk.sync.documents_bodies import TYPES
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine, SiteKind
+from simulators.backend.__main__ import _DOCUMENTS, main
 from simulators.backend.admin import command
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.server import Ready
@@ -237,3 +238,23 @@ def test_a_change_on_the_command_line(text: str, expected: tuple[str, Any]) -> N
 def test_a_change_without_equals_is_refused() -> None:
     with pytest.raises(OperatorError, match=r"^set: "):
         policy_change("idle_s")
+
+
+@pytest.mark.parametrize("name", ["calendar", "capabilities", "contents", "allow-list"])
+def test_documents_are_signed_on_the_command_line(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    kind, _ = _DOCUMENTS[name]
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps(BODIES[kind]))
+    fleet = [name, "--data", str(data_dir), "--fleet"]
+    assert main([*fleet, "--body", str(body)]) == 0
+    assert main(fleet) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert shown == [{kind: {"version": 1, **BODIES[kind]}}] * 2
+    body.write_text("{")
+    assert main([*fleet, "--body", str(body)]) == 1
+    assert capsys.readouterr().err == "simulators.backend: body: JSON expected\n"
+    with pytest.raises(SystemExit):
+        main([name, "--data", str(data_dir)])
+    assert "one of the arguments --kiosk --fleet is required" in capsys.readouterr().err
