@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         case "diagnose":
             return diagnose(settings, as_json=options.json, cycles=options.cycles, guided=options.guided)
         case "enrol":
-            return enrol(settings, options.origin, options.ca, options.ticket_file)
+            return enrol(settings, options.origin, options.ca, options.ticket_file, again=options.again)
         case "outbox":
             return outbox(settings, options.action, getattr(options, "event", ""))
         case _:
@@ -163,8 +163,11 @@ def diagnose(settings: Settings, *, as_json: bool, cycles: int = 0, guided: bool
     return 0 if report.well else 1
 
 
-def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> int:
-    """Enrol this kiosk with a one-time ticket; the fact is in the journal before this says so."""
+def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path, *, again: bool = False) -> int:
+    """Enrol this kiosk with a one-time ticket; the fact is in the journal before this says so.
+
+    again: it is enrolled, and revoked, or was away for too long to renew its keys.
+    """
     from kiosk.clock import SystemClock  # noqa: PLC0415
     from kiosk.facts import Facts, OutboxFullError  # noqa: PLC0415
     from kiosk.sync import enrol as est  # noqa: PLC0415
@@ -189,6 +192,7 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path) -> 
             state_dir=settings.kiosk.state_dir / IDENTITY,
             kiosk_serial=settings.kiosk.serial,
             key_store=settings.kiosk.key_store,
+            again=again,
         )
         if isinstance(done, est.EnrolError):
             return _refuse(f"{done.field}: {done.reason}")
@@ -281,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--origin", required=True, help="origin of the enrolment listener")
     enrolling.add_argument("--ca", type=Path, required=True, help="the pinned CA, a PEM file")
     enrolling.add_argument("--ticket-file", type=Path, required=True)
+    enrolling.add_argument("--again", action="store_true", help="give an enrolled kiosk new keys under its own name")
     refused = commands.add_parser("outbox", help="events that the backend refused for good; the kiosk must be stopped")
     acting = refused.add_subparsers(dest="action", required=True)
     acting.add_parser("list", help="which they are")

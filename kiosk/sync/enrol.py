@@ -30,10 +30,21 @@ from kiosk.sync.identity import (
     ORIGIN,
     Identity,
     IdentityError,
+    in_force,
     load_identity,
     parse_trust,
 )
-from kiosk.sync.identity_files import FIRST_SLOT, LEDGER, TRUST, tls_certificate_file, tls_key_file
+from kiosk.sync.identity_files import (
+    FIRST_SLOT,
+    LEDGER,
+    TRUST,
+    Entry,
+    Ledger,
+    read_ledger,
+    tls_certificate_file,
+    tls_key_file,
+    write_ledger,
+)
 from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
 from kiosk.sync.keys_open import FILE, open_key_store
 from kiosk.sync.strict_json import JsonError, decode, encode
@@ -85,12 +96,20 @@ def parse_ticket(text: str) -> Ticket | EnrolError:
 
 
 def enrol(
-    *, origin: str, ca_file: Path, ticket_text: str, state_dir: Path, kiosk_serial: str, key_store: str = FILE
+    *,
+    origin: str,
+    ca_file: Path,
+    ticket_text: str,
+    state_dir: Path,
+    kiosk_serial: str,
+    key_store: str = FILE,
+    again: bool = False,
 ) -> Enrolment | EnrolError:
     """Enrol this kiosk at the enrolment listener `origin`; `kiosk_serial`: 1–64 printable ASCII characters.
 
-    Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe; an enrolled
-    directory is refused and left alone.
+    Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe. An enrolled
+    directory is refused and left alone unless `again`: then the same kiosk gets new keys, and until they are certified
+    the old ones stay in force.
     """
     ticket = parse_ticket(ticket_text)
     if isinstance(ticket, EnrolError):
@@ -105,9 +124,12 @@ def enrol(
     except (OSError, ssl.SSLError) as error:
         return EnrolError("ca_file", error.strerror or "not a PEM certificate")
     try:
-        keys = _keys(state_dir, key_store)
+        slot = _slot(state_dir, ticket.kiosk, again=again)
+        keys = slot if isinstance(slot, EnrolError) else _keys(state_dir, key_store, slot)
     except OSError as error:
         return EnrolError("state_dir", os.strerror(error.errno or 0))
+    if isinstance(slot, EnrolError):
+        return slot
     if isinstance(keys, EnrolError):
         return keys
     signing_key, tls_private = keys
@@ -132,25 +154,42 @@ def enrol(
     try:
         write_private(state_dir / "ca.pem", ca_pem)
         pem = certificate.public_bytes(serialization.Encoding.PEM)
-        write_private(tls_certificate_file(state_dir, FIRST_SLOT), pem)
-        (state_dir / LEDGER).unlink(missing_ok=True)  # of an identity taken away by hand: it names keys of another life
-        sync_directory(state_dir)
-        own = {"keyid": f"{ticket.kiosk}/{generation}", "enrol_origin": origin}
-        write_private(state_dir / TRUST, encode({**trust, **own}))
+        write_private(tls_certificate_file(state_dir, slot), pem)
+        if not (state_dir / TRUST).exists():
+            (state_dir / LEDGER).unlink(missing_ok=True)  # of an identity taken away by hand: keys of another life
+            sync_directory(state_dir)
+        own = Entry(slot, f"{ticket.kiosk}/{generation}")
+        write_private(state_dir / TRUST, encode({**trust, "keyid": own.keyid, "enrol_origin": origin}))
+        if slot != FIRST_SLOT:
+            write_ledger(state_dir, Ledger(own))
     except OSError as error:
         return EnrolError("state_dir", os.strerror(error.errno or 0))
     identity = load_identity(state_dir, key_store)
     return EnrolError(identity.field, identity.reason) if isinstance(identity, IdentityError) else identity
 
 
-def _keys(state_dir: Path, key_store: str) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | EnrolError:
+def _slot(state_dir: Path, kiosk: str, *, again: bool) -> int | EnrolError:
+    """Where the new keys go. A renewal may have begun the slot after the one in force: not that one."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (state_dir / TRUST).exists():
+    if not (state_dir / TRUST).exists():
+        return FIRST_SLOT
+    if not again:
         return EnrolError("state_dir", "this kiosk is enrolled already")
+    held = in_force(state_dir)
+    if isinstance(held, IdentityError):
+        return EnrolError("state_dir", f"{held.field}: {held.reason}")
+    if held.keyid.partition("/")[0] != kiosk:
+        return EnrolError("ticket", "is for another kiosk than the one enrolled here")
+    if read_ledger(state_dir) is None:  # `trust.json` will name the new keys before they are in force
+        write_ledger(state_dir, Ledger(held))
+    return held.slot + 2
+
+
+def _keys(state_dir: Path, key_store: str, slot: int) -> tuple[SigningKey, ec.EllipticCurvePrivateKey] | EnrolError:
     store = open_key_store(key_store, state_dir.resolve() / "keys")
     if isinstance(store, KeyStoreError):
         return EnrolError("state_dir" if store.field == "key_store" else store.field, store.reason)
-    keys = durable_keys(state_dir, store, FIRST_SLOT)
+    keys = durable_keys(state_dir, store, slot)
     store.close()
     return EnrolError("state_dir", f"{keys.field}: {keys.reason}") if isinstance(keys, KeyStoreError) else keys
 

@@ -189,6 +189,19 @@ def load_identities(
     return Identities(current, None if isinstance(following, IdentityError) else following, store)
 
 
+def in_force(directory: Path) -> Entry | IdentityError:
+    """Which slot of an enrolled directory is in force, and under which name; without looking at its keys."""
+    raw = _content(directory / TRUST, MAX_TRUST_BYTES)
+    body = raw if isinstance(raw, IdentityError) else decode(raw, MAX_TRUST_BYTES)
+    if isinstance(body, IdentityError):
+        return body
+    own = FieldError("", str(body)) if isinstance(body, JsonError) else read(body, _own)
+    if isinstance(own, FieldError):
+        return IdentityError(f"{TRUST}: {own.field}", own.reason)
+    ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, own[0]))
+    return IdentityError("ledger.json", ledger.reason) if isinstance(ledger, LedgerError) else ledger.current
+
+
 def _own(fields: Fields) -> tuple[str, str | None]:
     has_origin = fields.has("enrol_origin")  # not before renewal was thought of
     origin = fields.text("enrol_origin", pattern=ORIGIN, max_chars=300) if has_origin else None

@@ -126,15 +126,16 @@ class Renewal:
         return self._written(Ledger(entry)) or self.tidy()
 
     def abandon(self) -> RenewalError | None:
-        """The backend refuses the next keys and accepts those in force: begin anew, in a slot never used."""
+        """The backend refuses the next keys and accepts those in force: begin anew."""
         return self._written(Ledger(_entry(self.current))) or self.tidy(keep_begun=False)
 
     def tidy(self, *, keep_begun: bool = True) -> RenewalError | None:
-        """Destroy what a ledger no longer names: older slots and, unless `keep_begun`, newer ones that are not next."""
+        """Destroy what a ledger no longer names: older slots and, unless `keep_begun`, the one that was begun."""
         named = {self.current.slot} | (set() if self.following is None else {self.following.slot})
 
         def stale(slot: int) -> bool:
-            return slot not in named and (slot < self.current.slot or not keep_begun)
+            begun = slot == self.current.slot + 1  # those above are an enrolment's that has not ended
+            return slot not in named and (slot < self.current.slot or (begun and not keep_begun))
 
         for slot in filter(stale, self._held.key_store.list()):
             if (left := self._held.key_store.destroy(slot)) is not None:
@@ -156,10 +157,7 @@ class Renewal:
         return self.current.directory
 
     def _next_slot(self) -> int:
-        if self.following is not None:
-            return self.following.slot
-        begun = [slot for slot in self._held.key_store.list() if slot > self.current.slot]
-        return max(begun, default=self.current.slot + 1)
+        return self.current.slot + 1 if self.following is None else self.following.slot
 
     def _ask(
         self, signing_key: SigningKey, tls_private: ec.EllipticCurvePrivateKey, now_s: int

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
+import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -310,6 +312,73 @@ def test_an_enrolled_kiosk_is_left_alone(tmp_path: Path, listener: Listener) -> 
     before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
     assert _enrol(tmp_path) == EnrolError("state_dir", "this kiosk is enrolled already")
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_an_enrolled_kiosk_may_be_enrolled_again_under_its_own_name(tmp_path: Path, listener: Listener) -> None:
+    first = _enrol(tmp_path)
+    assert isinstance(first, Identity)
+    listener.enrolled = None
+    again = _enrol(tmp_path, ticket_text=f"borne-7:{'1' * 32}", again=True)
+    assert isinstance(again, Identity)
+    assert again.slot == 3
+    assert again.signing_key.public_spki() != first.signing_key.public_spki()
+    listener.enrolled = None
+    other = _enrol(tmp_path, ticket_text=f"borne-8:{'1' * 32}", again=True)
+    assert other == EnrolError("ticket", "is for another kiosk than the one enrolled here")
+    third = _enrol(tmp_path, ticket_text=f"borne-7:{'2' * 32}", again=True)
+    assert isinstance(third, Identity)
+    assert third.slot == 5
+
+
+def test_enrolling_again_is_no_moment_without_keys(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut at every write: the old keys stay in force, and a repeat with the ticket goes on with the same new ones."""
+    first = _enrol(tmp_path)
+    assert isinstance(first, Identity)
+    cut: list[str] = []
+    was_cut = True
+    while was_cut:
+        listener.enrolled = None
+        place = tmp_path / f"cut-{len(cut)}"
+        shutil.copytree(tmp_path / "state", place)
+        request = {"ticket_text": f"borne-7:{'1' * 32}", "again": True, "state_dir": place}
+        with monkeypatch.context() as patched:
+            renames = _cut_at_rename(patched, len(cut) + 1)
+            with contextlib.suppress(_CutError):
+                _enrol(tmp_path, **request)
+        held = load_identity(place)
+        assert isinstance(held, Identity), renames[-1]
+        was_cut = len(renames) > len(cut)
+        if was_cut:
+            cut.append(renames[-1])
+            assert held.signing_key.public_spki() == first.signing_key.public_spki(), renames[-1]
+            assert isinstance(_enrol(tmp_path, **request), Identity), renames[-1]
+            held = load_identity(place)
+        assert isinstance(held, Identity), renames[-1]
+        assert (held.slot, held.signing_key.keyid) == (3, "borne-7/3")
+        assert held.signing_key.public_spki() != first.signing_key.public_spki()
+    assert cut == [
+        "ledger.json", "signing-3.pem", "tls-3.key.pem", "ca.pem", "tls-3.cert.pem", "trust.json", "ledger.json"
+    ]  # fmt: skip
+
+
+class _CutError(Exception):
+    """Power has gone."""
+
+
+def _cut_at_rename(patched: pytest.MonkeyPatch, step: int) -> list[str]:
+    renames: list[str] = []
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        renames.append(target.name)
+        if len(renames) == step:
+            raise _CutError
+        return real(self, target)
+
+    patched.setattr(Path, "rename", rename)
+    return renames
 
 
 @pytest.mark.parametrize(
