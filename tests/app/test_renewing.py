@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,8 +21,10 @@ from kiosk.state import IDENTITY, open_existing_store
 from kiosk.store.thread import Store
 from kiosk.sync.enrol import enrol
 from kiosk.sync.faults import Refusal, RefusalReason
-from kiosk.sync.identity import Identity
+from kiosk.sync.identity import Identities, Identity, load_identities
+from kiosk.sync.renewal import Renewal
 from kiosk.sync.time_keeper import TimeKeeper
+from kiosk.sync.uploader import Uploader, UploadState, UploadStatus
 from kiosk.visit import events as ev
 from kiosk.visit.failures import CATALOGUE, Cause, MemberPage
 from kiosk.visit.model import State
@@ -31,7 +34,7 @@ from simulators.backend.files import DataDir
 from simulators.backend.server import Ready
 from simulators.reader.embedded import READERS, EmbeddedScard
 from tests.app.test_app import Watcher, broken_drawing
-from tests.simulators.backend.kiosk_side import FakeUtc
+from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide
 from tests.sync.support import FakeClock
 from tests.sync.tpm import software_tpm
 
@@ -120,6 +123,43 @@ def test_a_kiosk_renews_its_keys_by_itself_and_goes_on_with_them(scene: Scene) -
     assert (after["keys"].facts["generation"], after["keys"].facts["renewal"]) == (2, "not due")
     assert after["channel"].state is CheckState.OK
     assert scene.operate("keys")["alarms"] == []
+
+
+def test_a_kiosk_cut_off_before_it_heard_of_its_new_keys_and_away_past_the_grace(scene: Scene) -> None:
+    """The old key is retired: the new one is proven before anything else is asked, and what was held goes on."""
+    settings = scene.enrol(ago_s=11 * DAY_S)
+    held = load_identities(scene.state_dir / IDENTITY)
+    assert isinstance(held, Identities)
+    renewal = Renewal(held, "SN-1")
+    assert renewal.request(scene.utc.now_s) is None
+    assert renewal.following is not None
+    KioskSide(DataDir(scene.folder / "data"), renewal.following, scene.utc).good("/v1/policy/state", {"known": {}})
+    assert scene.keys() == {f"{KIOSK}/1": "grace", f"{KIOSK}/2": "active"}
+    scene.utc.now_s += DAY_S + 60
+    running = Running(settings)
+    try:
+        running.wait_for_fact("renewed")
+        running.wait(lambda state: state.world.service_up is True)
+        assert running.kiosk._uploading is not None
+        assert running.kiosk._uploading.check().facts.get("reason", "") == ""
+    finally:
+        running.kiosk.stop()
+
+
+def test_what_was_held_for_a_refused_key_goes_on_with_another() -> None:
+    for reason, goes_on in (("key_state", True), ("quarantined", False), ("", False)):
+        uploader = _Held(UploadStatus(UploadState.HELD, reason))
+        Kiosk._keys_changed(cast(Uploader, uploader))
+        assert uploader.resumed is goes_on, reason
+
+
+@dataclass
+class _Held:
+    status: UploadStatus
+    resumed: bool = False
+
+    def resume(self) -> None:
+        self.resumed = True
 
 
 def test_a_kiosk_that_comes_back_after_its_certificate_has_expired(

@@ -98,7 +98,7 @@ class Wire:
 class World:
     """One backend, one kiosk."""
 
-    def __init__(self, folder: Path, key_store: str = FILE) -> None:
+    def __init__(self, folder: Path, key_store: str = FILE, database_url: str | None = None) -> None:
         self.folder, self.key_store = folder, key_store
         self.identity_dir = folder / "kiosk" / "identity"
         self.clock = Clock()
@@ -112,7 +112,7 @@ class World:
         data.create()
         self.authority = open_authority(data, utc(START_S))
         self.ca_file = data.ca_file
-        self.database = Database(data.database)
+        self.database = Database(database_url or data.database)
         self.engine = self.database.run(lambda connection: connection.engine)
         registry = KeyRegistry()
         self.database.run(registry.load)

@@ -21,7 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.sync import enrol as enrol_module
-from kiosk.sync.csr import SIGNING_KEY_OID, CsrError, CsrFacts, build_csr, check_csr
+from kiosk.sync.csr import (
+    SIGNING_KEY_OID,
+    CsrError,
+    CsrFacts,
+    RenewalFacts,
+    build_csr,
+    build_renewal_csr,
+    check_csr,
+    check_renewal_csr,
+)
 from kiosk.sync.enrol import EnrolError, Ticket, enrol, parse_ticket
 from kiosk.sync.identity import (
     MAX_CERTIFICATES_BYTES,
@@ -32,7 +41,7 @@ from kiosk.sync.identity import (
 )
 from kiosk.sync.keys import private_pem
 from kiosk.sync.wire import RawAnswer, WireFailure
-from tests.sync.support import Ed25519Key, p256_key
+from tests.sync.support import Ed25519Key, p256_key, record
 
 SECRET = "0123456789abcdef0123456789abcdef"
 TICKET = f"borne-7:{SECRET}"
@@ -175,6 +184,35 @@ def test_hostile_requests_raise_nothing(data: st.DataObject) -> None:
 
 
 _HONEST = _csr()
+_OLD_KEY = p256_key("borne-7/3")
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_hostile_renewals_raise_nothing(data: st.DataObject) -> None:
+    der = bytearray(_HONEST_RENEWAL)
+    for _ in range(data.draw(st.integers(1, 3))):
+        der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
+    result = check_renewal_csr(bytes(der), {_OLD_KEY.keyid: record(_OLD_KEY)}.get)
+    assert isinstance(result, CsrError) or bytes(der) == _HONEST_RENEWAL
+
+
+_HONEST_RENEWAL = build_renewal_csr(
+    kiosk="borne-7",
+    kiosk_serial="SN-0001",
+    tls_private=ec.generate_private_key(ec.SECP256R1()),
+    signing_key=p256_key(""),
+    authorised_by=_OLD_KEY,
+)
+
+
+def test_renewal_round_trip() -> None:
+    facts = check_renewal_csr(_HONEST_RENEWAL, {_OLD_KEY.keyid: record(_OLD_KEY)}.get)
+    assert isinstance(facts, RenewalFacts)
+    assert (facts.facts.kiosk, facts.authorised_by) == ("borne-7", "borne-7/3")
+    assert check_renewal_csr(_HONEST_RENEWAL, lambda _: None) == CsrError("authorisation", "not by a key of this kiosk")
+    assert check_renewal_csr(_HONEST, lambda _: None) == CsrError("authorisation", "missing")
+    assert isinstance(check_csr(_HONEST_RENEWAL, TICKET), CsrError), "a renewal is no enrolment"
 
 
 # --- the walk ----------------------------------------------------------------------------------------------------

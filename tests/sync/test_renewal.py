@@ -16,6 +16,7 @@ from kiosk.sync.keys import KeyStoreError
 from kiosk.sync.renewal import RECOVERY_S, due_s, overdue_s
 from kiosk.visit.failures import Fault
 from simulators.backend import schema
+from simulators.backend.private_postgres import private_postgres
 from tests.sync.renewal_world import (
     DAY_S,
     KIOSK,
@@ -147,6 +148,26 @@ def test_keys_in_a_tpm_are_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         facts = world.chore.check().facts
         assert (facts["store"], facts["sealed_by"], facts["generation"]) == ("tpm2", "tpm2", 2)
         world.renewal.held.key_store.close()
+        world.close()
+
+
+def test_keys_live_the_same_life_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with private_postgres() as cluster:
+        world = World(tmp_path / "world", database_url=cluster.new_database())
+        world.enrol(monkeypatch)
+        world.restart()
+        copy = tmp_path / "copy"
+        shutil.copytree(world.identity_dir, copy)
+        world.clock.now_s = float(due_s(world.credentials.current))
+        world.run_until(world.is_renewed)
+        assert isinstance(world.call(), dict)
+        assert [key["state"] for key in world.operate("keys")["keys"]] == ["grace", "active"]
+        world.restart(copy)
+        world.chore.step()
+        world.chore.step()
+        assert world.alarms() == {"old_key": 1}
+        assert world.operate("revoke") == {"keys": 2, "certificates": 2}
+        assert isinstance(world.call(), Refusal)
         world.close()
 
 
