@@ -97,6 +97,19 @@ LINES = (
     PartLine("printer", well=None),
     PartLine("channel", well=False, fault=_NETWORK),
 )
+_FAULTY_LINES = (
+    PartLine("reader patient", well=False, fault=Fault(Cause.READER_HUNG, "SCardTransmit, Fictional Reader 00 00")),
+    PartLine("reader professional", well=False, fault=Fault(Cause.READER_UNSEEN, "0000:0999 without a driver")),
+    PartLine("contacts patient", well=False, facts="vanished: 7, mute: 2, silent: 4, flaky: 3"),
+    PartLine("printer", well=False, fault=Fault(Cause.PRINTER_CUTTER)),
+    PartLine("ticket output", well=False, facts="reason: a ticket was left in the output"),
+    PartLine("channel", well=False, fault=Fault(Cause.CLOCK_WRONG, "no signed time")),
+    PartLine("clock", well=False, fault=Fault(Cause.CLOCK_WRONG), facts="clock_ahead_s: 86400"),
+    PartLine("documents", well=False, facts="policy: 3, outages-fleet refused: version: 2 is older than 4"),
+    PartLine("outbox", well=False, facts="pending: 812000, refused: 12, percent: 93, upload: stopped"),
+    PartLine("keys", well=None),
+    PartLine("orders", well=False, fault=Fault(Cause.QUARANTINED, "no_relay")),
+)
 
 _WITHOUT_MEMBER: tuple[Step, ...] = (
     OutOfService(None),
@@ -116,6 +129,7 @@ _WITH_BADGE: tuple[Step, ...] = (
     StaffPin(Attract(), checking=True),
     Diagnostics(Attract()),
     Diagnostics(OutOfService(Fault(Cause.READER_LOST)), lines=LINES),
+    Diagnostics(OutOfService(Fault(Cause.READER_HUNG)), lines=_FAULTY_LINES),
     StaffSlot(Fault(Cause.PIN_BLOCKED), over=Attract()),
 )
 _WITH_CARD: tuple[Step, ...] = (

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, picture, support_code, todo, what
+from kiosk.ui.technician_texts import ADVICE
 from kiosk.ui.typography import typeset
 from kiosk.ui.views import Icon, Picture, Row, Tone, ViewModel
-from kiosk.visit.failures import CATALOGUE, CardSafety
+from kiosk.visit.failures import CardSafety
 from kiosk.visit.model import Diagnostics, StaffPin, StaffSlot, State
 from kiosk.visit.values import PartLine, StaffKind
 
@@ -74,7 +75,7 @@ def _part(line: PartLine) -> Row:
     }[line.well]
     said = [word]
     if line.fault is not None:
-        entry = CATALOGUE[line.fault.cause]
-        said += [f"{line.fault.cause.value}: {entry.technician}", entry.next_action, line.fault.detail]
+        advice = ADVICE[line.fault.cause]
+        said += [f"{line.fault.cause.value} : {advice.meaning}", advice.action, line.fault.detail]
     said.append(line.facts)
     return Row(t.PARTS.get(line.part, line.part), typeset("\n".join(part for part in said if part)), icon, tone)

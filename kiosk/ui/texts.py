@@ -151,6 +151,9 @@ PARTS: Final[Mapping[str, str]] = {
     "channel": translate("Liaison avec le centre"),
     "clock": translate("Horloge"),
     "orders": translate("Ordres de l'exploitant"),
+    "documents": translate("Documents signés"),
+    "outbox": translate("File d'envoi"),
+    "keys": translate("Clés et certificat"),
 }
 
 # --- home --------------------------------------------------------------------------------------------------------
