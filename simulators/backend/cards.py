@@ -17,7 +17,9 @@ def find_card(connection: Connection, iccsn: str) -> RowMapping | None:
     """The card of this serial number: all 21 digits, or the first 20 of a shorter chip, where one card has them."""
     column = schema.card.c.serial
     of_this_number = column.startswith(iccsn) if len(iccsn) == 20 else column == iccsn
-    rows = connection.execute(select(schema.card).where(of_this_number).limit(2)).mappings().all()
+    # Locked where several processes write: tries at a card are counted one after the other.
+    found = select(schema.card).where(of_this_number).limit(2).with_for_update()
+    rows = connection.execute(found).mappings().all()
     return rows[0] if len(rows) == 1 else None
 
 

@@ -123,6 +123,7 @@ def redeem(connection: Connection, body: Mapping[str, Any], pepper: bytes, now_s
             select(table)
             .join(schema.card, schema.card.c.serial == table.c.serial)
             .where(schema.card.c.holder_nir == body["login"], schema.card.c.opposed.is_(False))
+            .with_for_update(of=table)
         )
         .mappings()
         .all()

@@ -56,8 +56,9 @@ def create_ticket(connection: Connection, authority: Authority, kiosk: str, site
         insert_or(schema.kiosk)
         .values(id=kiosk, site_kind=str(site_kind), quarantine=str(Quarantine.NONE), last_batch_seq=0, refusals=0)
         .on_conflict_do_nothing()
+        .returning(schema.kiosk.c.id)
     )
-    if added.rowcount == 1:
+    if added.first() is not None:
         publish(connection, authority, "policy", kiosk, body=first_policy(kiosk, site_kind), now_s=now_s)
     secret = secrets.token_hex(16)
     connection.execute(
@@ -89,7 +90,7 @@ def enrol(
     """
     table = schema.ticket
     row = (
-        connection.execute(select(table).where(table.c.secret_sha256 == _ticket_hash(ticket_text)))
+        connection.execute(select(table).where(table.c.secret_sha256 == _ticket_hash(ticket_text)).with_for_update())
         .mappings()
         .one_or_none()
     )

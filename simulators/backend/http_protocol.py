@@ -7,7 +7,7 @@ the path and drops the authority of an absolute-form target (channel reference Â
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -19,6 +19,34 @@ HEADER_LIMIT_S: Final = 10.0
 BODY_LIMIT_S: Final = 30.0
 _SLICE_BYTES: Final = 2048
 _FIELD_OVERHEAD_BYTES: Final = 4  # colon, blank, CR, LF
+
+
+class _Joined:
+    """A transport that joins what is written in one turn: head and body of an answer are one TLS record, one send."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """At the end of this turn of the loop."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """After what is written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class BackendHttpProtocol(HttpToolsProtocol):
@@ -36,7 +64,7 @@ class BackendHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Note the certificate the TLS layer has verified and start the clock."""
-        super().connection_made(transport)
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]  # all that is used of one
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(True) if tls is not None else None
         # Parsed once a connection: that costs as much as a signature.
@@ -50,6 +78,8 @@ class BackendHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed small slices while in a header, so that an oversized field is noticed before it is collected."""
+        if self._in_header and self._deadline is None:
+            self._arm(HEADER_LIMIT_S)  # empty lines begin no request, yet they end the idle connection's own limit
         view = memoryview(data)
         while view and not self.transport.is_closing() and self._refusal is None:
             if not self._in_header:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
 import time
+from typing import Final
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+class _Waiting(threading.local):
+    """Lines of a loop's present turn: they are written together at its end."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+
+_WAITING: Final = _Waiting()
 
 
 def log(event: str, **fields: str | int | float | None) -> None:
-    """Write the fact with the machine's time; empty fields are left out."""
+    """Tell the fact with the machine's time; empty fields are left out."""
     entry = {"time_s": round(time.time(), 3), "event": event}
     entry.update({name: value for name, value in fields.items() if value not in (None, "")})
-    sys.stderr.write(json.dumps(entry, ensure_ascii=True, separators=(",", ":")) + "\n")
+    _WAITING.lines.append(_JSON.encode(entry) + "\n")
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        _write()
+    else:
+        if len(_WAITING.lines) == 1:
+            loop.call_soon(_write)
+
+
+def _write() -> None:
+    text = "".join(_WAITING.lines)
+    _WAITING.lines.clear()
+    sys.stderr.write(text)
     sys.stderr.flush()

@@ -51,11 +51,11 @@ class PrivatePostgres:
         """As `--database-url` takes it."""
         return f"postgresql+psycopg://{SERVER_USER}@/{database}?host={self.folder}"
 
-    def new_database(self) -> str:
-        """The URL of a fresh, empty database in this cluster."""
-        name = f"kiosk_{secrets.token_hex(6)}"
+    def new_database(self, like: str = "template1") -> str:
+        """The URL of a fresh database in this cluster: empty, or a copy of one that nobody uses (its URL)."""
+        name, template = f"kiosk_{secrets.token_hex(6)}", like.partition("@/")[2].partition("?")[0] or like
         with psycopg.connect(f"host={self.folder} user={SERVER_USER} dbname=postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode("ascii"))
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode("ascii"))
         return self.url(name)
 
 
@@ -158,7 +158,7 @@ def _is_ready(data: Path) -> bool:
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
     if server.poll() is None:
-        server.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, what was committed stays
+        server.send_signal(signal.SIGQUIT)  # at once and without a checkpoint: nobody will open this folder again
     try:
         server.wait(STOP_LIMIT_S)
     except subprocess.TimeoutExpired:

@@ -122,6 +122,7 @@ def in_thread(
     personas: Iterable[Persona] | None = None,
     *,
     ops_port: int | None = None,
+    database_url: str | None = None,
 ) -> Iterator[Ready]:
     """A backend in a thread of this process, whose application lives at `utc_s()`; the rest as `serve`."""
     ready: Future[Ready] = Future()
@@ -137,6 +138,7 @@ def in_thread(
             utc_s=utc_s,
             personas=personas,
             ops_port=ops_port,
+            database_url=database_url,
         )
 
     def run() -> None:

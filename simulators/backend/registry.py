@@ -24,6 +24,7 @@ class KeyRegistry:
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._records: dict[str, KeyRecord] = {}
         self._unknown_until_s: dict[str, float] = {}
+        self._readings: dict[str, asyncio.Future[KeyRecord | None]] = {}
         self._monotonic_s = monotonic_s
 
     def load(self, connection: Connection) -> None:
@@ -42,25 +43,31 @@ class KeyRegistry:
         return self._records.get(keyid)
 
     async def find_stored(self, database: Database, keyid: str) -> KeyRecord | None:
-        """A record that may have been stored since the start: one read, then nothing for UNKNOWN_FOR_S."""
-        now_s = self._monotonic_s()
-        if now_s < self._unknown_until_s.get(keyid, now_s):
-            return None
-        self._unknown_until_s.pop(keyid, None)
-        if len(self._unknown_until_s) >= MAX_UNKNOWN:
-            del self._unknown_until_s[next(iter(self._unknown_until_s))]
-        self._unknown_until_s[keyid] = now_s + UNKNOWN_FOR_S
+        """A record that may have been stored since the start: one read for all who ask, then none for UNKNOWN_FOR_S."""
+        reading = self._readings.get(keyid)
+        if reading is None:
+            if self._monotonic_s() < self._unknown_until_s.get(keyid, 0.0):
+                return None
+            reading = asyncio.ensure_future(self._read(database, keyid))
+            self._readings[keyid] = reading
+            reading.add_done_callback(lambda _: self._readings.pop(keyid))
+        return await asyncio.shield(reading)
+
+    async def _read(self, database: Database, keyid: str) -> KeyRecord | None:
         table = schema.kiosk_key.c
         statement = select(table.keyid, table.alg, table.spki).where(table.keyid == keyid)
         try:
             row = await asyncio.wrap_future(database.submit(lambda connection: connection.execute(statement).first()))
         except DatabaseBusy:
             return None
-        if row is None:
-            return None
-        record = _record(row)
-        self.add(record)
-        return record
+        if row is not None:
+            self.add(_record(row))
+            return self._records[keyid]
+        self._unknown_until_s.pop(keyid, None)
+        if len(self._unknown_until_s) >= MAX_UNKNOWN:
+            del self._unknown_until_s[next(iter(self._unknown_until_s))]
+        self._unknown_until_s[keyid] = self._monotonic_s() + UNKNOWN_FOR_S
+        return None
 
 
 def _record(row: Row[Any, Any, Any]) -> KeyRecord:

@@ -59,9 +59,15 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Database]:
 
 
 @pytest.fixture
-def ready(data_dir: Path, utc: FakeUtc, opened: list[Database]) -> Iterator[Ready]:
+def database_url() -> str | None:
+    """None: the directory's SQLite file. A file of tests may put another engine in its place."""
+    return None
+
+
+@pytest.fixture
+def ready(data_dir: Path, utc: FakeUtc, opened: list[Database], database_url: str | None) -> Iterator[Ready]:
     assert opened == []
-    with in_thread(data_dir, utc) as value:
+    with in_thread(data_dir, utc, database_url=database_url) as value:
         yield value
 
 

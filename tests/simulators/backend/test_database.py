@@ -1,0 +1,270 @@
+"""The database thread on both engines: groups, who pays for a failure, statements of any number of rows, versions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, create_engine, func, insert, select, text, update
+
+from simulators.backend import exchange, intake, migrations, schema
+from simulators.backend.bulk import Ask, Asking
+from simulators.backend.database import Database, DatabaseBusy, DatabaseUrlError, DatabaseVersionError
+from simulators.backend.engines import open_engine
+from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+
+Place = Path | str
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PrivatePostgres]:
+    with private_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a new database is to be."""
+    if request.param == "sqlite":
+        return tmp_path / "backend.sqlite"
+    cluster: PrivatePostgres = request.getfixturevalue("postgres")
+    return cluster.new_database()
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    opened = Database(place)
+    yield opened
+    opened.close()
+
+
+def add_kiosk(name: str) -> Callable[[Connection], None]:
+    def work(connection: Connection) -> None:
+        connection.execute(
+            insert(schema.kiosk).values(id=name, site_kind="agency", quarantine="none", last_batch_seq=0, refusals=0)
+        )
+
+    return work
+
+
+def kiosks(database: Database) -> list[str]:
+    rows = database.run(lambda connection: connection.execute(select(schema.kiosk.c.id)).all())
+    return sorted(row.id for row in rows)
+
+
+def request(name: str, log: list[tuple[str, int]] | None = None, *, fails: bool = False) -> Any:
+    """A request that locks its kiosk, counts a refusal, and tells the count it found."""
+
+    def start(connection: Connection) -> Asking[int]:
+        locked = yield Ask(exchange._LOCKED_KIOSK, [(name,)])
+        found = int(locked[name,][-1])
+        if fails:
+            raise ValueError("a bug")
+        connection.execute(update(schema.kiosk).where(schema.kiosk.c.id == name).values(refusals=found + 1))
+        if log is not None:
+            log.append((name, found))
+        return found
+
+    return start
+
+
+def held(database: Database) -> threading.Event:
+    """Keep the thread busy until the event is set, so that what is asked for meanwhile becomes one group."""
+    release, is_held = threading.Event(), threading.Event()
+
+    def wait(_connection: Connection) -> None:
+        is_held.set()
+        release.wait(10)
+
+    database.submit(wait)
+    assert is_held.wait(10)
+    return release
+
+
+def test_what_waits_is_one_transaction_in_which_a_kiosks_requests_follow_each_other(database: Database) -> None:
+    for name in ("b", "a"):
+        database.run(add_kiosk(name))
+    sizes: list[int] = []
+    database.on_group = sizes.append
+    release = held(database)
+    futures = [database.submit_of(name, request(name)) for name in ("b", "a", "b", "a", "a")]
+    release.set()
+    assert [future.result(10) for future in futures] == [0, 0, 1, 1, 2]
+    assert sizes == [5]
+
+
+def test_the_one_that_fails_fails_alone(database: Database) -> None:
+    for name in ("a", "b", "c"):
+        database.run(add_kiosk(name))
+    release = held(database)
+    futures = [database.submit_of(name, request(name, fails=name == "b")) for name in ("a", "b", "c")]
+    release.set()
+    assert [futures[0].result(10), futures[2].result(10)] == [0, 0]
+    with pytest.raises(ValueError, match="a bug"):
+        futures[1].result(10)
+    counted = database.run(
+        lambda connection: connection.execute(select(schema.kiosk.c.refusals).order_by(schema.kiosk.c.id)).all()
+    )
+    assert [row.refusals for row in counted] == [1, 0, 1]
+
+
+def test_nobody_hears_of_what_could_not_be_committed(
+    database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(add_kiosk("a"))
+    database.run(add_kiosk("b"))
+    error = database._engine.dialect.dbapi.OperationalError  # type: ignore[union-attr]  # of either driver
+
+    def fail(*_: object) -> None:
+        raise error("disk full")
+
+    release = held(database)
+    futures = [database.submit_of(name, request(name)) for name in ("a", "b")]
+    with monkeypatch.context() as patch:
+        patch.setattr(database._engine.dialect, "do_commit", fail)
+        release.set()
+        for future in futures:
+            with pytest.raises(DatabaseBusy):
+                future.result(10)
+    assert database.submit_of("a", request("a")).result(10) == 0
+    assert database.submit_of("b", request("b")).result(10) == 0
+
+
+def test_an_exception_rolls_its_own_work_back_and_the_next_one_works(database: Database) -> None:
+    def half(connection: Connection) -> None:
+        add_kiosk("half")(connection)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        database.run(half)
+    database.run(add_kiosk("whole"))
+    assert kiosks(database) == ["whole"]
+
+
+def test_a_lost_server_is_busy_once_and_the_next_request_finds_it_again(postgres: PrivatePostgres) -> None:
+    url = postgres.new_database()
+    database, other = Database(url), create_engine(url)
+    database.run(add_kiosk("a"))
+    with other.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+    other.dispose()
+    with pytest.raises(DatabaseBusy):
+        database.run(add_kiosk("b"))
+    database.run(add_kiosk("c"))
+    assert kiosks(database) == ["a", "c"]
+    database.close()
+
+
+def test_postgresql_answers_after_its_disk_and_reads_what_is_committed(postgres: PrivatePostgres) -> None:
+    database = Database(postgres.new_database())
+    for setting, value in (("synchronous_commit", "on"), ("fsync", "on"), ("transaction_isolation", "read committed")):
+        assert database.run(lambda c, name=setting: c.execute(text(f"SHOW {name}")).scalar()) == value  # type: ignore[misc]
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x", "postgresql://x/y", "mysql://x/y", "", "postgresql+psycopg2://x/y"])
+def test_a_database_of_another_kind_is_refused_by_name(url: str) -> None:
+    with pytest.raises(DatabaseUrlError, match=r"^database-url: "):
+        open_engine(url)
+
+
+# --- statements of many rows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 127, 128, 129, 300])
+def test_any_number_of_rows_is_added_and_found_again(database: Database, count: int) -> None:
+    rows = [("k", f"id-{n}", f"a{n % 3}", n // 3 + 1, "t", n, "{}") for n in range(count)]
+    database.run(lambda connection: intake._ADD_EVENTS.run(connection, rows))
+    asked = [(row[0], row[1]) for row in rows]
+    found = database.run(lambda connection: intake._KNOWN_IDS.run(connection, [*asked, ("k", "none"), ("x", "id-0")]))
+    assert found == dict.fromkeys(asked, ())
+    numbers = database.run(lambda c: intake._LAST_NUMBERS.run(c, [("k", f"a{n}") for n in range(4)]))
+    assert numbers["k", "a0"] == ((count + 2) // 3,)
+    assert numbers["k", "a3"] == (None,)
+    assert database.run(lambda c: c.execute(select(func.count()).select_from(schema.event)).scalar()) == count
+
+
+def test_a_nonce_is_new_once(database: Database) -> None:
+    rows = [("k/1", f"n{n}", 5) for n in range(5)]
+    first = database.run(lambda connection: exchange._NEW_NONCE.run(connection, rows[:3]))
+    again = database.run(lambda connection: exchange._NEW_NONCE.run(connection, rows))
+    assert first == {row[:2] for row in rows[:3]}
+    assert again == {row[:2] for row in rows[3:]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=400))
+def test_powers_and_fillings_lose_and_invent_nothing(values: list[int]) -> None:
+    from simulators.backend import bulk  # noqa: PLC0415  # its private parts
+
+    rows = [(value,) for value in values]
+    assert [row for part in bulk._powers(rows) for row in part] == rows
+    assert all(len(part) & (len(part) - 1) == 0 for part in bulk._powers(rows))
+    filled = list(bulk._filled(rows))
+    assert all(len(part) & (len(part) - 1) == 0 and len(part) <= bulk.MAX_ROWS for part in filled)
+    assert {row for part in filled for row in part} == set(rows)
+    assert len(filled) == -(-len(rows) // bulk.MAX_ROWS)
+
+
+# --- versions -----------------------------------------------------------------------------------------------------
+
+
+def test_the_migrations_make_what_the_schema_says(place: Place) -> None:
+    engine = open_engine(place)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    engine.dispose()
+    assert version == migrations.HEAD
+
+
+def test_head_is_the_newest_revision() -> None:
+    names = sorted(path.stem for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
+    assert names[-1].startswith(f"{migrations.HEAD}_")
+
+
+def test_opening_again_keeps_every_row(place: Place) -> None:
+    for name in ("a", "b"):
+        database = Database(place)
+        database.run(add_kiosk(name))
+        database.close()
+    database = Database(place)
+    assert kiosks(database) == ["a", "b"]
+    database.close()
+
+
+def test_a_database_of_a_later_version_is_refused_and_left_alone(place: Place) -> None:
+    database = Database(place)
+    database.run(add_kiosk("a"))
+    database.run(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    database.close()
+    with pytest.raises(DatabaseVersionError, match="9999"):
+        Database(place)
+
+
+def test_tables_without_a_version_are_not_taken_for_ours(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'backend.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE kiosk (id TEXT)"))
+    engine.dispose()
+    with pytest.raises(DatabaseVersionError, match="no version"):
+        Database(tmp_path / "backend.sqlite")
+
+
+def test_processes_that_start_together_migrate_once(postgres: PrivatePostgres) -> None:
+    url, opened = postgres.new_database(), list[Database]()
+    threads = [threading.Thread(target=lambda: opened.append(Database(url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 4
+    for database in opened:
+        database.close()

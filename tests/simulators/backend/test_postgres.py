@@ -1,0 +1,163 @@
+"""The backend on PostgreSQL: the contract that SQLite fulfils, by the same tests; a cluster that leaves no trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from simulators.backend.authority import open_authority
+from simulators.backend.cards import all_personas, seed
+from simulators.backend.clock import system_utc_s
+from simulators.backend.clock import utc as moment
+from simulators.backend.database import Database
+from simulators.backend.files import DataDir
+from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+from tests.simulators.backend.test_centre import (
+    test_a_conversation_belongs_to_its_kiosk,
+    test_a_repeated_message_gets_the_stored_answer_and_the_conversation_goes_on,
+    test_a_second_start_ends_the_older_conversation,
+    test_a_whole_update_then_nothing_is_due,
+    test_the_close_can_be_repeated_but_no_package_of_a_closed_conversation,
+)
+from tests.simulators.backend.test_channel import (
+    test_a_bug_in_a_route_is_a_signed_internal_error_that_keeps_nothing,
+    test_a_nonce_is_kept_past_the_last_moment_of_its_message_then_forgotten,
+    test_a_nonce_works_once_even_under_another_signature,
+    test_an_answer_with_card_commands_ends_with_their_life,
+    test_an_idempotency_key_belongs_to_its_kiosk,
+    test_the_same_key_and_body_give_the_stored_answer_and_another_body_a_conflict,
+)
+from tests.simulators.backend.test_codes import (
+    test_a_code_has_four_digits_fifteen_minutes_and_one_use,
+    test_a_new_code_replaces_the_older_one,
+    test_a_retry_within_its_life_gives_the_same_code_and_later_gone,
+    test_tries_are_counted_for_each_card,
+)
+from tests.simulators.backend.test_documents import (
+    test_a_quarantine_is_one_order_lifted_by_a_newer_one,
+    test_only_newer_documents_are_sent_and_the_latest_numbers_always,
+)
+from tests.simulators.backend.test_enrolment import (
+    test_a_further_enrolment_retires_the_older_key,
+    test_a_repeat_gives_the_same_and_other_keys_are_refused_and_counted,
+    ticket,
+)
+from tests.simulators.backend.test_intake import (
+    test_a_batch_has_at_most_a_thousand_events,
+    test_a_batch_sent_again_under_its_key_gets_its_answer_until_it_is_acknowledged,
+    test_a_number_below_the_last_and_never_seen_is_stale_and_nothing_else,
+    test_a_number_with_two_contents_is_a_fork_and_quarantines,
+    test_events_are_applied_once_and_known_afterwards,
+    test_order_is_kept_within_an_aggregate_only,
+    test_the_state_of_a_batch,
+)
+
+__all__ = [
+    "test_a_batch_has_at_most_a_thousand_events",
+    "test_a_batch_sent_again_under_its_key_gets_its_answer_until_it_is_acknowledged",
+    "test_a_bug_in_a_route_is_a_signed_internal_error_that_keeps_nothing",
+    "test_a_code_has_four_digits_fifteen_minutes_and_one_use",
+    "test_a_conversation_belongs_to_its_kiosk",
+    "test_a_further_enrolment_retires_the_older_key",
+    "test_a_new_code_replaces_the_older_one",
+    "test_a_nonce_is_kept_past_the_last_moment_of_its_message_then_forgotten",
+    "test_a_nonce_works_once_even_under_another_signature",
+    "test_a_number_below_the_last_and_never_seen_is_stale_and_nothing_else",
+    "test_a_number_with_two_contents_is_a_fork_and_quarantines",
+    "test_a_quarantine_is_one_order_lifted_by_a_newer_one",
+    "test_a_repeat_gives_the_same_and_other_keys_are_refused_and_counted",
+    "test_a_repeated_message_gets_the_stored_answer_and_the_conversation_goes_on",
+    "test_a_retry_within_its_life_gives_the_same_code_and_later_gone",
+    "test_a_second_start_ends_the_older_conversation",
+    "test_a_whole_update_then_nothing_is_due",
+    "test_an_answer_with_card_commands_ends_with_their_life",
+    "test_an_idempotency_key_belongs_to_its_kiosk",
+    "test_events_are_applied_once_and_known_afterwards",
+    "test_only_newer_documents_are_sent_and_the_latest_numbers_always",
+    "test_order_is_kept_within_an_aggregate_only",
+    "test_the_close_can_be_repeated_but_no_package_of_a_closed_conversation",
+    "test_the_same_key_and_body_give_the_stored_answer_and_another_body_a_conflict",
+    "test_the_state_of_a_batch",
+    "test_tries_are_counted_for_each_card",
+    "ticket",
+]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PrivatePostgres]:
+    with private_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def started(postgres: PrivatePostgres, first_start: Path) -> str:
+    """A database as its first start leaves it."""
+    url, now_s = postgres.new_database(), system_utc_s()
+    open_authority(DataDir(first_start), moment(now_s))
+    database = Database(url)
+    database.run(lambda connection: seed(connection, all_personas(), now_s))
+    database.close()
+    return url
+
+
+@pytest.fixture
+def database_url(postgres: PrivatePostgres, started: str) -> str:
+    return postgres.new_database(like=started)
+
+
+def test_a_cluster_is_durable_private_and_leaves_nothing() -> None:
+    with private_postgres() as cluster:
+        assert cluster.folder.stat().st_mode & 0o077 == 0
+        server = psutil.Process(cluster.pid)
+        assert server.uids().effective != 0
+        with psycopg.connect(cluster.new_database().replace("+psycopg", "")) as connection:
+            for setting, value in (("fsync", "on"), ("synchronous_commit", "on"), ("listen_addresses", "")):
+                assert connection.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
+    assert not cluster.folder.exists()
+    assert not server.is_running()
+
+
+OWNER = """
+from simulators.backend.private_postgres import private_postgres
+with private_postgres() as cluster:
+    print(cluster.folder, cluster.pid, flush=True)
+    input()
+"""
+
+
+@pytest.mark.parametrize("victim", ["owner", "keeper"])
+def test_a_cluster_outlives_nobody(victim: str) -> None:
+    owner = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            OWNER,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert owner.stdin is not None
+    assert owner.stdout is not None
+    folder, pid = owner.stdout.readline().split()
+    server = psutil.Process(int(pid))
+    keeper = server.parent()
+    assert keeper is not None
+    os.kill(owner.pid if victim == "owner" else keeper.pid, signal.SIGKILL)
+    psutil.wait_procs([server], timeout=20)
+    assert not server.is_running()
+    if victim == "owner":
+        psutil.wait_procs([keeper], timeout=20)
+        assert not Path(folder).exists()
+    owner.kill()
+    owner.wait()
+    owner.stdin.close()
+    owner.stdout.close()
