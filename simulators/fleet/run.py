@@ -30,7 +30,7 @@ from simulators.fleet.plan import Plan
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import provision
 from simulators.fleet.tally import KioskEnd, Second, Tally, together
-from simulators.fleet.usage import cpu_s, rss_bytes
+from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 from simulators.fleet.worker import Task, WorkerEnd, work
 
 KIOSKS_A_WORKER: Final = 200
@@ -252,6 +252,7 @@ class _Run:
                 killed_s = None
                 self._note_backend()
                 self._away.set()
+                kill_tree(self._backend.pid)
                 self._backend.kill()
             if self._away.is_set() and time.monotonic() - start_s >= self._plan.return_s:
                 self._start_backend()

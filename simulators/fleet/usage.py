@@ -1,6 +1,8 @@
-"""Processor time of a tree of processes, those that have ended included."""
+"""A tree of processes: its processor time, those that have ended included, its memory, its end."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import psutil
 
@@ -24,3 +26,13 @@ def rss_bytes(pid: int) -> int:
         return int(process.memory_info().rss) + sum(rss_bytes(child.pid) for child in process.children())
     except psutil.NoSuchProcess:
         return 0
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL for the process and all that live below it: the power has gone for each, none can tidy up for another."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+        for one in tree:  # the parent first: it would start others in place of its children
+            with suppress(psutil.NoSuchProcess):
+                one.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from array import array
@@ -20,7 +21,7 @@ from simulators.fleet.progress import WIDTH, Progress, bar
 from simulators.fleet.report import figures, markdown
 from simulators.fleet.run import Cost, Result
 from simulators.fleet.tally import Second, Tally, percentile_ms, together
-from simulators.fleet.usage import cpu_s, rss_bytes
+from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 
 
 def _result(*, errors: int = 0, waiting: int = 0, drained_s: float = 100.0, wrong: int = 0, gaps: int = 0) -> Result:
@@ -134,6 +135,17 @@ def test_processor_time_counts_children_dead_and_alive() -> None:
     assert cpu_s(os.getpid()) - before_s >= 0.25  # in ticks of 10 ms
     assert rss_bytes(os.getpid()) > 1 << 20
     assert cpu_s(2**22 + 1) == rss_bytes(2**22 + 1) == 0  # above the highest identifier there is
+
+
+def test_a_killed_tree_leaves_nobody() -> None:
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
+    with subprocess.Popen([sys.executable, "-c", nested], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()  # the grandchild lives
+        kill_tree(parent.pid)
+        assert parent.stdout.read() == b""  # both ends of the pipe are closed: so it lives no more
+        assert parent.wait() == -signal.SIGKILL
+    kill_tree(parent.pid)
 
 
 @pytest.mark.parametrize(
