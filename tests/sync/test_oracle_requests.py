@@ -38,7 +38,7 @@ def ours(message: Message, keys: Mapping[str, KeyRecord]) -> Verdict:
 
 @pytest.mark.parametrize(
     ("key", "messages", "seed"),
-    [(p256_key(f"{KIOSK}/1"), 46_000, 9421), (Ed25519Key(f"{KIOSK}/1"), 4_000, 9530)],
+    [(p256_key(f"{KIOSK}/1"), 49_500, 9421), (Ed25519Key(f"{KIOSK}/1"), 4_500, 9530)],
     ids=["p256", "ed25519"],
 )
 def test_no_request_is_accepted_that_the_oracle_refuses(key: SigningKey, messages: int, seed: int) -> None:
