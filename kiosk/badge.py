@@ -60,12 +60,12 @@ class AuthorityError:
     reason: str
 
 
-def load_authority(file: str) -> x509.Certificate | AuthorityError:
-    """The staff authority's certificate, PEM; `file` as in the settings, perhaps empty."""
-    if not file:
+def load_authority(file: Path | None) -> x509.Certificate | AuthorityError:
+    """The staff authority's certificate, PEM; `file` as in the settings."""
+    if file is None:
         return AuthorityError("staff.authority_file is not set")
     try:
-        with Path(file).open("rb") as opened:
+        with file.open("rb") as opened:
             content = opened.read(MAX_AUTHORITY_FILE_BYTES + 1)
         if len(content) > MAX_AUTHORITY_FILE_BYTES:
             return AuthorityError(f"staff.authority_file: larger than {MAX_AUTHORITY_FILE_BYTES} bytes")

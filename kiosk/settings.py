@@ -30,9 +30,9 @@ class PrinterSettings:
 
 @dataclass(frozen=True, slots=True)
 class StaffSettings:
-    """Whom technicians' badges are issued by: absolute path of the certificate, PEM. Empty: no badge opens anything."""
+    """Whom technicians' badges are issued by: absolute path of the certificate, PEM. None: no badge opens anything."""
 
-    authority_file: str = ""
+    authority_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _value(where: str, kind: str, value: object) -> Any:
         case "str":
             if not isinstance(value, str) or len(value) > 200 or "\0" in value:
                 return SettingsError(where, "a text of at most 200 characters, none of them NUL, expected")
-        case "Path":
+        case "Path" | "Path | None":
             if not isinstance(value, str) or "\0" in value or not Path(value).is_absolute():
                 return SettingsError(where, "an absolute path expected")
             return Path(value)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from kiosk import cli
 from kiosk.app import Kiosk, Surroundings
 from kiosk.clock import SystemClock
 from kiosk.hardware.pcsc.api import PyscardScard, Scard
-from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, ScreenSettings, Settings
+from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, ScreenSettings, Settings, StaffSettings
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit.model import State
 from kiosk.visit.policy import CodeIssuing, SiteKind
@@ -26,6 +28,7 @@ from kiosk.visit.ports import ReaderRole
 from simulators.backend import BackendProcess, running
 from simulators.backend.server import Ready
 from simulators.card.card import SimulatedCard
+from simulators.card.staff_authority import authority_certificate
 from simulators.printer.pty import PtyPrinter
 from simulators.reader import private_pcscd
 from simulators.reader.embedded import READERS, EmbeddedScard
@@ -134,7 +137,7 @@ def stage(
     site_kind: SiteKind = SiteKind.AGENCY,
     personas: Sequence[Path] = (),
 ) -> Iterator[Stage]:
-    """Set everything up (backend started, kiosk enrolled, policy signed), not yet started; tear it down at the end.
+    """Set everything up (backend started, kiosk enrolled, policy signed, badges taken), not started; torn down at the end.
 
     personas: files of members whom the centre shall know beside the built-in ones.
     """
@@ -144,6 +147,7 @@ def stage(
             readers=ReaderSettings(*hands.names),
             printer=PrinterSettings(printer.port),
             screen=ScreenSettings(),
+            staff=StaffSettings(_staff_authority(folder)),
         )
         enrol(settings, backend, folder / "ticket", site_kind)
         trace: list[str] = []
@@ -186,6 +190,13 @@ def enrol(
     codes = CodeIssuing.ON if site_kind is SiteKind.AGENCY else CodeIssuing.OFF
     policy = {"site_kind": site_kind.value, "issue_code": codes.value, "kiosk_number": KIOSK_NUMBER, **limits}
     backend.command("policy", kiosk_id, set=policy)
+
+
+def _staff_authority(folder: Path) -> Path:
+    """The file of the authority behind the simulated badges: the kiosk takes them."""
+    file = folder / "staff-authority.pem"
+    file.write_bytes(authority_certificate().public_bytes(Encoding.PEM))
+    return file
 
 
 def _made(folder: Path) -> Path:

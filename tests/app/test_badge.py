@@ -207,7 +207,7 @@ def test_nothing_that_can_be_printed_shows_the_pin() -> None:
 def test_the_authority_of_the_settings(tmp_path: Path) -> None:
     file = tmp_path / "authority.pem"
     file.write_bytes(authority_certificate().public_bytes(Encoding.PEM))
-    assert load_authority(str(file)) == authority_certificate()
+    assert load_authority(file) == authority_certificate()
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_each_file_that_is_no_authority(tmp_path: Path, content: bytes | None, r
     file = tmp_path / "authority.pem"
     if content is not None:
         file.write_bytes(content)
-    assert load_authority(str(file)) == AuthorityError(reason)
+    assert load_authority(file) == AuthorityError(reason)
 
 
 def test_no_authority_is_set_unless_the_settings_name_one() -> None:
-    assert load_authority("") == AuthorityError("staff.authority_file is not set")
+    assert load_authority(None) == AuthorityError("staff.authority_file is not set")

@@ -20,6 +20,7 @@ def test_defaults_fill_what_is_not_said(tmp_path: Path) -> None:
     assert isinstance(settings, Settings)
     assert settings.kiosk.state_dir == Path("/var/lib/kiosk")
     assert settings.screen.diagonal_in == 21.5
+    assert settings.staff.authority_file is None
 
 
 def test_a_machine_without_a_file_keeps_its_state_where_the_service_manager_says(
@@ -29,6 +30,14 @@ def test_a_machine_without_a_file_keeps_its_state_where_the_service_manager_says
     assert default_settings().kiosk.state_dir == Path("/var/lib/kiosk")
     monkeypatch.delenv("STATE_DIRECTORY")
     assert default_settings().kiosk.state_dir.is_relative_to(Path.home())
+
+
+def test_the_staff_authority_is_a_file_by_its_absolute_path(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(GOOD + '[staff]\nauthority_file = "/etc/kiosk/staff-authority.pem"\n', encoding="utf-8")
+    settings = load_settings(path)
+    assert isinstance(settings, Settings)
+    assert settings.staff.authority_file == Path("/etc/kiosk/staff-authority.pem")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,9 @@ def test_a_machine_without_a_file_keeps_its_state_where_the_service_manager_says
         (GOOD.replace("00", "\\u0000"), "readers.patient", "NUL"),
         (GOOD.replace("lib", "\\u0000"), "kiosk.state_dir", "absolute path"),
         (GOOD.replace("/var/lib/kiosk", ""), "kiosk.state_dir", "absolute path"),
+        (GOOD + '[staff]\nauthority_file = "staff.pem"\n', "staff.authority_file", "absolute path"),
+        (GOOD + '[staff]\nauthority_file = ""\n', "staff.authority_file", "absolute path"),
+        (GOOD + '[staff]\nauthority_file = "/etc/\\u0000"\n', "staff.authority_file", "absolute path"),
         ("#" * (MAX_FILE_BYTES + 1), "kiosk.toml", "larger than"),
     ],
 )
@@ -71,11 +83,11 @@ def test_missing_file(tmp_path: Path) -> None:
 _scalars: st.SearchStrategy[object] = st.sampled_from(
     [None, True, 0, 1080, 21.5, float("nan"), "", "/x", "x" * 300, []]
 )
-_sections = st.dictionaries(st.sampled_from(["state_dir", "patient", "width_px", "port", "x"]), _scalars, max_size=3)
-
-
-@given(
-    st.dictionaries(st.sampled_from(["kiosk", "readers", "printer", "screen", "x"]), _scalars | _sections, max_size=4)
+_sections = st.dictionaries(
+    st.sampled_from(["state_dir", "patient", "width_px", "authority_file", "x"]), _scalars, max_size=3
 )
+
+
+@given(st.dictionaries(st.sampled_from(["kiosk", "readers", "screen", "staff", "x"]), _scalars | _sections, max_size=4))
 def test_any_table_is_settings_or_an_error(tables: dict[str, object]) -> None:
     assert isinstance(parse_settings(tables), Settings | SettingsError)

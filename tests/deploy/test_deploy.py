@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import cast
@@ -10,6 +11,7 @@ import pytest
 from PySide6.QtQml import QJSEngine, QJSValue
 
 from kiosk.hardware.pcsc.service import RESTART_COMMAND, RESTART_LIMIT_S
+from kiosk.settings import Settings, parse_settings
 from kiosk.sync.keys_seal import CREDENTIAL
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -110,6 +112,14 @@ def test_every_file_is_named_in_the_guide() -> None:
     files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()} - {"README.md"}
     assert files
     assert {name for name in files if f"`{name}`" not in guide} == set()
+
+
+def test_the_settings_of_the_guide_are_taken() -> None:
+    _, _, rest = (DEPLOY / "README.md").read_text(encoding="utf-8").partition("```toml\n")
+    settings = parse_settings(tomllib.loads(rest.partition("```")[0]))
+    assert isinstance(settings, Settings), settings
+    assert settings.kiosk.state_dir == Path("/var/lib/kiosk")
+    assert settings.staff.authority_file is not None
 
 
 def test_the_service_is_handed_the_sealing_key_that_the_kiosk_looks_for() -> None:

@@ -36,7 +36,7 @@ def with_authority(scene: Scene, certificate: x509.Certificate | None) -> House:
     file = scene.folder / "staff.pem"
     if certificate is not None:
         file.write_bytes(certificate.public_bytes(Encoding.PEM))
-    staff = StaffSettings("" if certificate is None else str(file))
+    staff = StaffSettings(None if certificate is None else file)
     return scene.house(replace(scene.settings, readers=ReaderSettings(*READERS), staff=staff))
 
 

@@ -154,6 +154,22 @@ def test_both_slots_hold_a_card_and_give_it_back(desk: Desk) -> None:
     wait_until(lambda: desk.panel.scene.chosen == "outdated", "the card that was pulled out, in the hand")
 
 
+def test_a_badge_opens_the_diagnostics(desk: Desk) -> None:
+    staff = load("technician").card.staff
+    assert staff is not None
+    desk.touch.press(load("technician").title)
+    desk.touch.press(INSERT_PRO)
+    desk.kiosk.wait_for("staffPin")
+    for digit in staff.pin:
+        desk.kiosk.press(digit)
+    wait_until(lambda: texts.SUBMIT in desk.kiosk.button_names(), "the whole code")
+    desk.kiosk.press(texts.SUBMIT)
+    desk.kiosk.wait_for("diagnostics")
+    desk.kiosk.wait_for_text(texts.PARTS["reader professional"])
+    desk.touch.press(PULL_PRO)
+    desk.kiosk.wait_for("attract")
+
+
 def test_a_card_upside_down_leads_to_the_page_that_shows_the_right_way(desk: Desk) -> None:
     desk.touch.press(TURN)
     desk.insert(JEANNE)
