@@ -311,7 +311,7 @@ class Kiosk:
     def _card_named(self, card_session: CardSession, card: CardContent, key: Future[bytes]) -> None:
         error = key.exception()
         if error is not None:
-            self.post(ev.CardFailed(card_session, store_failed(str(error))))
+            self.post(ev.CardFailed(card_session, fault_of(error)))
         else:
             self.post(ev.CardRead(card_session, card, pseudonym(key.result(), card.iccsn)))
 

@@ -7,6 +7,7 @@ from typing import Final
 from kiosk.diagnostics.report import Check
 from kiosk.facts import Facts
 from kiosk.status import FILLING_SHARE, outbox_check
+from kiosk.store.errors import StoreFailedError
 from kiosk.sync.uploader import Uploader, UploadState
 
 CALM_SHARE: Final = 0.7
@@ -39,7 +40,10 @@ class Uploading:
         return outbox_check(status.pending, status.dead, self._filled, status.state.value, status.reason)
 
     def _look_at_quota(self) -> None:
-        self._filled = self._facts.outbox_filled().result()
+        try:
+            self._filled = self._facts.outbox_filled().result()
+        except StoreFailedError:  # the upload has met the same, and says so
+            return
         if self._filled >= FILLING_SHARE and not self._alerted:
             self._alerted = True
             self._facts.commit("outbox_filling", {"percent": min(int(self._filled * 100), 100)})

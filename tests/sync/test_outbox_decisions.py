@@ -174,3 +174,11 @@ def test_a_filling_outbox_is_told_once_and_again_after_it_was_empty(tmp_path: Pa
     made.chore.step()
     assert len(made.noted("outbox_filling")) == 2
     made.store.close()
+
+
+def test_a_store_that_fails_is_told_as_the_state_of_the_upload(rig: Rig) -> None:
+    rig.store.close()
+    assert rig.chore.step() > 0.0  # and does not raise: the upload's own pauses count
+    check = rig.chore.check()
+    assert (check.state, check.facts["upload"]) == (CheckState.FAULT, "store_failed")
+    rig.start()
