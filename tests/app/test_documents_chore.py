@@ -147,6 +147,7 @@ def test_a_refused_document_leaves_the_last_good_one_and_is_said_once(
         house.poll(signed(**bad), latest={"policy": 6})
     assert (house.obeyed, len(house.told(ev.PolicyChanged))) == ([before], 1)
     assert house.written("document_refused") == [{"type": kind, "cause": "N-04"}]
+    assert bool(house.written("document_withheld")) is (kind == "unknown")  # what was refused was not withheld
     assert str(house.shown[f"{kind} refused"]).startswith(shown)
     assert house.shown["state"] is CheckState.FAULT
     house.poll(signed(version=7), latest={"policy": 7})

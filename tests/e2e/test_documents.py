@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from kiosk.visit.policy import Quarantine
 from kiosk.visit.values import Outcome
 from simulators.card import open_persona
 from simulators.stage import KIOSK_ID
-from tests.e2e.audience import words
+from tests.e2e.audience import LIMIT_S, words
 from tests.e2e.scene import says
-from tests.e2e.theatre import Centre, House, centre, house, reopened
+from tests.e2e.theatre import POLL_S, Centre, House, centre, house, reopened
 
-POLL_S = 61.0
+NEXT_POLL_S = 61.0
 
 
 def polls(kiosk: House) -> None:
     """The next poll comes."""
     kiosk.audience.attend()
-    kiosk.time.pass_s(POLL_S)
+    kiosk.time.pass_s(NEXT_POLL_S)
     kiosk.kiosk.background.wake()
 
 
@@ -48,6 +49,7 @@ def test_a_stopped_kiosk_says_so_keeps_its_events_and_stays_stopped_after_a_rest
         ]
     with centre(tmp_path / "elsewhere", "up-to-date"), stopped(settings) as again:  # nobody answers at its origin
         assert quarantine(again.audience.state) is Quarantine.STOP
+        assert upload_of(again) == "held"  # and not waiting for the network: nothing is to be sent
         assert again.in_store(lambda tx: tx.execute("SELECT count(*) FROM event WHERE state <> 'acked'"))[0][0] > 0
     with centre(tmp_path / "backend", "up-to-date") as the_centre, stopped(settings) as again:
         the_centre.command("quarantine", KIOSK_ID, level="none")
@@ -55,6 +57,18 @@ def test_a_stopped_kiosk_says_so_keeps_its_events_and_stays_stopped_after_a_rest
         again.audience.step(Attract)
         assert again.drained()
         assert len(the_centre.told("visit_started")) == 1
+
+
+def upload_of(kiosk: House) -> str:
+    """What the uploader does, once it has had its turn."""
+    turn = threading.Event()
+    for _ in range(round(LIMIT_S / POLL_S)):
+        (check,) = [check for check in kiosk.kiosk._condition() if check.part == "outbox"]
+        if check.facts["upload"] != "idle":
+            return str(check.facts["upload"])
+        kiosk.time.pass_s(1.0)  # the limit of a call to nobody comes sooner
+        turn.wait(POLL_S)
+    return "idle"
 
 
 def stopped(settings: Any) -> Any:
