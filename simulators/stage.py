@@ -137,7 +137,7 @@ def stage(
     site_kind: SiteKind = SiteKind.AGENCY,
     personas: Sequence[Path] = (),
 ) -> Iterator[Stage]:
-    """Set everything up (backend started, kiosk enrolled, policy signed, badges taken), not started; torn down at the end.
+    """Set everything up (backend, enrolment, signed policy, staff authority), not started; torn down at the end.
 
     personas: files of members whom the centre shall know beside the built-in ones.
     """
