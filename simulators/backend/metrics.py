@@ -36,6 +36,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._found: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "kiosk_backend_requests_total",
             "Requests on the signed listener; reason is empty when done",
@@ -76,8 +77,13 @@ class Metrics:
 
     def done(self, route: str, status: int, reason: str, duration_s: float) -> None:
         """A proven request was answered; `reason` of a signed refusal, or empty."""
-        self._requests.labels(route, str(status), reason).inc()
-        self._duration_s.labels(route).observe(duration_s)
+        found = self._found.get((route, status, reason))
+        if found is None:  # looking a label up costs more than counting
+            found = self._requests.labels(route, str(status), reason), self._duration_s.labels(route)
+            self._found[route, status, reason] = found
+        count, duration = found
+        count.inc()
+        duration.observe(duration_s)
 
     def refused(self, path: str, status: int, reason: str) -> None:
         """A request was refused unsigned."""
