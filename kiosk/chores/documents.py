@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from kiosk.diagnostics.report import Check, CheckState
+from kiosk.diagnostics.status import MAX_TEXT_CHARS
 from kiosk.facts import Facts
 from kiosk.office import service_health
 from kiosk.sync import faults
@@ -175,8 +176,8 @@ class Documents:
             if name in self._over:
                 words.append("expired")
             facts[name] = " ".join(words)
-        facts |= {f"{name} unreadable": str(kept.error) for name, kept in self._unreadable.items()}
-        facts |= {f"{name} refused": str(error)[:200] for name, error in self._refused.items()}
+        facts |= {f"{name} unreadable": _plain(kept.error) for name, kept in self._unreadable.items()}
+        facts |= {f"{name} refused": _plain(error) for name, error in self._refused.items()}
         facts |= {f"{name} withheld": version for name, version in self._withheld.items()}
         trouble = self._over or self._unreadable or self._refused or self._withheld
         return Check(PART, CheckState.FAULT if trouble else CheckState.OK, facts=facts)
@@ -184,6 +185,11 @@ class Documents:
     def _note(self, event: str, name: str, **fields: int | bool) -> None:
         scope = "fleet" if name.endswith(_FLEET_SUFFIX) else "kiosk"
         self._facts.commit(event, {"type": name.removesuffix(_FLEET_SUFFIX), "scope": scope, **fields})
+
+
+def _plain(error: DocumentError) -> str:
+    """Fit for the status file: the name of a field comes from the document."""
+    return "".join(character if character.isprintable() else "?" for character in str(error))[:MAX_TEXT_CHARS]
 
 
 def _name(kind: str, scope: str) -> str:

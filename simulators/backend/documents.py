@@ -10,9 +10,9 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from kiosk.sync.documents import FLEET, Document
 from kiosk.sync.documents_bodies import TYPES, Body
@@ -21,6 +21,7 @@ from kiosk.sync.fields import FieldError
 from kiosk.visit.policy import POLICY_FIELDS, CodeIssuing, Policy, Quarantine, SiteKind
 from simulators.backend import schema
 from simulators.backend.authority import POLICY_THRESHOLDS, Authority
+from simulators.backend.bulk import Ask, Asking, Lookup
 from simulators.backend.clock import SECONDS_PER_DAY
 from simulators.backend.exchange import Answer, Call
 from simulators.backend.refusals import Refusal
@@ -111,11 +112,11 @@ def set_quarantine(connection: Connection, authority: Authority, scope: str, lev
         set_policy(connection, authority, scope, {"quarantine": str(level)}, now_s)
 
 
-def state(call: Call) -> Answer | Refusal:
+def state(call: Call) -> Asking[Answer | Refusal]:
     """`/v1/policy/state`: newer documents than the kiosk knows, and the latest numbers so that a withheld one shows."""
     latest: dict[str, int] = {}
     newer: list[dict[str, Any]] = []
-    for row in _latest(call.connection, call.kiosk_id):
+    for row in _found((yield Ask(_NEWEST, _names(call.kiosk_id))), call.kiosk_id):
         name = row.type + FLEET_SUFFIX if row.scope == FLEET else row.type
         latest[name] = row.version
         if row.version > call.body["known"].get(name, 0):
@@ -154,22 +155,66 @@ def first_policy(kiosk: str, site_kind: SiteKind) -> dict[str, Any]:
 _ENUMS: Final = frozenset({"site_kind", "issue_code", "quarantine"})
 
 
-def _latest(connection: Connection, *kiosks: str) -> Iterable[Row[Any]]:
-    """The last document of each type, of these kiosks (of all when none is named) and of the fleet."""
-    table = schema.document
-    last = select(table.c.type, table.c.scope, func.max(table.c.version).label("version"))
-    if kiosks:
-        last = last.where(table.c.scope.in_([FLEET, *kiosks]))
-    newest = last.group_by(table.c.type, table.c.scope).subquery()
-    same = and_(table.c.type == newest.c.type, table.c.scope == newest.c.scope, table.c.version == newest.c.version)
-    return connection.execute(select(table).join(newest, same).order_by(table.c.type, table.c.scope)).all()
+class _Last(NamedTuple):
+    """The last document of a type and scope."""
+
+    type: str
+    scope: str
+    version: int
+    body_json: str
+    envelope_json: str
 
 
-def _documents(rows: Iterable[Row[Any]]) -> list[Document]:
+_table: Final = schema.document
+_FIELDS: Final = tuple(_table.c[name] for name in _Last._fields)
+
+
+_inner: Final = schema.document.alias()
+_NEWEST: Final = Lookup(
+    {"type": _table.c.type, "scope": _table.c.scope},
+    lambda asked: select(asked.c.type, asked.c.scope, *_FIELDS[2:]).join_from(
+        asked,
+        _table,
+        (_table.c.type == asked.c.type)
+        & (_table.c.scope == asked.c.scope)
+        & (
+            _table.c.version
+            == select(func.max(_inner.c.version))
+            .where(_inner.c.type == asked.c.type, _inner.c.scope == asked.c.scope)
+            .scalar_subquery()
+        ),
+    ),
+)
+"""One look at the primary key for each type and scope: every poll of every kiosk asks this."""
+
+
+def _names(kiosk: str) -> list[tuple[str, str]]:
+    """Type and scope of every document that concerns a kiosk."""
+    return [(role, scope) for role in TYPES for scope in (FLEET, kiosk)]
+
+
+def _found(answer: Mapping[Any, Any], kiosk: str) -> list[_Last]:
+    return [_Last(*name, *answer[name]) for name in _names(kiosk) if name in answer]
+
+
+def _latest(connection: Connection, kiosk: str) -> list[_Last]:
+    """The last document of each type, of this kiosk and of the fleet."""
+    return _found(_NEWEST.run(connection, _names(kiosk)), kiosk)
+
+
+def _orders(connection: Connection) -> list[_Last]:
+    """The last policy and quarantine of every kiosk and of the fleet."""
+    last = select(_table.c.type, _table.c.scope, func.max(_table.c.version).label("version"))
+    newest = last.where(_table.c.type.in_(["policy", "quarantine"])).group_by(_table.c.type, _table.c.scope).subquery()
+    same = and_(*(_table.c[name] == newest.c[name] for name in ("type", "scope", "version")))
+    return [_Last(*row) for row in connection.execute(select(*_FIELDS).join(newest, same))]
+
+
+def _documents(rows: Iterable[_Last]) -> list[Document]:
     return [Document(row.type, row.scope, row.version, FOREVER_S, _body(row), b"", b"") for row in rows]
 
 
-def _body(row: Row[Any]) -> Body:
+def _body(row: _Last) -> Body:
     body = TYPES[row.type].parse(json.loads(row.body_json))
     if isinstance(body, FieldError):
         raise ValueError(f"stored {row.type}: {body}")  # an error value
@@ -178,11 +223,11 @@ def _body(row: Row[Any]) -> Body:
 
 def _enforce_quarantine(connection: Connection, scope: str) -> None:
     """Note for each kiosk concerned what its documents and the fleet's switch off, where every request looks."""
-    rows = list(_latest(connection, *(() if scope == FLEET else (scope,))))
+    rows = _orders(connection) if scope == FLEET else _latest(connection, scope)
     fleet = [row for row in rows if row.scope == FLEET]
     known = schema.kiosk.c
     kiosks = connection.execute(select(known.id)).scalars().all() if scope == FLEET else [scope]
-    own: dict[str, list[Row[Any]]] = {}
+    own: dict[str, list[_Last]] = {}
     for row in rows:
         own.setdefault(row.scope, []).append(row)
     for kiosk in kiosks:
