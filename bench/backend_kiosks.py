@@ -1,4 +1,4 @@
-"""Kiosks for the backend's bench: put straight into its books, with certificates of its CA, and batches signed ahead."""
+"""Kiosks for the backend's bench, put straight into its books with certificates of its CA; batches signed ahead."""
 
 from __future__ import annotations
 

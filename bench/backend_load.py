@@ -98,13 +98,13 @@ def _run(lines: list[_Line]) -> None:
             line.send()
         while selector.get_map():
             for ready, _ in selector.select():
-                line: _Line = ready.data
-                if line.read():
-                    if line.sent < len(line.requests):
-                        line.send()
+                answered: _Line = ready.data
+                if answered.read():
+                    if answered.sent < len(answered.requests):
+                        answered.send()
                     else:
-                        selector.unregister(line.sock)
-                        line.sock.close()
+                        selector.unregister(answered.sock)
+                        answered.sock.close()
 
 
 if __name__ == "__main__":

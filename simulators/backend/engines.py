@@ -96,12 +96,17 @@ def _postgresql(text: str) -> Engine:
         connect_args={"connect_timeout": CONNECT_LIMIT_S, "application_name": "kiosk-backend"},
         hide_parameters=True,
     )
-    event.listen(engine, "connect", _demand_durability)
+    event.listen(engine, "connect", _set_up)
     return engine
 
 
-def _demand_durability(connection: Any, _record: object) -> None:
-    """No answer before its transaction is on disk, whatever the server's own default."""
-    connection.execute("SET SESSION synchronous_commit = on")
-    connection.execute("SET SESSION default_transaction_isolation = 'read committed'")
+def _set_up(connection: Any, _record: object) -> None:
+    """No answer before its transaction is on disk, whatever the server's own default.
+
+    Every statement of a request finds its rows by key. A planner without statistics takes a growing table for a small
+    one and reads it whole, for each group again: measured, five times the CPU after 1,600 batches.
+    """
+    for setting in ("synchronous_commit = on", "default_transaction_isolation = 'read committed'",
+                    "enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off"):  # fmt: skip
+        connection.execute(f"SET SESSION {setting}")
     connection.commit()

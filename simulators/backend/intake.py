@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,11 +18,17 @@ from simulators.backend.bulk import Add, Ask, Asking, Change, Lookup
 from simulators.backend.documents import set_quarantine
 from simulators.backend.exchange import Answer, Call
 from simulators.backend.refusals import Refusal
+from simulators.backend.shapes import MAX_INT
 
 SCHEMA_VERSION: Final = 1
 AT_ONCE: Final = 64
 """Events or aggregates that one statement carries: far below each engine's limit of parameters."""
 _EVENT_FIELDS: Final = ("event_id", "aggregate", "aggregate_seq", "type", "created_utc_ms", "body_json")
+_TEXTS: Final = ("event_id", "aggregate", "type")
+_NUMBERS: Final = ("aggregate_seq", "schema_version", "created_utc_ms")
+_PLAIN_TEXTS: Final = re.compile("\n".join(EVENT.fields[name].schema()["pattern"][1:-1] for name in _TEXTS), re.ASCII)
+_PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_MOST_NAMES: Final[int] = EVENT.fields["body"].schema()["maxProperties"]
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
 
 _kiosk, _event, _stored = schema.kiosk, schema.event.c, schema.response.c
@@ -100,9 +107,32 @@ def _is_known(call: Call, number: int) -> bool:
 
 def _form(entry: Any) -> str | None:
     """`invalid`, `unsupported`, or None for an event that may be applied."""
-    if EVENT(entry, "event") is not None:
+    if not _is_plain(entry) and EVENT(entry, "event") is not None:
         return "invalid"
     return None if entry["schema_version"] == SCHEMA_VERSION else "unsupported"
+
+
+def _is_plain(entry: Any) -> bool:
+    """What nearly every event is, told in a quarter of the time; of what it does not take, `EVENT` judges."""
+    if type(entry) is not dict or entry.keys() != EVENT.fields.keys() or type(entry["body"]) is not dict:
+        return False
+    texts, numbers = [entry[name] for name in _TEXTS], [entry[name] for name in _NUMBERS]
+    body: dict[str, Any] = entry["body"]
+    return (
+        {*map(type, texts)} == {str}
+        and {*map(type, numbers)} == {int}
+        and 0 < min(numbers) <= max(numbers) <= MAX_INT
+        and _PLAIN_TEXTS.fullmatch("\n".join(texts)) is not None
+        and len(body) <= _MOST_NAMES
+        and all(map(_PLAIN_NAME.fullmatch, body))
+        and all(map(_is_plain_value, body.values()))
+    )
+
+
+def _is_plain_value(value: Any) -> bool:
+    if type(value) is str:
+        return len(value) <= 64 and value.isascii() and value.isprintable()
+    return type(value) is bool or (type(value) is int and -MAX_INT <= value <= MAX_INT)
 
 
 def _take(kiosk: str, entries: Sequence[dict[str, Any]]) -> Asking[list[str]]:
