@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kiosk.app import Kiosk, Surroundings
+from kiosk.hardware.pcsc.contacts import BACK_WITHIN_S
 from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
@@ -62,10 +63,16 @@ class Rig:
 
     # --- hands ---
 
-    def insert(self, card: WatchedCard) -> None:
-        """Put a card in, taking out what is there."""
+    def insert(self, card: WatchedCard) -> State:
+        """Put a card in, taking out what is there; a hand is slower than a contact that comes and goes.
+
+        Returns what was shown while the slot was empty.
+        """
         self.scard.remove(SLOT)
+        before = self.audience.wait(lambda state: state.card_session is None, "an empty slot")
+        self.clock.pass_s(BACK_WITHIN_S + 1)
         self.scard.insert(SLOT, card)
+        return before
 
     def remove(self) -> None:
         """Pull the card out, if there is one."""

@@ -17,6 +17,7 @@ from typing import TextIO
 from kiosk.store.transaction import Transaction
 from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
+from kiosk.visit.ports import ReaderRole
 from simulators.personas import load
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows
 from simulators.soak.audience import StuckError
@@ -185,6 +186,8 @@ def _books(rig: Rig, report: Report, folder: Path) -> None:
     report.violations += ledger.violations
     report.events_recorded, report.events_lost, report.events_doubled = ledger.recorded, ledger.lost, ledger.doubled
     report.violations += report.growth()
+    vanished = rig.kiosk.hub.readers()[ReaderRole.PATIENT].contacts.vanished
+    report.violations += [f"{vanished} cards put in by hand counted as lost contacts"] if vanished else []
     report.violations += [f"residue: {place}" for place in _residue(rig, folder)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from kiosk.visit import events as ev
 from kiosk.visit.model import (
@@ -66,19 +65,18 @@ class Walk:
         self._returns = 0
         self._tickets = plan.tickets
         self._printed = 0
+        self._acted: tuple[str, float] | None = None  # page, and when it was entered, that needs nothing more
         self.violations: list[str] = []
         self.happened = plan.kind is Kind.NONE
 
     def run(self) -> None:
         """From the attract page to the attract page; raises `StuckError` when the kiosk does not go on."""
-        before = self._rig.audience.state
         self._own.begin_visit()
         self._prepare()
         self._put_in(self._own)
-        acted = (before.step.page, before.entered_s)
         for _ in range(MAX_TURNS):
-            state = self._rig.audience.wait(partial(self._can_act, acted), "the next page")
-            acted = (state.step.page, state.entered_s)
+            state = self._rig.audience.wait(self._can_act, "the next page")
+            self._acted = (state.step.page, state.entered_s)
             if not state.running:
                 self._judge(state)
             if isinstance(state.step, Attract):
@@ -192,16 +190,17 @@ class Walk:
 
     def _put_in(self, card: WatchedCard) -> None:
         self._current = card
-        self._rig.insert(card)
+        before = self._rig.insert(card)
+        self._acted = (before.step.page, before.entered_s)
 
     def _another(self) -> WatchedCard:
         if self._other is None:
             self._other = watched(self._plan.other)
         return self._other
 
-    def _can_act(self, acted: tuple[str, float], state: State) -> bool:
+    def _can_act(self, state: State) -> bool:
         step = state.step
-        if (step.page, state.entered_s) == acted:
+        if (step.page, state.entered_s) == self._acted:
             return False
         if isinstance(step, TicketPage):
             return step.state is not PrintState.QUEUED
