@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,22 @@ def new_authority(directory: Path) -> Authority:
     return open_authority(DataDir(directory), dt.datetime(2026, 11, 1, tzinfo=dt.UTC))
 
 
+@cache
+def _empty_database() -> bytes:
+    """A file as the first start leaves it: made once, since it costs every table of every version."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "empty.db"
+        open_engine(file).dispose()
+        return file.read_bytes()
+
+
 class Server:
     """One backend. `now_s` is its clock; `writes`: its writing statements, verb and table."""
 
     def __init__(self, file: Path, authority: Authority, origin: str, now_s: int, kiosks: tuple[Enrolled, ...]) -> None:
         self.file, self.authority, self.origin, self.now_s = file, authority, origin, now_s
         self._routes = routes(authority)
+        file.write_bytes(_empty_database())
         self._start()
         with self._engine.begin() as connection:
             for kiosk in kiosks:
