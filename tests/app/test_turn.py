@@ -25,6 +25,7 @@ def draw(_ticket: TicketContent, _width_dots: int) -> Bitmap:
 def test_an_outage_that_anybody_noticed_gives_the_upload_its_turn(tmp_path: Path) -> None:
     settings = Settings(KioskSettings(tmp_path / "kiosk"), ReaderSettings(READERS[0]))
     kiosk = Kiosk(settings, Surroundings(EmbeddedScard(), lambda _state: None, draw, SystemClock()))
+    kiosk.start()
     clock = FakeClock()
     turn = kiosk._turn = Turn("borne-7", clock)
     down = ev.ServiceDown(Fault(Cause.NETWORK), 0)

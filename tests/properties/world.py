@@ -68,7 +68,6 @@ class World:
         if self.kiosk is not None and self.kiosk.identities is not None:
             self._clear()
             self.ticket = self.backend.ticket()
-            self.kiosk.load()
             self.enrol()
 
     def _clear(self) -> None:
@@ -81,7 +80,11 @@ class World:
                 path.unlink(missing_ok=True)
             for each in (directory, directory / "keys"):
                 if each.is_dir():
+                    with contextlib.suppress(OSError):  # whoever does this by hand sees it, and does it again
+                        sync_directory(each)
                     sync_directory(each)
+        if self.kiosk is not None:
+            self.kiosk.load()
 
     def publish(self) -> None:
         """A newer policy."""
