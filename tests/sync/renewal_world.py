@@ -43,6 +43,7 @@ KIOSK = "borne-7"
 ORIGIN, ENROL_ORIGIN = "https://centre.example:8443", "https://centre.example:9443"
 START_S = 1_795_000_000
 DAY_S = 86_400
+MAX_STEPS = 500
 METRICS = Metrics()
 Fault = Callable[[Callable[[], RawAnswer | WireFailure]], RawAnswer | WireFailure]
 """What the network and the server make of one exchange, given how to do it."""
@@ -224,9 +225,12 @@ class World:
     def run_until(self, done: Callable[[], bool], limit_s: float = 3 * DAY_S) -> None:
         """Let the chore work, and time pass as it asks for."""
         end_s = self.clock.now_s + limit_s
-        while not done():
+        for _ in range(MAX_STEPS):
+            if done():
+                return
             assert self.clock.now_s < end_s, (self.notes.events, self.exchanges[-5:])
             self.wait(max(self.chore.step(), 1.0))
+        raise AssertionError((self.notes.events, self.exchanges[-5:]))
 
     def is_renewed(self) -> bool:
         """Other keys than those of `renewed_from`, and no others on the disk."""
