@@ -19,7 +19,8 @@ from kiosk.clock import SystemClock
 from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
 from kiosk.ui.screen import Screen, application
 from kiosk.ui.ticket import draw_ticket
-from kiosk.visit.model import Result, State, TicketPage
+from kiosk.visit.model import State
+from kiosk.visit.pages import Result, TicketPage
 from kiosk.visit.ports import ReaderRole
 from simulators.album import Album
 from simulators.card import open_persona

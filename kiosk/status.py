@@ -15,7 +15,8 @@ from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.hardware.printer.driver import health_fault
 from kiosk.sync.faults import clock_wrong
 from kiosk.visit.failures import Fault, quarantined
-from kiosk.visit.model import Diagnostics, ForgottenCard, StaffPin, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Diagnostics, ForgottenCard, StaffPin
 from kiosk.visit.policy import Quarantine
 from kiosk.visit.ports import Clock, PrinterHealth, ReaderRole
 from kiosk.visit.values import PartLine

@@ -18,7 +18,8 @@ from kiosk.store.errors import StoreError
 from kiosk.store.transaction import Row, Transaction
 from kiosk.sync.outbox import pending
 from kiosk.ui.screen import Screen, application, local_now
-from kiosk.visit.model import Result, State, TicketPage
+from kiosk.visit.model import State
+from kiosk.visit.pages import Result, TicketPage
 from simulators.album import Album
 from simulators.card import open_card
 from simulators.card.image import ImageError

@@ -7,8 +7,9 @@ from typing import Final
 
 from kiosk.visit.contents import Contents, NearbyKiosk
 from kiosk.visit.failures import Cause, Fault, quarantined
-from kiosk.visit.model import Attract, Guide, Help, Home, OutOfService, State, Welcome
+from kiosk.visit.model import State
 from kiosk.visit.outages import Outage, Outages
+from kiosk.visit.pages import Attract, Guide, Help, Home, OutOfService, Welcome
 from simulators import samples
 
 NOW_S: Final = 1_789_999_500  # 2026-09-21, 14 h 05 UTC: the gallery's moment

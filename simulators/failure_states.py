@@ -7,18 +7,17 @@ from dataclasses import replace
 from typing import Final
 
 from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
-from kiosk.visit.model import (
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Goal, Question
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
-    Goal,
     Identification,
     OutOfService,
     Problem,
-    Question,
     Result,
     StaffPin,
     StaffSlot,
-    State,
     TicketPage,
 )
 from kiosk.visit.ports import PrintState

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, get_args
 
-from kiosk.visit.model import Step
+from kiosk.visit.pages import Step
 
 APDU_LOG: Final = "apdu.log"
 SUMMARY: Final = "summary.json"

@@ -17,7 +17,9 @@ from typing import Final
 
 from kiosk.ui.screen import Screen, application
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import Home, Preview, PreviewPart, Problem, Result, SerialNumber, State, TicketPage
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import PreviewPart
+from kiosk.visit.pages import Home, Preview, Problem, Result, SerialNumber, TicketPage
 from kiosk.visit.ports import PrinterHealth, PrintState
 from kiosk.visit.values import CardStanding, Outcome, PreviewEffect, PreviewLine, UpdateOrder
 from simulators import samples

@@ -7,44 +7,37 @@ from datetime import date
 
 from kiosk.card.values import Beneficiary, CardContent, Exemption, Generation, Organisation, RightsPeriod
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import (
+from kiosk.visit.model import Member, StaffCard, State
+from kiosk.visit.outages import Outage
+from kiosk.visit.page_kinds import Goal, Notice, PreviewPart, Question, Waiting
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     CodeIntro,
     CodePage,
     Diagnostics,
     ForgottenCard,
-    Goal,
     Guide,
     Help,
     Home,
     Identification,
     IdlePrompt,
     Interrupted,
-    Member,
-    Notice,
     OutOfService,
     Preview,
-    PreviewPart,
     Problem,
-    Question,
     Reading,
     RemoveCard,
     Result,
     SerialNumber,
-    StaffCard,
     StaffPin,
     StaffSlot,
-    State,
     Step,
     TicketPage,
     Updating,
     Wait,
-    Waiting,
     Welcome,
-    World,
 )
-from kiosk.visit.outages import Outage
 from kiosk.visit.policy import CodeIssuing, Policy, SiteKind
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, RunId, VisitId
 from kiosk.visit.values import (
@@ -60,6 +53,7 @@ from kiosk.visit.values import (
     UpdateOrder,
     UpdatePhase,
 )
+from kiosk.visit.world import World
 
 SESSION = CardSession(7)
 RUN = RunId(1)

@@ -10,7 +10,8 @@ from kiosk.ui.views import Icon, Picture, Row, Tone
 from kiosk.visit.availability import closed_until_s
 from kiosk.visit.failure_pages import CALL, PAGES, SAFETY
 from kiosk.visit.failures import CATALOGUE, CardSafety, Fault, MemberPage
-from kiosk.visit.model import Identification, StaffPin, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Identification, StaffPin
 
 _PICTURES = {
     "card_turn": Picture.CARD_TURN,

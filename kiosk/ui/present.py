@@ -10,7 +10,8 @@ from kiosk.ui import present_card, present_numbers, present_rest, present_staff
 from kiosk.ui import texts as t
 from kiosk.ui.views import Button, Icon, ViewModel
 from kiosk.visit.events import Choice
-from kiosk.visit.model import (
+from kiosk.visit.model import Member, State
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     CodeIntro,
@@ -23,7 +24,6 @@ from kiosk.visit.model import (
     Identification,
     IdlePrompt,
     Interrupted,
-    Member,
     OutOfService,
     Preview,
     Problem,
@@ -33,7 +33,6 @@ from kiosk.visit.model import (
     SerialNumber,
     StaffPin,
     StaffSlot,
-    State,
     Step,
     TicketPage,
     Updating,

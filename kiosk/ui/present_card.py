@@ -15,19 +15,9 @@ from kiosk.visit.availability import Service, closed_until_s, refusal
 from kiosk.visit.events import Choice
 from kiosk.visit.failure_pages import SAFETY
 from kiosk.visit.failures import CardSafety, service_closed
-from kiosk.visit.model import (
-    CardProblem,
-    Home,
-    Interrupted,
-    Member,
-    Preview,
-    PreviewPart,
-    Problem,
-    Reading,
-    Result,
-    State,
-    Updating,
-)
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import PreviewPart
+from kiosk.visit.pages import CardProblem, Home, Interrupted, Preview, Problem, Reading, Result, Updating
 from kiosk.visit.policy import CodeIssuing
 from kiosk.visit.safety import card_safety
 from kiosk.visit.values import Outcome, PreviewEffect, PreviewLine, UpdatePhase

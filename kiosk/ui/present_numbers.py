@@ -11,18 +11,9 @@ from kiosk.ui.typography import until
 from kiosk.ui.views import Box, BoxKind, Button, Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import MemberPage
-from kiosk.visit.model import (
-    CodeIntro,
-    CodePage,
-    Goal,
-    Identification,
-    Member,
-    Question,
-    SerialNumber,
-    State,
-    TicketPage,
-    Wait,
-)
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Goal, Question
+from kiosk.visit.pages import CodeIntro, CodePage, Identification, SerialNumber, TicketPage, Wait
 from kiosk.visit.ports import PrintState
 from kiosk.visit.tickets import may_be_out
 from kiosk.visit.values import TicketKind

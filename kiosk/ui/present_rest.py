@@ -15,18 +15,17 @@ from kiosk.visit.availability import Service, closed_until_s, refusal
 from kiosk.visit.events import Choice
 from kiosk.visit.failure_pages import SAFETY
 from kiosk.visit.failures import CardSafety, Cause
-from kiosk.visit.model import (
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Notice, Topic
+from kiosk.visit.pages import (
     GUIDE_STEPS,
     Attract,
     ForgottenCard,
     Guide,
     Help,
     IdlePrompt,
-    Notice,
     OutOfService,
     RemoveCard,
-    State,
-    Topic,
     Welcome,
 )
 from kiosk.visit.policy import CodeIssuing

@@ -10,7 +10,8 @@ from kiosk.ui.technician_texts import ADVICE
 from kiosk.ui.typography import typeset
 from kiosk.ui.views import Icon, Picture, Row, Tone, ViewModel
 from kiosk.visit.failures import CardSafety
-from kiosk.visit.model import Diagnostics, StaffPin, StaffSlot, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Diagnostics, StaffPin, StaffSlot
 from kiosk.visit.values import PartLine, StaffKind
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.typography import NBSP, date_words, short_hour, typeset, until
-from kiosk.visit.model import State, Topic
+from kiosk.visit.model import State
 from kiosk.visit.outages import Outage, Outages
+from kiosk.visit.page_kinds import Topic
 from kiosk.visit.policy import Policy
 
 

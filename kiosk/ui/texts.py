@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kiosk.ui.typography import typeset
-from kiosk.visit.model import Topic, Waiting
+from kiosk.visit.page_kinds import Topic, Waiting
 from kiosk.visit.policy import INELIGIBLE_REASONS
 
 

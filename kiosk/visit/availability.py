@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from kiosk.visit.failures import Cause, Fault, quarantined, service_closed
-from kiosk.visit.model import State, World
+from kiosk.visit.model import State
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
+from kiosk.visit.world import World
 
 
 class Service(StrEnum):

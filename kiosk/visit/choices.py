@@ -8,14 +8,15 @@ from kiosk.visit.availability import Service, refusal
 from kiosk.visit.effects import AskStanding, Identify, IssueCode
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import (
+from kiosk.visit.model import SentTicket
+from kiosk.visit.page_kinds import Goal, PreviewPart, Question, Topic, Waiting
+from kiosk.visit.pages import (
     GUIDE_STEPS,
     Attract,
     CardProblem,
     CodeIntro,
     CodePage,
     ForgottenCard,
-    Goal,
     Guide,
     Help,
     Home,
@@ -24,20 +25,15 @@ from kiosk.visit.model import (
     Interrupted,
     OutOfService,
     Preview,
-    PreviewPart,
     Problem,
-    Question,
     Reading,
     RemoveCard,
     Result,
-    SentTicket,
     SerialNumber,
     StaffSlot,
     TicketPage,
-    Topic,
     Updating,
     Wait,
-    Waiting,
     Welcome,
 )
 from kiosk.visit.ports import PrintState

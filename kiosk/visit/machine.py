@@ -14,7 +14,9 @@ from kiosk.visit.availability import in_service
 from kiosk.visit.choices import on_choice, on_digit, on_erase, on_submit, reach_goal, refuse_identity
 from kiosk.visit.effects import AskStanding, Effect, PrintTicket, ReadCard, ReleaseCard
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import (
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Notice, Question, Waiting
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     CodePage,
@@ -23,18 +25,13 @@ from kiosk.visit.model import (
     Identification,
     IdlePrompt,
     Interrupted,
-    Member,
-    Notice,
     OutOfService,
     Problem,
-    Question,
     Reading,
     RemoveCard,
     StaffSlot,
-    State,
     Updating,
     Wait,
-    Waiting,
 )
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole, VisitId
 from kiosk.visit.safety import card_safety, parting_notice

@@ -15,7 +15,8 @@ from kiosk.visit.effects import Effect, Record, Wipe
 from kiosk.visit.events import Event, PolicyChanged, Tick
 from kiosk.visit.failures import CardSafety, internal_fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import OutOfService, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import OutOfService
 from kiosk.visit.ports import Clock, VisitId
 from kiosk.visit.safety import card_safety
 

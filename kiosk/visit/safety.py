@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from kiosk.visit.failures import CardSafety
-from kiosk.visit.model import (
-    CardProblem,
-    ForgottenCard,
-    Interrupted,
-    Notice,
-    OutOfService,
-    RemoveCard,
-    State,
-    Updating,
-)
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import CardProblem, ForgottenCard, Interrupted, OutOfService, RemoveCard, Updating
 from kiosk.visit.values import Outcome, UpdatePhase
 
 

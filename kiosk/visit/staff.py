@@ -14,7 +14,8 @@ from typing import Final
 from kiosk.visit import events as ev
 from kiosk.visit.effects import CheckBadge, LookAround, LookAtStaffCard, ReleaseCard
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import (
+from kiosk.visit.model import StaffCard
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     Diagnostics,
@@ -22,7 +23,6 @@ from kiosk.visit.model import (
     Interrupted,
     OutOfService,
     RemoveCard,
-    StaffCard,
     StaffPin,
     StaffSlot,
     Step,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from kiosk.visit.failures import Fault
-from kiosk.visit.model import NO_VISIT, Help, IdlePrompt, SentTicket, State, Step, TicketPage
+from kiosk.visit.model import NO_VISIT, SentTicket, State
+from kiosk.visit.pages import Help, IdlePrompt, Step, TicketPage
 from kiosk.visit.ports import PrintState, VisitId
 from kiosk.visit.timing import LOOSE_TICKET_S, TICKET_MEMORY_S, output_limit_s
 from kiosk.visit.turn import Turn

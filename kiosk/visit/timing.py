@@ -7,7 +7,9 @@ from typing import assert_never
 
 from kiosk.visit.effects import Wipe
 from kiosk.visit.failures import internal_fault
-from kiosk.visit.model import (
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     CodeIntro,
@@ -20,7 +22,6 @@ from kiosk.visit.model import (
     Identification,
     IdlePrompt,
     Interrupted,
-    Notice,
     OutOfService,
     Preview,
     Problem,
@@ -30,16 +31,15 @@ from kiosk.visit.model import (
     SerialNumber,
     StaffPin,
     StaffSlot,
-    State,
     TicketPage,
     Updating,
     Wait,
     Welcome,
-    World,
 )
 from kiosk.visit.staff import DIAGNOSTICS_IDLE_S, LOOK_EVERY_S, on_staff_time
 from kiosk.visit.turn import Turn, ended_fields
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase
+from kiosk.visit.world import World
 
 WAIT_LIMIT_FACTOR = 2  # a wait outlasts the adapter's own deadline, so that the adapter's better answer comes first
 

@@ -9,23 +9,21 @@ from typing import Any
 from kiosk.visit.availability import blocking_fault, in_service
 from kiosk.visit.effects import Effect, Record, ReleaseCard, Wipe
 from kiosk.visit.failures import Fault
-from kiosk.visit.model import (
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Notice, Waiting
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
-    Member,
-    Notice,
     OutOfService,
     RemoveCard,
     Result,
     SerialNumber,
     StaffPin,
     StaffSlot,
-    State,
     Step,
     Wait,
-    Waiting,
 )
-from kiosk.visit.model import CodePage as Code
+from kiosk.visit.pages import CodePage as Code
 from kiosk.visit.ports import VisitId
 from kiosk.visit.safety import card_safety
 from kiosk.visit.values import Outcome, RecordType, UpdateReport

@@ -7,7 +7,9 @@ from dataclasses import replace
 from kiosk.visit.availability import Service, refusal
 from kiosk.visit.effects import ReadCard, RunUpdate
 from kiosk.visit.failures import Cause, Fault, service_closed
-from kiosk.visit.model import Home, Interrupted, Member, Notice, Preview, PreviewPart, Problem, Reading, Updating
+from kiosk.visit.model import Member
+from kiosk.visit.page_kinds import Notice, PreviewPart
+from kiosk.visit.pages import Home, Interrupted, Preview, Problem, Reading, Updating
 from kiosk.visit.ports import RunId
 from kiosk.visit.safety import card_safety
 from kiosk.visit.turn import Turn, ended_fields

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiosk.visit.failures import CardSafety
-from kiosk.visit.model import Attract, Home, Notice, OutOfService, Result, State
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, Home, OutOfService, Result
 from kiosk.visit.safety import card_safety
 from kiosk.visit.values import Outcome
 from simulators.soak.card import Content, Truth, WatchedCard

@@ -16,7 +16,8 @@ from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
 from kiosk.sync.outbox import pending
 from kiosk.visit import events as ev
-from kiosk.visit.model import Attract, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract
 from kiosk.visit.policy import SiteKind
 from kiosk.visit.ports import Bitmap
 from kiosk.visit.values import TicketContent

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kiosk.visit import events as ev
-from kiosk.visit.model import (
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import PreviewPart, Question
+from kiosk.visit.pages import (
     Attract,
     CardProblem,
     CodeIntro,
@@ -19,14 +21,11 @@ from kiosk.visit.model import (
     Interrupted,
     OutOfService,
     Preview,
-    PreviewPart,
     Problem,
-    Question,
     Reading,
     RemoveCard,
     Result,
     SerialNumber,
-    State,
     TicketPage,
     Updating,
     Wait,

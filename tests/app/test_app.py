@@ -21,7 +21,8 @@ from kiosk.sync.outbox import Quota
 from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import Attract, OutOfService, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, OutOfService
 from kiosk.visit.ports import Bitmap, PrintState, VisitId
 from kiosk.visit.values import TicketContent, TicketKind
 from simulators import samples

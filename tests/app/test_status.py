@@ -31,9 +31,11 @@ from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.status import REFRESH_S, StatusKeeper, condition
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import Attract, ForgottenCard, State, World
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, ForgottenCard
 from kiosk.visit.policy import Policy
 from kiosk.visit.ports import PrinterHealth, ReaderRole
+from kiosk.visit.world import World
 from simulators.reader.embedded import READERS, EmbeddedScard
 from tests.hardware.pcsc.support import OTHER_ATR, FakeClock, ToyChip, wait_until
 

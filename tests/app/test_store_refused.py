@@ -17,7 +17,8 @@ from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import DATABASE, DATABASE_KEY, open_store
 from kiosk.store.thread import Store
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import OutOfService, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import OutOfService
 from kiosk.visit.ports import Bitmap
 from kiosk.visit.values import TicketContent
 from simulators.reader.embedded import READERS, EmbeddedScard

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from kiosk.ui.present import present
 from kiosk.ui.typography import plain
-from kiosk.visit.model import State, Step
+from kiosk.visit.model import State
+from kiosk.visit.pages import Step
 
 LIMIT_S = 20.0
 T = TypeVar("T", bound=Step)

@@ -20,7 +20,9 @@ from kiosk.ui.present import present
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Attract, CodeIntro, Home, Identification, Question, SerialNumber, StaffPin, State
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Question
+from kiosk.visit.pages import Attract, CodeIntro, Home, Identification, SerialNumber, StaffPin
 from simulators.backend import schema
 from simulators.card import SimulatedCard, open_persona
 from simulators.personas import load

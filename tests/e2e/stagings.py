@@ -15,7 +15,7 @@ from kiosk.store.thread import Store
 from kiosk.sync.outbox import Quota
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import CardProblem, TicketPage
+from kiosk.visit.pages import CardProblem, TicketPage
 from kiosk.visit.policy import Policy, Quarantine, SiteKind
 from kiosk.visit.ports import PrintState
 from simulators.card import FaultKind, PlannedFault, open_persona

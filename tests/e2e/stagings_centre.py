@@ -12,7 +12,7 @@ from sqlalchemy import delete, true
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Question
+from kiosk.visit.page_kinds import Question
 from kiosk.visit.policy import CodeIssuing, Policy
 from simulators.backend import app, http, schema
 from simulators.backend import centre as update_centre

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kiosk.settings import ReaderSettings, StaffSettings
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Diagnostics, StaffPin
+from kiosk.visit.pages import Diagnostics, StaffPin
 from simulators.card import SimulatedCard, authority_certificate, open_persona
 from simulators.personas import load
 from simulators.reader.embedded import READERS

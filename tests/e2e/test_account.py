@@ -8,7 +8,8 @@ import ssl
 from functools import partial
 
 from kiosk.visit import events as ev
-from kiosk.visit.model import CodeIntro, CodePage, Identification, Question
+from kiosk.visit.page_kinds import Question
+from kiosk.visit.pages import CodeIntro, CodePage, Identification
 from simulators.backend.codes import CODE_LIFE_S, CODE_TRIES
 from simulators.card import open_persona
 from simulators.personas import load

@@ -12,7 +12,8 @@ from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
 from kiosk.visit.failure_pages import PAGES, SAFETY
 from kiosk.visit.failures import CardSafety, Cause, MemberPage
-from kiosk.visit.model import Attract, Interrupted, Notice, Problem, Result
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, Interrupted, Problem, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import BackendProcess, running
 from simulators.card import FaultKind, PlannedFault, open_persona

@@ -16,7 +16,7 @@ from kiosk.probes import look
 from kiosk.sync.time_keeper import BUILD_FLOOR_S
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Attract, Problem
+from kiosk.visit.pages import Attract, Problem
 from kiosk.visit.values import Outcome
 from simulators.backend import in_thread
 from simulators.card import open_persona

@@ -9,7 +9,8 @@ from typing import Any
 from kiosk.sync.documents import FLEET
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Attract, Home, OutOfService, Result, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, Home, OutOfService, Result
 from kiosk.visit.policy import Quarantine
 from kiosk.visit.values import Outcome
 from simulators.card import open_persona

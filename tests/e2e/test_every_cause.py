@@ -18,7 +18,8 @@ from kiosk.ui import texts
 from kiosk.ui.typography import plain
 from kiosk.visit.failure_pages import PAGES
 from kiosk.visit.failures import CATALOGUE, Cause, MemberPage
-from kiosk.visit.model import Attract, Identification, OutOfService, StaffPin, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, Identification, OutOfService, StaffPin
 from simulators.card import open_persona
 from simulators.card.plan_file import Plan, parse_plan
 from simulators.reader.embedded import EmbeddedScard

@@ -10,7 +10,8 @@ import pytest
 from kiosk.ui import texts
 from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
-from kiosk.visit.model import Attract, Interrupted, Notice, Reading, Result, Updating
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, Interrupted, Reading, Result, Updating
 from kiosk.visit.values import Outcome
 from simulators.card import CardGoneError, FaultKind, PlannedFault, SimulatedCard, open_persona
 from tests.e2e.audience import words

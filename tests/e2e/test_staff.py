@@ -10,7 +10,8 @@ import pytest
 
 from kiosk.settings import Settings
 from kiosk.visit.failures import Cause
-from kiosk.visit.model import Attract, Diagnostics, Home, StaffPin, StaffSlot, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, Diagnostics, Home, StaffPin, StaffSlot
 from simulators.card import authority_certificate, open_persona
 from simulators.reader.embedded import READERS
 from simulators.residue import Needle, scan_files, scan_objects, scan_text

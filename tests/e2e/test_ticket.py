@@ -23,7 +23,7 @@ from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
 from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
-from kiosk.visit.model import Attract, SerialNumber, TicketPage
+from kiosk.visit.pages import Attract, SerialNumber, TicketPage
 from kiosk.visit.ports import Bitmap, PrintState
 from kiosk.visit.timing import FORGOTTEN_TICKET_S
 from kiosk.visit.values import TicketContent, TicketKind

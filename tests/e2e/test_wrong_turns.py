@@ -13,7 +13,8 @@ from kiosk.ui.typography import plain
 from kiosk.visit import events as ev
 from kiosk.visit.failure_pages import SAFETY
 from kiosk.visit.failures import CardSafety, Cause
-from kiosk.visit.model import Attract, Notice, OutOfService, Result
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, OutOfService, Result
 from kiosk.visit.values import Outcome
 from simulators.backend import app, http
 from simulators.card import FaultKind, PlannedFault, SimulatedCard, open_persona

@@ -24,7 +24,9 @@ from kiosk.store.transaction import Transaction
 from kiosk.sync.outbox import pending
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit import events as ev
-from kiosk.visit.model import Attract, Home, Preview, PreviewPart, Result, State
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import PreviewPart
+from kiosk.visit.pages import Attract, Home, Preview, Result
 from kiosk.visit.policy import SiteKind
 from simulators.backend import in_thread, schema
 from simulators.backend.admin import command

@@ -23,7 +23,8 @@ from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Setti
 from kiosk.store.thread import Store
 from kiosk.visit import events as ev
 from kiosk.visit.effects import PrintTicket
-from kiosk.visit.model import Attract, Home, Identification, SerialNumber, State, TicketPage
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, Home, Identification, SerialNumber, TicketPage
 from kiosk.visit.ports import Bitmap, PrintState
 from kiosk.visit.values import RecordType, TicketContent
 from simulators.card import open_persona

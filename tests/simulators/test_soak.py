@@ -16,7 +16,9 @@ import pytest
 from kiosk.sync.wire import Wire, WireFailure
 from kiosk.visit import machine, updating
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import Attract, CardProblem, Home, Member, Notice, OutOfService, Result, State, Step
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, CardProblem, Home, OutOfService, Result, Step
 from kiosk.visit.turn import Turn
 from kiosk.visit.values import Outcome
 from simulators import samples

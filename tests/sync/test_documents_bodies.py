@@ -13,8 +13,8 @@ from kiosk.sync.allow_list import BUILT_IN_INS
 from kiosk.sync.documents_bodies import TYPES, AllowList, Body, Calendar, Capabilities, SiteContents
 from kiosk.sync.fields import FieldError
 from kiosk.visit.contents import HELP_TOPICS, SHIPPED, Contents, NearbyKiosk, web_addresses
-from kiosk.visit.model import Topic
 from kiosk.visit.outages import Outage
+from kiosk.visit.page_kinds import Topic
 from kiosk.visit.policy import CodeIssuing, Quarantine
 
 ENTRY: dict[str, Any] = {

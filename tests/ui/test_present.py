@@ -18,27 +18,22 @@ from kiosk.visit.events import Choice, Chosen
 from kiosk.visit.failure_pages import PAGES
 from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import (
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Goal, Notice, PreviewPart, Question, Topic
+from kiosk.visit.pages import (
     GUIDE_STEPS,
     Attract,
     CardProblem,
     CodePage,
-    Goal,
     Guide,
     Help,
     Home,
     Identification,
-    Member,
-    Notice,
     Preview,
-    PreviewPart,
     Problem,
-    Question,
     Result,
     SerialNumber,
-    State,
     TicketPage,
-    Topic,
     Welcome,
 )
 from kiosk.visit.policy import CodeIssuing, Quarantine

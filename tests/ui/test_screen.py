@@ -17,20 +17,9 @@ from kiosk.ui.typography import plain
 from kiosk.ui.views import ViewModel
 from kiosk.visit.events import Activity, Choice, Chosen, DigitErased, DigitsSubmitted, DigitTyped, MemberEvent
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import (
-    Attract,
-    Goal,
-    Guide,
-    Home,
-    Identification,
-    Preview,
-    PreviewPart,
-    Problem,
-    Question,
-    Reading,
-    SerialNumber,
-    State,
-)
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Goal, PreviewPart, Question
+from kiosk.visit.pages import Attract, Guide, Home, Identification, Preview, Problem, Reading, SerialNumber
 from kiosk.visit.policy import CodeIssuing
 from kiosk.visit.values import CardStanding
 from simulators import samples

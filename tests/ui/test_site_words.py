@@ -20,8 +20,10 @@ from kiosk.ui.typography import plain
 from kiosk.visit import failure_pages
 from kiosk.visit.contents import SHIPPED, web_addresses
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import Attract, CodeIntro, Guide, Help, Home, OutOfService, State, Topic, Welcome
+from kiosk.visit.model import State
 from kiosk.visit.outages import Outage, Outages
+from kiosk.visit.page_kinds import Topic
+from kiosk.visit.pages import Attract, CodeIntro, Guide, Help, Home, OutOfService, Welcome
 from simulators import samples
 from simulators.document_states import CONTENTS, NEARBY
 

@@ -14,7 +14,7 @@ from kiosk.ui.technician_texts import ADVICE
 from kiosk.ui.typography import plain
 from kiosk.ui.views import Tone
 from kiosk.visit.failures import CATALOGUE, Cause, Fault
-from kiosk.visit.model import Attract, Diagnostics
+from kiosk.visit.pages import Attract, Diagnostics
 from kiosk.visit.values import PartLine
 from simulators import samples
 from simulators.gallery import NOW

@@ -9,7 +9,7 @@ from kiosk.visit import events as ev
 from kiosk.visit.effects import CheckBadge, LookAround, ReleaseCard, Wipe
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import CardSafety, Cause, Fault
-from kiosk.visit.model import Attract, Diagnostics, OutOfService, StaffPin, StaffSlot
+from kiosk.visit.pages import Attract, Diagnostics, OutOfService, StaffPin, StaffSlot
 from kiosk.visit.ports import CardSession, ReaderRole
 from kiosk.visit.staff import DIAGNOSTICS_IDLE_S, LOOK_EVERY_S
 from kiosk.visit.values import RecordType, StaffKind, UpdatePhase

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kiosk.visit import events as ev
 from kiosk.visit.effects import Effect, Record, RunUpdate, Wipe
 from kiosk.visit.machine import step
-from kiosk.visit.model import CodePage as Code
-from kiosk.visit.model import Result, SerialNumber, State, Step, Updating
+from kiosk.visit.model import State
+from kiosk.visit.pages import CodePage as Code
+from kiosk.visit.pages import Result, SerialNumber, Step, Updating
 from kiosk.visit.ports import CardSession, ReaderRole, RunId, VisitId
 from kiosk.visit.values import UpdatePhase
 from simulators import samples

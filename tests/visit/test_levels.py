@@ -11,19 +11,9 @@ from kiosk.visit import events as ev
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import (
-    Goal,
-    Home,
-    Identification,
-    Preview,
-    Problem,
-    Question,
-    SerialNumber,
-    State,
-    Step,
-    Wait,
-    Waiting,
-)
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Goal, Question, Waiting
+from kiosk.visit.pages import Home, Identification, Preview, Problem, SerialNumber, Step, Wait
 from kiosk.visit.policy import Policy
 from kiosk.visit.values import CardStanding, Identified
 from simulators import samples

@@ -10,7 +10,8 @@ from kiosk.card.values import CardKind
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import MUTE_AGAIN_S, step
-from kiosk.visit.model import Attract, CardProblem, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, CardProblem
 from kiosk.visit.ports import CardSession, ReaderRole
 from simulators import samples
 

@@ -13,8 +13,9 @@ from kiosk.visit import events as ev
 from kiosk.visit.availability import Service, closed_until_s, refusal
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import Attract, Home, Member, Problem, State
+from kiosk.visit.model import Member, State
 from kiosk.visit.outages import ANNOUNCED_S, NO_OUTAGES, Outage, Outages, outages_at
+from kiosk.visit.pages import Attract, Home, Problem
 from kiosk.visit.values import CardStanding
 from simulators import samples
 

@@ -13,10 +13,12 @@ from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
 from kiosk.visit import runner as module
 from kiosk.visit.failures import CardSafety, Cause
-from kiosk.visit.model import Attract, Home, OutOfService, State, Updating, World
+from kiosk.visit.model import State
+from kiosk.visit.pages import Attract, Home, OutOfService, Updating
 from kiosk.visit.ports import CardSession, ReaderRole, RunId, VisitId
 from kiosk.visit.runner import RECOVER_S, Runner
 from kiosk.visit.values import RecordType, UpdatePhase
+from kiosk.visit.world import World
 from simulators import samples
 
 SESSION = CardSession(1)

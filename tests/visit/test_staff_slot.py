@@ -9,7 +9,8 @@ from kiosk.visit import events as ev
 from kiosk.visit.effects import LookAtStaffCard
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import Attract, Notice, StaffSlot, Step
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, StaffSlot, Step
 from kiosk.visit.ports import CardSession, ReaderRole
 from kiosk.visit.values import RecordType, StaffKind
 from simulators import samples

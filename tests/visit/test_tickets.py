@@ -15,7 +15,9 @@ from kiosk.visit.effects import Effect, LookAtStaffCard, PrintTicket, Record
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import Attract, CodePage, Help, Home, IdlePrompt, SerialNumber, State, TicketPage, Wait, Waiting
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Waiting
+from kiosk.visit.pages import Attract, CodePage, Help, Home, IdlePrompt, SerialNumber, TicketPage, Wait
 from kiosk.visit.ports import CardSession, PrintState, ReaderRole
 from kiosk.visit.timing import FORGOTTEN_TICKET_S, LOOSE_TICKET_S, TICKET_MEMORY_S
 from kiosk.visit.values import EarlierTicket, RecordType, TicketKind

@@ -10,7 +10,9 @@ from kiosk.visit import events as ev
 from kiosk.visit.effects import Record
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import Attract, Interrupted, Member, Notice, State, Updating
+from kiosk.visit.model import Member, State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import Attract, Interrupted, Updating
 from kiosk.visit.ports import CardSession, ReaderRole, RunId
 from kiosk.visit.values import Outcome, RecordType, UpdatePhase, UpdateReport
 from simulators import samples

@@ -23,7 +23,9 @@ from kiosk.visit.effects import (
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
 from kiosk.visit.machine import step
-from kiosk.visit.model import CardProblem, Home, Notice, OutOfService, State
+from kiosk.visit.model import State
+from kiosk.visit.page_kinds import Notice
+from kiosk.visit.pages import CardProblem, Home, OutOfService
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
 from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId
 from kiosk.visit.safety import card_safety

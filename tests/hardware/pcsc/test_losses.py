@@ -20,7 +20,8 @@ from kiosk.visit import events as ev
 from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
-from kiosk.visit.model import OutOfService, Reading, State
+from kiosk.visit.model import State
+from kiosk.visit.pages import OutOfService, Reading
 from kiosk.visit.ports import CardSession, ReaderRole
 from simulators import samples
 from simulators.card import open_persona

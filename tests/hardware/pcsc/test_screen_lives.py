@@ -14,7 +14,7 @@ from kiosk.hardware.pcsc.connection import Deadlines
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.events import CardInserted, ReaderFailed, ReaderReady
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.model import Reading
+from kiosk.visit.pages import Reading
 from kiosk.visit.ports import ReaderRole
 from simulators import samples
 from simulators.card import FaultKind, PlannedFault, open_persona
