@@ -7,11 +7,12 @@ this module was imported, and whichever is asked adds them up.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from kiosk.sync import profile
@@ -112,9 +113,20 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it untyped
         from_database = CollectorRegistry()
-        for name, count in stored.items():
-            Gauge(f"kiosk_backend_{name}", STORED[name], registry=from_database, multiprocess_mode="max").set(count)
+        from_database.register(_Stored(stored))
         return generate_latest(registry) + generate_latest(from_database)
+
+
+class _Stored:
+    """Numbers that are the same in every process: given, not counted, so kept in no process's file."""
+
+    def __init__(self, stored: Mapping[str, int]) -> None:
+        self._stored = stored
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge each."""
+        for name, count in self._stored.items():
+            yield GaugeMetricFamily(f"kiosk_backend_{name}", STORED[name], value=count)
 
 
 def forget_process(pid: int) -> None:
