@@ -38,7 +38,7 @@ from simulators.backend.private_postgres import PrivatePostgres, private_postgre
 from simulators.backend.process import BackendProcess
 
 CONNECTIONS: Final = 16
-BATCHES: Final = 250
+BATCHES: Final = 100
 """Of each connection, in each round."""
 SIGNATURES: Final = 500
 BAR_REQUEST_US: Final = 500.0  # 2,000 requests a second
@@ -60,23 +60,23 @@ class Load:
     generator_us: float
 
 
-def figures(rounds: int) -> list[Figure]:
-    """SQLite with one process, PostgreSQL with two."""
-    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as folder, private_postgres() as postgres:
-        return [
-            *_engine(Path(folder) / "sqlite", "SQLite", None, rounds),
-            *_engine(Path(folder) / "postgresql", "PostgreSQL, 2 processes", postgres, rounds),
-        ]
+def figures(engine: str, rounds: int) -> list[Figure]:
+    """`sqlite`, which is for one process, or `postgresql` with two."""
+    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as folder:
+        if engine == "sqlite":
+            return _figures(Path(folder), "SQLite", None, rounds)
+        with private_postgres() as postgres:
+            return _figures(Path(folder), f"PostgreSQL, {PROCESSES} processes", postgres, rounds)
 
 
-def _engine(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: int) -> list[Figure]:
-    folder.mkdir()
+def _figures(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: int) -> list[Figure]:
     signature_us = _signature_s() * 1e6
     url = postgres.new_database() if postgres else None
     kiosks = enrol_kiosks(DataDir(folder / "data"), url, CONNECTIONS, folder)
     with _serving(folder / "data", url) as backend:
-        loads = [_round(backend, kiosks, postgres, 1 + number * BATCHES) for number in range(rounds)]
-    database_us = _database_alone_us(DataDir(folder / "data"), url, kiosks, 1 + rounds * BATCHES)
+        # The round before the first is not counted: statements of every size are compiled in it.
+        loads = [_round(backend, kiosks, postgres, 1 + number * BATCHES) for number in range(rounds + 1)][1:]
+    database_us = _database_alone_us(DataDir(folder / "data"), url, kiosks, 1 + (rounds + 1) * BATCHES)
     request_us = median(load.request_us for load in loads)
     return [
         Figure(f"{name}: requests per second", 1e6 / request_us, "/s", 1e6 / signature_us),

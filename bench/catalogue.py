@@ -30,6 +30,15 @@ def _relay(reader: str, *, in_memory: bool = False) -> Bench:
     return run
 
 
+def _backend(engine: str) -> Bench:
+    def run(rounds: int) -> list[Figure]:
+        from bench.backend import figures  # noqa: PLC0415  # as above
+
+        return figures(engine, rounds)
+
+    return run
+
+
 BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
     {
         "reading": (_named("reading"), 9),
@@ -43,6 +52,8 @@ BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
         "memory": (_named("memory"), 1),
         "signature": (_named("signature"), 21),
         "store": (_named("store"), 51),
+        "backend-sqlite": (_backend("sqlite"), 7),
+        "backend-postgresql": (_backend("postgresql"), 7),
         "outbox": (_named("outbox"), 200),
         "relay-beside-upload": (_named("relay_beside_upload"), 12),
     }
