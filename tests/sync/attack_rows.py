@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha512
 
 from kiosk.sync import profile
@@ -73,6 +73,26 @@ def _signed_by(choose: str, keyid: str | None = None) -> Bend:
     return bend
 
 
+@dataclass
+class _PublicSecret:
+    """A MAC of the right length under what everybody knows, presented as the key's own signature."""
+
+    keyid: str
+    alg: str
+    spki: bytes
+
+    def public_spki(self) -> bytes:
+        return self.spki
+
+    def sign(self, message: bytes) -> bytes:
+        return hmac.digest(self.spki, message, "sha512")
+
+
+def _mac(message: Message, scene: Scene) -> Message:
+    key = _PublicSecret(scene.key.keyid, scene.key.alg, scene.key.public_spki())
+    return scene.resigned(message, params=scene.params(), key=key)
+
+
 def _another_signature(message: Message, scene: Scene) -> Message:
     return message.edited(SIGNATURE, scene.request(b'{"batch_seq":2}').value(SIGNATURE))
 
@@ -127,6 +147,7 @@ REQUEST_ROWS: tuple[RequestRow, ...] = (
     _Z(5, "alg unknown", resign(alg='"rsa-v1_5-sha256"'), "field_form"),
     _Z(5, "alg HMAC", resign(alg='"hmac-sha256"'), "field_form"),
     _Z(5, "HMAC keyed with the public key", _hmac_for_signature, "signature"),
+    _Z(5, "HMAC keyed with our public key", _mac, "signature"),
     _Z(5, "alg P-384", resign(alg='"ecdsa-p384-sha384"'), "field_form"),
     _Z(5, "digest by SHA-512", then_resign(lambda m, _: m.edited(DIGEST, _sha512(m.body))), "field_form"),
     _Z(5, "digest of two members", then_resign(lambda m, _: m.edited(DIGEST, _two(m))), "field_form"),

@@ -25,7 +25,7 @@ IDENTITY_POINT = bytes([1, *bytes(31)])
 """Ed25519's neutral element: under it one signature fits every message."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class FalseKey:
     """A signing key of any public part, whose proof is made by `private`."""
 
