@@ -14,7 +14,7 @@ import PySide6
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = {
-    "Kiosk.View": ("kiosk/ui/presenters.py", "kiosk/ui/pictograms.py"),
+    "Kiosk.View": ("kiosk/ui/display.py", "kiosk/ui/hand.py", "kiosk/ui/presenters.py", "kiosk/ui/pictograms.py"),
     "Simulators.Panel": ("simulators/panel/bridge.py",),
 }
 QML = (ROOT / "kiosk" / "ui" / "qml", ROOT / "simulators" / "panel" / "qml")

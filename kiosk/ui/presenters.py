@@ -1,145 +1,18 @@
-"""What QML sees of Python: the display, the current view, and the member's hand. Typed, so that qmllint knows them."""
+"""What QML sees of the page: the current view, and the fixed words. Typed, so that qmllint knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from PySide6.QtCore import Property, QObject, Signal, Slot
+from PySide6.QtCore import Property, QObject, Signal
 from PySide6.QtQml import QmlElement, QmlSingleton
 
 from kiosk.ui import texts as t
 from kiosk.ui.rows import RowsModel
 from kiosk.ui.views import Box, Button, ChangeRow, Row, ViewModel
-from kiosk.visit.events import Activity, Choice, Chosen, DigitErased, DigitsSubmitted, DigitTyped, MemberEvent
 
 QML_IMPORT_NAME = "Kiosk.View"
 QML_IMPORT_MAJOR_VERSION = 1
 
 _EMPTY = ViewModel(page="", heading="")
-
-
-@dataclass(frozen=True, slots=True)
-class DisplaySpec:
-    """A screen as it really is. `cap_ratio`: height of a capital in em of the typeface in use."""
-
-    width_px: int
-    height_px: int
-    diagonal_in: float
-    viewing_mm: float
-    family: str
-    cap_ratio: float
-
-    @property
-    def px_per_mm(self) -> float:
-        """Pixels in a millimetre, from configured diagonal and resolution; the reported DPI is often wrong."""
-        return float((self.width_px**2 + self.height_px**2) ** 0.5 / (self.diagonal_in * 25.4))
-
-
-@QmlElement
-@QmlSingleton
-class Display(QObject):
-    """The screen's measures and the member's preferences."""
-
-    changed = Signal()
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._spec = DisplaySpec(1080, 1920, 21.5, 500, "", 0.668)
-        self._theme, self._scale, self._still, self._fit = "clair", 1.0, False, False
-
-    def attach(self, spec: DisplaySpec, *, still: bool, fit: bool) -> None:
-        """Set the measures; before the first page. `still`: no motion at all. `fit`: scale the page to the window."""
-        self._spec, self._still, self._fit = spec, still, fit
-        self.changed.emit()
-
-    def prefer(self, theme: str, text_scale: float) -> None:
-        """The member's preferences: `clair`, `jaune` or `blanc`; 1, 1.25 or 1.5."""
-        self._theme, self._scale = theme, text_scale
-        self.changed.emit()
-
-    @Property(int, notify=changed)
-    def widthPx(self) -> int:  # noqa: N802  # QML name
-        return self._spec.width_px
-
-    @Property(int, notify=changed)
-    def heightPx(self) -> int:  # noqa: N802  # QML name
-        return self._spec.height_px
-
-    @Property(float, notify=changed)
-    def pxPerMm(self) -> float:  # noqa: N802  # QML name
-        return self._spec.px_per_mm
-
-    @Property(float, notify=changed)
-    def viewingMm(self) -> float:  # noqa: N802  # QML name
-        return self._spec.viewing_mm
-
-    @Property(float, notify=changed)
-    def capRatio(self) -> float:  # noqa: N802  # QML name
-        return self._spec.cap_ratio
-
-    @Property(str, notify=changed)
-    def family(self) -> str:
-        return self._spec.family
-
-    @Property(str, notify=changed)
-    def theme(self) -> str:
-        return self._theme
-
-    @Property(float, notify=changed)
-    def textScale(self) -> float:  # noqa: N802  # QML name
-        return self._scale
-
-    @Property(bool, notify=changed)
-    def still(self) -> bool:
-        return self._still
-
-    @Property(bool, notify=changed)
-    def fit(self) -> bool:
-        return self._fit
-
-
-@QmlElement
-@QmlSingleton
-class Hand(QObject):
-    """What the member does: each slot posts one event."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._post: Callable[[MemberEvent], None] = _nowhere
-
-    def attach(self, post: Callable[[MemberEvent], None]) -> None:
-        """Where events go."""
-        self._post = post
-
-    @Slot(str)
-    def choose(self, choice: str) -> None:
-        """A button of the page."""
-        self._post(Chosen(Choice(choice)))
-
-    @Slot(int)
-    def digit(self, digit: int) -> None:
-        """A key 0–9, drawn or physical."""
-        self._post(DigitTyped(digit))
-
-    @Slot()
-    def erase(self) -> None:
-        """The erase key."""
-        self._post(DigitErased())
-
-    @Slot()
-    def submit(self) -> None:
-        """The validate key."""
-        self._post(DigitsSubmitted())
-
-    @Slot()
-    def activity(self) -> None:
-        """Any touch or key."""
-        self._post(Activity())
-
-
-def _nowhere(event: MemberEvent) -> None:
-    raise AssertionError(f"{type(event).__name__} before the screen was attached")
 
 
 @QmlElement

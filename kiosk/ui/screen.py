@@ -16,10 +16,12 @@ from PySide6.QtQuick import QQuickWindow, QSGRendererInterface  # QQuickWindow: 
 from PySide6.QtQuickControls2 import QQuickStyle
 
 from kiosk.ui import presenters
+from kiosk.ui.display import Display, DisplaySpec
 from kiosk.ui.fonts import load_fonts
+from kiosk.ui.hand import Hand
 from kiosk.ui.pictograms import PROVIDER, Pictograms
 from kiosk.ui.present import present
-from kiosk.ui.presenters import Display, DisplaySpec, Hand, View
+from kiosk.ui.presenters import View
 from kiosk.ui.views import ViewModel
 from kiosk.visit.events import MemberEvent
 from kiosk.visit.model import State

@@ -12,7 +12,7 @@ from PySide6.QtQml import QQmlApplicationEngine
 from PySide6.QtQuick import QQuickWindow  # else the root is a bare QWindow
 
 from kiosk import ui
-from kiosk.ui import pictograms, presenters  # noqa: F401  # the kiosk's controls need both registered
+from kiosk.ui import display, pictograms, presenters  # noqa: F401  # the kiosk's controls need them registered
 from kiosk.ui.fonts import load_fonts
 from simulators.panel import bridge
 from simulators.panel.bridge import Bench, built_in

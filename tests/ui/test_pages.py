@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QRectF
 from PySide6.QtQuick import QQuickItem
 
-from kiosk.ui.presenters import DisplaySpec
+from kiosk.ui.display import DisplaySpec
 from kiosk.ui.screen import Screen
 from kiosk.ui.typography import plain
 from simulators.gallery import SCREENS, states
