@@ -80,6 +80,10 @@ class Backend:
         with self._engine.begin() as connection:
             return work(connection)
 
+    def close(self) -> None:
+        """Forget everything."""
+        self._engine.dispose()
+
     def now_s(self) -> int:
         """Its wall clock."""
         return int(self._clock.utc_s())

@@ -121,6 +121,7 @@ class World:
             return list(self._broken(self.kiosk))
         finally:
             self.shut()
+            self.backend.close()
 
     def _broken(self, kiosk: Kiosk) -> Iterator[str]:
         applied = self.backend.applied()
