@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select
 
 from kiosk.sync.csr import build_csr, build_renewal_csr
@@ -258,6 +259,7 @@ def _self_made(kiosk: str) -> bytes:
         .not_valid_before(now)
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"urn:kiosk:{kiosk}")]), False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
         .sign(key, hashes.SHA256())
         .public_bytes(serialization.Encoding.DER)
     )
