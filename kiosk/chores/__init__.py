@@ -1,1 +1,1 @@
-"""What the background thread does, one chore a file: upload, documents."""
+"""What the background thread does, one chore a file: keys, upload, documents, pruning."""
