@@ -246,6 +246,14 @@ def test_what_a_recovery_must_prove(kiosk: KioskSide, ready: Ready, observer: Ob
     assert observer.changes() == before
 
 
+def test_a_revoked_certificate_recovers_nothing_even_beside_a_good_key(
+    kiosk: KioskSide, ready: Ready, observer: Observer
+) -> None:
+    observer.execute(schema.certificate.update().values(revoked_s=kiosk.utc()))
+    assert recover(ready, kiosk.identity, renewal_csr(kiosk))[0] == 403
+    assert states(observer) == {"borne-0001/1": "active"}
+
+
 def _self_made(kiosk: str) -> bytes:
 
     key, now = new_key(), dt.datetime.now(dt.UTC)
