@@ -80,9 +80,10 @@ class World:
                 path.unlink(missing_ok=True)
             for each in (directory, directory / "keys"):
                 if each.is_dir():
-                    with contextlib.suppress(OSError):  # whoever does this by hand sees it, and does it again
+                    try:
                         sync_directory(each)
-                    sync_directory(each)
+                    except OSError:  # whoever does this by hand sees it, and does it again
+                        sync_directory(each)
         if self.kiosk is not None:
             self.kiosk.load()
 
