@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def test_a_cluster_outlives_nobody(victim: str) -> None:
     if victim == "owner":
         psutil.wait_procs([keeper], timeout=20)
         assert not Path(folder).exists()
+    shutil.rmtree(folder, ignore_errors=True)  # nobody is left to do it when the keeper was killed
     owner.kill()
     owner.wait()
     owner.stdin.close()
