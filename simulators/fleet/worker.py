@@ -106,8 +106,8 @@ async def _live(kiosks: Sequence[Kiosk], plan: Plan, clock: RunClock, tally: Tal
         tally.late_s = max(tally.late_s, now_s - due_s)
         due_s = max(due_s, now_s - SAMPLE_S)
         pipe.send(tally.at(now_s))
-        if pipe.poll():
-            break  # told that nobody has anything left
+        if pipe.poll() or now_s > plan.end_s + SAMPLE_S:
+            break  # told that nobody has anything left; or the last ones still wait for an answer
     if lives.done():
         lives.result()  # a kiosk that ended by an exception is a defect of this program
     lives.cancel()
