@@ -38,6 +38,7 @@ class PrinterLine:
             + escpos.AUTO_STATUS_OFF
         )
         self._parser = StatusParser(full_status=profile.dialect.full_status)
+        self._owed = False  # an answer that did not come in time may still come
         self._port = serial.Serial(
             port_path,
             baudrate=profile.baud,
@@ -86,19 +87,27 @@ class PrinterLine:
     def ask(self, query: StatusQuery) -> tuple[Said | None, list[Answer]]:
         """Send one query; return what its answer says and what else was heard.
 
-        None: silence, or an answer that no printer can have meant.
+        None: silence, or an answer that no printer can have meant. After a silence the last answer counts: answers do
+        not name their query, and a late one must not pass for the next query's, nor each for the one after.
         """
         self._port.write(query.command)
+        late, self._owed = self._owed, True
         deadline_s = self._clock.monotonic_s() + self._answer_s
+        answered: Answer | None = None
         others: list[Answer] = []
-        while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
-            heard = self.read(left_s)
-            for index, answer in enumerate(heard):
-                if query.fits(answer):
-                    return query.said(answer), others + heard[index + 1 :]
-                others.append(answer)
-        self._parser.forget()
-        return None, others
+        while (answered is None or late) and (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+            for answer in self.read(left_s):
+                if not query.fits(answer):
+                    others.append(answer)
+                    continue
+                if answered is None:  # it may be the one still owed: then another follows
+                    deadline_s = self._clock.monotonic_s() + self._answer_s
+                answered = answer
+        if answered is None:
+            self._parser.forget()
+            return None, others
+        self._owed = False
+        return query.said(answered), others
 
     def readings(self) -> Readings:
         """One round of queries. It stops at a silence: a late answer must not pass for the next one."""

@@ -37,8 +37,9 @@ class RealClock:
 class ScriptedPrinter:
     """A printer that is one function: everything heard so far → what to say now."""
 
-    def __init__(self, slave: int) -> None:
+    def __init__(self, slave: int, master: int) -> None:
         self._slave = slave
+        self.master = master
         self.heard = bytearray()
         self.answered = threading.Event()  # once it has said something
 
@@ -53,7 +54,7 @@ def _line(
 ) -> Iterator[tuple[PrinterLine, ScriptedPrinter]]:
     master, slave = pty.openpty()
     tty.setraw(slave)
-    printer = ScriptedPrinter(slave)
+    printer = ScriptedPrinter(slave, master)
 
     def serve() -> None:
         while True:
@@ -90,6 +91,29 @@ def test_a_late_answer_is_not_taken_for_the_next_round() -> None:
         line.write(b"late?")
         assert printer.answered.wait(10)
         assert line.readings() == Readings()
+
+
+def test_answers_that_come_one_query_late_are_put_back_in_step() -> None:
+    """The printer pauses once, then answers everything in order: were each answer taken for the next query's, an open
+    cover would read as "all well"."""
+    says = {1: 0x1A, 2: 0x16, 3: 0x12, 4: 0x12}
+    done = 0
+
+    def answer(heard: bytes) -> bytes:
+        nonlocal done
+        queries = [heard[at + 2] for at in range(len(heard) - 2) if heard[at : at + 2] == b"\x10\x04"]
+        if len(queries) == 3:
+            return b""
+        answers, done = queries[done:], len(queries)
+        if len(answers) > 1:
+            os.write(printer.master, bytes((says[answers.pop(0)],)))
+            threading.Event().wait(LIMITS.answer_s / 5)  # the line's own pace
+        return bytes(says[query] for query in answers)
+
+    with _line(answer) as (line, printer):
+        assert line.readings().health() is PrinterHealth.COVER_OPEN  # silent at the third query
+        for _ in range(2):
+            assert line.readings().health() is PrinterHealth.COVER_OPEN
 
 
 def test_what_is_heard_beside_the_answer_is_kept() -> None:
