@@ -21,7 +21,7 @@ from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderRe
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.machine import step
 from kiosk.visit.model import State
-from kiosk.visit.pages import OutOfService, Reading
+from kiosk.visit.pages import Attract, Diagnostics, OutOfService, Reading, StaffPin, StaffSlot, Step
 from kiosk.visit.ports import CardSession, ReaderRole
 from simulators import samples
 from simulators.card import open_persona
@@ -134,7 +134,15 @@ def test_a_reader_unplugged_whatever_its_card_was_doing(
     assert [event.fault.cause for event in events.events if isinstance(event, ReaderFailed)] == [Cause.READER_LOST]
 
 
-@pytest.mark.parametrize("state", samples.every_page(), ids=lambda state: state.step.page)
+def over(page: Step) -> Step | None:
+    """The page under one that a badge opened: devices concern that one."""
+    return page.over if isinstance(page, StaffSlot | StaffPin | Diagnostics) else None
+
+
+PAGES = [(state, over(state.step) is not None) for state in samples.every_page()]
+
+
+@pytest.mark.parametrize("state", [s for s, badge in PAGES if not badge], ids=lambda state: state.step.page)
 def test_no_page_stays_up_without_its_reader_and_every_one_comes_back(state: State) -> None:
     """The reader goes on each page; the member is forgotten, and nothing of the old card is believed afterwards."""
     lost = Fault(Cause.READER_LOST, "unplugged")
@@ -149,6 +157,19 @@ def test_no_page_stays_up_without_its_reader_and_every_one_comes_back(state: Sta
     assert back.step.page == "attract"
     served, _ = step(back, ev.CardInserted(PATIENT, CardSession(99), CardKind.VITALE_2), 4.0)
     assert isinstance(served.step, Reading)
+
+
+@pytest.mark.parametrize("state", [s for s, badge in PAGES if badge], ids=lambda state: state.step.page)
+def test_under_a_badges_page_the_reader_is_lost_and_comes_back(state: State) -> None:
+    """The technician reads on; what is shown afterwards is true."""
+    lost = Fault(Cause.READER_LOST, "unplugged")
+    gone, _ = step(state, ev.ReaderFailed(PATIENT, lost), 1.0)
+    below = over(gone.step)
+    assert isinstance(below, OutOfService)
+    assert (gone.step.page, below.fault, gone.member, gone.card_session) == (state.step.page, lost, None, None)
+    back, _ = step(gone, ev.ReaderReady(PATIENT), 3.0)
+    assert back.step.page == state.step.page
+    assert isinstance(over(back.step), Attract)
 
 
 # --- what the service says at the end ----------------------------------------------------------------------------
