@@ -6,58 +6,39 @@ A part that cannot start (store, enrolment, printer) is an expected failure: the
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
 
-from kiosk import __version__
 from kiosk.background import Background
-from kiosk.badge import AuthorityError, Refusal, check_badge, load_authority, no_authority
-from kiosk.card.values import CardContent
-from kiosk.chores.documents import Documents
-from kiosk.chores.pruning import Pruning
-from kiosk.chores.renewing import Renewing
-from kiosk.chores.uploading import Uploading
+from kiosk.badge import load_authority
 from kiosk.diagnostics.report import Check
 from kiosk.diagnostics.status import STATUS_FILE
-from kiosk.facts import Facts, StoreWatch, fault_of
+from kiosk.duties import Duties, duties_of
+from kiosk.facts import Facts, StoreWatch
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.faults import fault_of as fault_of_reader
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.hardware.pcsc.service import ServiceManager
-from kiosk.hardware.printer.driver import Printer, health_fault
+from kiosk.hardware.printer.driver import Printer
 from kiosk.hardware.printer.profile import PROFILES
-from kiosk.journal.pseudonym import daily_key, pseudonym
-from kiosk.journal.unended import Unended, earlier_tickets, unended
-from kiosk.office import Office, submit
+from kiosk.last_run import end_last_run
+from kiosk.office import Office
+from kiosk.performing import Means, Performer
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
-from kiosk.status import StatusKeeper, clock_check, condition, part_lines
+from kiosk.status import StatusKeeper, clock_check, condition
 from kiosk.store.errors import StoreError, StoreFailedError
-from kiosk.store.thread import Store
 from kiosk.store.transaction import read_meta_int
-from kiosk.sync.client import Channel
 from kiosk.sync.credentials import Credentials
-from kiosk.sync.documents_in_force import InForce
-from kiosk.sync.documents_keeper import DocumentKeeper
-from kiosk.sync.faults import RefusalReason
 from kiosk.sync.identity import Identities, IdentityError, load_identities
 from kiosk.sync.outbox import Outbox, store_failed
-from kiosk.sync.renewal import Renewal
 from kiosk.sync.time_keeper import TIME_FLOOR, TimeKeeper, keep_floor
-from kiosk.sync.turn import Turn
-from kiosk.sync.uploader import Uploader
-from kiosk.visit import effects as fx
 from kiosk.visit import events as ev
-from kiosk.visit.failures import Fault, internal_fault
 from kiosk.visit.model import State
-from kiosk.visit.policy import Policy, Quarantine
-from kiosk.visit.ports import Bitmap, CardSession, Clock, PrinterHealth, PrintState, ReaderRole
+from kiosk.visit.policy import Policy
+from kiosk.visit.ports import Bitmap, Clock, ReaderRole
 from kiosk.visit.runner import Runner
-from kiosk.visit.timing import TICKET_MEMORY_S
-from kiosk.visit.values import EarlierTicket, RecordType, StaffKind, TicketContent
+from kiosk.visit.values import TicketContent
 
 SHUTDOWN_RECORD_S = 5.0
 
@@ -77,10 +58,6 @@ class Surroundings:
     clock: Clock
     trace: Callable[[str], None] | None = None
     service: ServiceManager | None = None
-
-
-_UPLOAD_NOW = frozenset({RecordType.UPDATE_ENDED, RecordType.VISIT_ENDED})
-"""What the backend should know soon; the rest goes with it, and not while a member is being served."""
 
 
 class Kiosk:
@@ -106,19 +83,13 @@ class Kiosk:
         )
         self.printer = self._printer()
         identities = load_identities(settings.kiosk.state_dir / IDENTITY, settings.kiosk.key_store)
-        self._identities = None if isinstance(identities, IdentityError) else identities
-        credentials = None if self._identities is None else Credentials(self._identities.current)
+        credentials = None if isinstance(identities, IdentityError) else Credentials(identities.current)
         self.office = Office(credentials, self.hub, self.time, around.clock, self.post)
         self.background = Background()
-        self._renewing: Renewing | None = None
-        self._documents: Documents | None = None
-        self._uploading: Uploading | None = None
-        self._turn: Turn | None = None
+        self._duties = None if isinstance(identities, IdentityError) else self._duties_of(identities)
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
-        self._paper = ThreadPoolExecutor(1, "ticket")
-        self._badge = ThreadPoolExecutor(1, "badge")
-        self._authority = load_authority(settings.staff.authority_file)
-        self.runner = Runner(State(policy=Policy()), self._handlers(), around.publish, around.clock)
+        self.performer = Performer(self._means())
+        self.runner = Runner(State(policy=Policy()), self.performer.handlers(), around.publish, around.clock)
         self._status = StatusKeeper(
             settings.kiosk.state_dir / STATUS_FILE,
             self._condition,
@@ -134,11 +105,12 @@ class Kiosk:
             self.post(ev.RecordFailed(0, store_failed(f"{self.store.field}: {self.store.reason}")))
         if self._watch is not None:
             self._watch.start()
-        self._note_start()
-        if isinstance(self.store, StoreError) or self.facts is None or self._identities is None:
+        if self.facts is not None and not isinstance(self.store, StoreError):
+            end_last_run(self.store, self.facts, self.printer, self.post, self.time.now_s() * 1000)
+        if self._duties is None:
             self.office.say_not_enrolled()
         else:
-            self._start_chores(self._identities, self.store, self.facts)
+            self._duties.start()
         if self.printer is not None:
             self.printer.start()
         if not self._settings.readers.patient:
@@ -148,28 +120,6 @@ class Kiosk:
         if not isinstance(self.store, StoreError):  # else it may be another kiosk's, or there is nowhere to write
             self._status.start()
 
-    def _note_start(self) -> None:
-        """Before anything new: what the last run began and never ended (a power cut, a kill) gets its honest end."""
-        if self.facts is None or isinstance(self.store, StoreError):
-            return
-        now_ms = self.time.now_s() * 1000
-        self.store.submit(lambda tx: (unended(tx), earlier_tickets(tx, now_ms, TICKET_MEMORY_S))).add_done_callback(
-            self._note_ends
-        )
-
-    def _note_ends(self, found: Future[tuple[list[Unended], list[EarlierTicket]]]) -> None:
-        if self.facts is None:
-            return
-        ends, tickets = ([], []) if found.exception() is not None else found.result()
-        for end in ends:
-            self.facts.commit(end.event, end.fields, end.pseudonym)
-        loose = any(end.event == RecordType.TICKET_ENDED for end in ends)
-        if loose and self.printer is not None:
-            self.printer.cut_off_remains()
-        if loose or tickets:
-            self.post(ev.TicketsBefore(tuple(tickets), loose))
-        self._note("kiosk_started", {})  # last: should power go in between, the ends are still found open
-
     def stop(self) -> None:
         """End every dialogue and thread: what makes events, then the visit, the store last."""
         if not isinstance(self.store, StoreError):
@@ -177,8 +127,7 @@ class Kiosk:
         self.hub.stop()
         self.background.stop()
         self.office.stop()
-        self._paper.shutdown()
-        self._badge.shutdown()
+        self.performer.stop()
         if self.printer is not None:
             self.printer.close()
         self.runner.stop()
@@ -201,16 +150,13 @@ class Kiosk:
             case ev.ServiceUp() if self._service_cause != "":
                 self._service_cause = ""
                 self._note("service_up", {})
-                if self._turn is not None:
-                    self._turn.service_back()
+                if self._duties is not None:
+                    self._duties.service_back()
             case ev.ServiceDown() if self._service_cause != event.fault.cause:
                 self._service_cause = event.fault.cause
                 self._note("service_down", {"cause": event.fault.cause.value})
-                if self._turn is not None:
-                    self._turn.service_away()
-                if self._documents is not None:
-                    self._documents.hurry()
-                    self.background.wake()
+                if self._duties is not None:
+                    self._duties.service_away()
             case _:
                 pass
         self.runner.post(event)  # type: ignore[arg-type]  # devices post events only; `Post` is wider for their sake
@@ -228,41 +174,37 @@ class Kiosk:
             return None
         return Printer(settings.port, PROFILES[settings.profile], self.post, self._around.clock)
 
-    def _start_chores(self, identities: Identities, store: Store, facts: Facts) -> None:
-        clock, identity = self._around.clock, identities.current
-        credentials = self.office.credentials or Credentials(identity)
-        channel = Channel(credentials, self.time, clock, pause=self.background.pause)
-        self._turn = Turn(identity.kiosk, clock)
-        uploader = Uploader(store, channel, clock, self._turn)
-        self._uploading = Uploading(uploader, facts)
-        keeper = DocumentKeeper(store, roles=identity.trust.roles, kiosk=identity.kiosk, app_version=__version__)
-        self._documents = Documents(
-            channel, keeper, facts, time=self.time, clock=clock, post=self.post, obey=partial(self._obey, uploader)
-        )
-        self._renewing = Renewing(
-            Renewal(identities, self._settings.kiosk.serial),
-            credentials,
-            facts,
-            open_channel=lambda keys: Channel(keys, self.time, clock, pause=self.background.pause),
+    def _duties_of(self, identities: Identities) -> Duties | None:
+        if isinstance(self.store, StoreError) or self.facts is None:
+            return None
+        return duties_of(
+            identities,
+            self._settings.kiosk.serial,
+            self.store,
+            self.facts,
+            self.office,
+            background=self.background,
             time=self.time,
-            clock=clock,
-            switched=partial(self._keys_changed, uploader),
+            clock=self._around.clock,
+            post=self.post,
         )
-        # New keys first: whatever follows may need them. Then what was ordered: it counts before anything is sent.
-        chores = (self._renewing, self._documents, self._uploading, Pruning(store, facts, clock))
-        self.background.start(chores, channel.close)
 
-    @staticmethod
-    def _keys_changed(uploader: Uploader) -> None:
-        if uploader.status.reason == RefusalReason.KEY_STATE:
-            uploader.resume()
-
-    def _obey(self, uploader: Uploader, in_force: InForce) -> None:
-        self.office.obey(in_force)
-        if in_force.policy.quarantine is Quarantine.STOP:
-            uploader.hold("quarantined")
-        else:
-            uploader.resume()
+    def _means(self) -> Means:
+        width_dots = PROFILES[self._settings.printer.profile].width_dots if self.printer is not None else 0
+        return Means(
+            self.hub,
+            self.office,
+            self.printer,
+            lambda ticket: self._around.draw(ticket, width_dots),
+            self.store,
+            self.facts,
+            self.time,
+            load_authority(self._settings.staff.authority_file),
+            post=self.post,
+            look=self._condition,
+            wake=self.background.wake,
+            not_written=lambda: None if self._watch is None else self._watch.failed(),
+        )
 
     def _kept_floor_s(self) -> int:
         if isinstance(self.store, StoreError):
@@ -276,117 +218,13 @@ class Kiosk:
         if not isinstance(self.store, StoreError):
             self.store.submit(lambda tx: keep_floor(tx, floor_s), essential=True)
 
-    # --- effects -------------------------------------------------------------------------------------------------
-
-    def _handlers(self) -> dict[type[Any], Callable[[Any], None]]:
-        return {
-            fx.ReadCard: self._read_card,
-            fx.LookAtStaffCard: self._look_at_staff_card,
-            fx.CheckBadge: lambda effect: submit(self._badge, self._check_badge, effect),
-            fx.LookAround: lambda effect: submit(self._badge, self._look_around, effect),
-            fx.ReleaseCard: lambda effect: self.hub.release(effect.card_session),
-            fx.AskStanding: self.office.ask_standing,
-            fx.RunUpdate: self.office.run_update,
-            fx.Identify: self.office.identify,
-            fx.IssueCode: self.office.issue_code,
-            fx.PrintTicket: self._print_ticket,
-            fx.Record: self._record,
-            fx.Wipe: lambda effect: None,  # an adapter drops what it was handed once it has answered; a scanner looks
-        }
-
-    def _read_card(self, effect: fx.ReadCard) -> None:
-        self.hub.read(effect.card_session, partial(self._card_read, effect.card_session))
-
-    def _card_read(self, card_session: CardSession, outcome: CardContent | Fault) -> None:
-        if isinstance(outcome, Fault):
-            self.post(ev.CardFailed(card_session, outcome))
-            return
-        if isinstance(self.store, StoreError):
-            self.post(ev.CardFailed(card_session, store_failed("no pseudonym without a store")))
-            return
-        today = datetime.fromtimestamp(self.time.now_s(), UTC).date()
-        key = self.store.submit(lambda tx: daily_key(tx, today))
-        key.add_done_callback(partial(self._card_named, card_session, outcome))
-
-    def _card_named(self, card_session: CardSession, card: CardContent, key: Future[bytes]) -> None:
-        error = key.exception()
-        if error is not None:
-            self.post(ev.CardFailed(card_session, fault_of(error)))
-        else:
-            self.post(ev.CardRead(card_session, card, pseudonym(key.result(), card.iccsn)))
-
-    def _look_at_staff_card(self, effect: fx.LookAtStaffCard) -> None:
-        def looked(known: StaffKind | Fault) -> None:
-            if isinstance(known, Fault):
-                self.post(ev.StaffCardFailed(effect.card_session, known))
-            elif known is StaffKind.TECHNICIAN and isinstance(self._authority, AuthorityError):
-                self.post(ev.StaffCardFailed(effect.card_session, no_authority(self._authority)))
-            else:
-                self.post(ev.StaffCardKnown(effect.card_session, known))
-
-        self.hub.look(effect.card_session, looked)
-
-    def _check_badge(self, effect: fx.CheckBadge) -> None:
-        refusal = self._badge_refusal(effect)
-        if refusal is None:
-            self.post(ev.BadgeAccepted(effect.card_session))
-        else:
-            self.post(ev.BadgeRefused(effect.card_session, refusal.fault, refusal.tries_left))
-
-    def _badge_refusal(self, effect: fx.CheckBadge) -> Refusal | None:
-        if isinstance(self._authority, AuthorityError):
-            return Refusal(no_authority(self._authority))
-        try:
-            return check_badge(self.hub, effect.card_session, effect.pin, self._authority, self.time.now_s())
-        except Exception as error:  # noqa: BLE001  a bug must not leave a technician waiting; its text might hold anything
-            return Refusal(internal_fault(type(error).__name__))
-
-    def _look_around(self, _effect: fx.LookAround) -> None:
-        self.post(ev.ConditionSeen(part_lines(self._condition())))
-
-    def _print_ticket(self, effect: fx.PrintTicket) -> None:
-        submit(self._paper, self._print, effect)
-
-    def _print(self, effect: fx.PrintTicket) -> None:
-        if self.printer is None:
-            self.post(ev.TicketEnded(effect.visit, PrintState.FAILED, health_fault(PrinterHealth.UNKNOWN)))
-            return
-        width_dots = PROFILES[self._settings.printer.profile].width_dots
-        try:
-            picture = self._around.draw(effect.ticket, width_dots)
-        except Exception as error:  # noqa: BLE001  a bug must not leave a member waiting; nothing has left for the printer
-            self.post(ev.TicketEnded(effect.visit, PrintState.FAILED, internal_fault(type(error).__name__)))
-        else:
-            self.printer.print(effect.visit, picture)
-
-    def _record(self, effect: fx.Record) -> None:
-        if self.facts is None:
-            self.post(ev.RecordFailed(effect.token, store_failed("the store did not open")))
-            return
-        written = self.facts.commit(effect.type.value, effect.fields, effect.pseudonym)
-        written.add_done_callback(partial(self._recorded, effect.token))
-        if effect.type in _UPLOAD_NOW:
-            written.add_done_callback(self._upload_now)
-
-    def _recorded(self, token: int, written: Future[None]) -> None:
-        error = written.exception()
-        if error is None:
-            self.post(ev.Recorded(token))
-            return
-        self.post(ev.RecordFailed(token, fault_of(error)))
-        if self._watch is not None:
-            self._watch.failed()
-
-    def _upload_now(self, _written: Future[None]) -> None:
-        self.background.wake()
+    # --- what is known -------------------------------------------------------------------------------------------
 
     def _condition(self) -> tuple[Check, ...]:
-        outbox = () if self._uploading is None else (self._uploading.check(),)
         state = self.runner.state
-        documents = () if self._documents is None else self._documents.checks
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
-        keys = () if self._renewing is None else (self._renewing.check(),)
-        return (*condition(state, self.hub.readers()), clock, *documents, *outbox, *keys)
+        of_duties = () if self._duties is None else self._duties.checks()
+        return (*condition(state, self.hub.readers()), clock, *of_duties)
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

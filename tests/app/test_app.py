@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,10 @@ def test_a_ticket_that_cannot_be_drawn_ends(tmp_path: Path, watcher: Watcher, mo
             posted.append(event)
             done.set()
 
-        monkeypatch.setattr(kiosk, "post", post)
-        kiosk._print_ticket(fx.PrintTicket(VisitId(1), TICKET))
+        monkeypatch.setattr(kiosk.performer, "_with", replace(kiosk.performer._with, post=post))
+        kiosk.performer.print_ticket(fx.PrintTicket(VisitId(1), TICKET))
         assert done.wait(PATIENCE_S)
-        kiosk._paper.shutdown()
+        kiosk.performer.stop()
         kiosk.office.stop()
         assert isinstance(kiosk.store, Store)
         kiosk.store.close()
@@ -144,7 +145,7 @@ def test_effects_asked_while_the_kiosk_stops_do_no_harm(
     stop_runner = kiosk.runner.stop
 
     def late() -> None:
-        kiosk._print_ticket(fx.PrintTicket(VisitId(1), TICKET))
+        kiosk.performer.print_ticket(fx.PrintTicket(VisitId(1), TICKET))
         kiosk.office.ask_standing(fx.AskStanding(VisitId(1), samples.CARD))
         stop_runner()
 

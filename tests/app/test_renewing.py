@@ -15,6 +15,7 @@ from kiosk.app import Kiosk, Surroundings
 from kiosk.chores import documents
 from kiosk.clock import SystemClock
 from kiosk.diagnostics.report import Check, CheckState
+from kiosk.duties import keys_changed
 from kiosk.office import service_health
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import IDENTITY, open_existing_store
@@ -140,8 +141,8 @@ def test_a_kiosk_cut_off_before_it_heard_of_its_new_keys_and_away_past_the_grace
     try:
         running.wait_for_fact("renewed")
         running.wait(lambda state: state.world.service_up is True)
-        assert running.kiosk._uploading is not None
-        assert running.kiosk._uploading.check().facts.get("reason", "") == ""
+        assert running.kiosk._duties is not None
+        assert running.kiosk._duties.uploading.check().facts.get("reason", "") == ""
     finally:
         running.kiosk.stop()
 
@@ -149,7 +150,7 @@ def test_a_kiosk_cut_off_before_it_heard_of_its_new_keys_and_away_past_the_grace
 def test_what_was_held_for_a_refused_key_goes_on_with_another() -> None:
     for reason, goes_on in (("key_state", True), ("quarantined", False), ("", False)):
         uploader = _Held(UploadStatus(UploadState.HELD, reason))
-        Kiosk._keys_changed(cast(Uploader, uploader))
+        keys_changed(cast(Uploader, uploader))
         assert uploader.resumed is goes_on, reason
 
 

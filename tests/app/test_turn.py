@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from kiosk.app import Kiosk, Surroundings
+from kiosk.chores.documents import Documents
+from kiosk.chores.pruning import Pruning
+from kiosk.chores.renewing import Renewing
+from kiosk.chores.uploading import Uploading
 from kiosk.clock import SystemClock
+from kiosk.duties import Duties
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.sync.turn import OUTAGE_S, Turn, offset_s
 from kiosk.visit import events as ev
@@ -27,7 +33,10 @@ def test_an_outage_that_anybody_noticed_gives_the_upload_its_turn(tmp_path: Path
     kiosk = Kiosk(settings, Surroundings(EmbeddedScard(), lambda _state: None, draw, SystemClock()))
     kiosk.start()
     clock = FakeClock()
-    turn = kiosk._turn = Turn("borne-7", clock)
+    turn, documents = Turn("borne-7", clock), Mock(spec=Documents)
+    kiosk._duties = Duties(
+        kiosk.background, turn, Mock(spec=Renewing), documents, Mock(spec=Uploading), Mock(spec=Pruning), lambda: None
+    )
     down = ev.ServiceDown(Fault(Cause.NETWORK), 0)
     kiosk.post(ev.ServiceUp())
     kiosk.post(down)
@@ -39,4 +48,5 @@ def test_an_outage_that_anybody_noticed_gives_the_upload_its_turn(tmp_path: Path
     clock.now_s += OUTAGE_S
     kiosk.post(ev.ServiceUp())
     assert turn.wait_s() == pytest.approx(offset_s("borne-7"))
+    assert documents.hurry.call_count == 2  # each time that the service went
     kiosk.stop()

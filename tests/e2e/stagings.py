@@ -219,12 +219,12 @@ def own_kiosk(scene: Scene, kiosk_id: str) -> Settings:
 
 def poll(house: House, adopted: Callable[[Policy], bool]) -> None:
     """Have the kiosk ask for new signed documents now, and again until it has this one."""
-    documents, turn = house.kiosk._documents, threading.Event()
-    assert documents is not None
+    duties, turn = house.kiosk._duties, threading.Event()
+    assert duties is not None
     for _ in range(round(LIMIT_S / POLL_S)):
         if adopted(house.audience.state.policy):
             return
-        documents._poll_at_s = 0.0
+        duties.documents._poll_at_s = 0.0
         house.kiosk.background.wake()
         turn.wait(POLL_S)
     raise AssertionError("the policy did not come")
