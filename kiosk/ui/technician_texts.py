@@ -65,7 +65,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
         "Essayer une carte sûre : muette aussi, nettoyer ou changer le lecteur.",
     ),
     Cause.CARD_DIRTY: _advice(
-        "Carte perdue et revenue aussitôt, trois fois en une minute : contacts sales, carte ou lecteur.",
+        "Carte perdue et revenue aussitôt, trois fois de suite : contacts sales, carte ou lecteur.",
         "Essuyer la carte ; si une carte sûre fait de même, nettoyer ou changer le lecteur.",
     ),
     Cause.CARD_BANK: _advice("L'ATR est celui d'une carte bancaire."),
