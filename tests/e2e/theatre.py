@@ -17,6 +17,7 @@ from unittest.mock import patch
 from sqlalchemy import select
 
 from kiosk.app import Kiosk, Surroundings
+from kiosk.hardware.pcsc.contacts import BACK_WITHIN_S
 from kiosk.journal.journal import verify
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.store.thread import Store
@@ -160,7 +161,8 @@ class House:
     # --- hands ---
 
     def insert(self, card: SimulatedCard | Watched) -> None:
-        """Put a card in."""
+        """Put a card in, no faster than a hand does."""
+        self.time.pass_s(BACK_WITHIN_S + 0.1)
         self.audience.attend()
         self.scard.insert(READERS[0], card)
 

@@ -1,7 +1,7 @@
 """How good a reader's contacts are: counted since the kiosk started, one reader at a time, nothing about a card kept.
 
-A member who takes a card out does not put it back within a second; a worn contact or a dirty card is back at once. The
-ATR that tells "the same kind of card" is held until the card is back, for no longer than that second.
+A member who takes a card out does not put it back within half a second; a worn contact or a dirty card is back at
+once. The ATR that tells "the same kind of card" is held until the card is back, for no longer than that.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 
-BACK_WITHIN_S: Final = 1.0
+BACK_WITHIN_S: Final = 0.5
 FLAKY_TIMES: Final = 3
-FLAKY_WITHIN_S: Final = 60.0
+FLAKY_WITHIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
