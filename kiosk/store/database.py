@@ -59,13 +59,17 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         with contextlib.ExitStack() as undo:
             undo.callback(close_database, connection)
-            refused = _configure(connection, key) or _check(connection) or _migrate(connection) or _look_at_header(path)
+            refused = _configure(connection, key) or _check(connection) or _migrate(connection)
             if refused is not None:
                 return refused
-            if not had_database(path):
-                write_durably(_marker(path), b"")
-            undo.pop_all()
-            return connection
+            if had_database(path):
+                undo.pop_all()
+                return connection
+        # Only with the connection closed may the file be looked at: whatever closes it ends this process' locks on it.
+        if (refused := _look_at_header(path)) is not None:
+            return refused
+        write_durably(_marker(path), b"")
+        return open_database(path, key, vfs=vfs)
     except apsw.Error as error:
         if (known := as_store_error(error)) is None:
             raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +122,23 @@ def test_a_second_opener_is_refused(tmp_path: Path) -> None:
     assert isinstance(first, apsw.Connection)
     assert open_database(tmp_path / "kiosk.db", KEY) == StoreError("lock", "another process holds the file")
     first.close()
+
+
+@pytest.mark.parametrize("first_life", [True, False])
+def test_another_process_is_refused(tmp_path: Path, first_life: bool) -> None:
+    """Its locks are not those that SQLite itself keeps apart within one process."""
+    if not first_life:
+        made = open_database(tmp_path / "kiosk.db", KEY)
+        assert isinstance(made, apsw.Connection)
+        made.close()
+    first = open_database(tmp_path / "kiosk.db", KEY)
+    assert isinstance(first, apsw.Connection)
+    look = "import sys, pathlib; from kiosk.store.database import open_database; "
+    look += "print(open_database(pathlib.Path(sys.argv[1]), bytes.fromhex(sys.argv[2])))"
+    command = [sys.executable, "-c", look, str(tmp_path / "kiosk.db"), KEY.hex()]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    first.close()
+    assert said == f"{StoreError('lock', 'another process holds the file')}\n"
 
 
 def _plain(path: Path, _: bytes) -> None:
