@@ -6,6 +6,8 @@ withheld or over is written down once and shown in the diagnostics; the last goo
 
 from __future__ import annotations
 
+import random
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from kiosk.sync.documents import FLEET, MAX_VERSION, Document, DocumentError, cl
 from kiosk.sync.documents_bodies import TYPES, Expiry
 from kiosk.sync.documents_in_force import InForce, expired, in_force
 from kiosk.sync.documents_keeper import DocumentKeeper, Unreadable
+from kiosk.sync.strict_json import encode
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.visit import events as ev
 from kiosk.visit.outages import ANNOUNCED_S, Outages, outages_at
@@ -27,6 +30,7 @@ from kiosk.visit.ports import Clock, Post
 
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
+"""How long one poll may take, and the longest first wait behind one that failed; it doubles up to `POLL_S`."""
 POLICY_ROUTE: Final = "/v1/policy/state"
 PART: Final = "documents"
 _FLEET_SUFFIX: Final = "/fleet"
@@ -45,6 +49,7 @@ class Documents:
         clock: Clock,
         post: Post,
         obey: Callable[[InForce], None],
+        rng: random.Random | None = None,
     ) -> None:
         self._channel, self._keeper, self._facts = channel, keeper, facts
         self._time, self._clock, self._post, self._obey = time, clock, post, obey
@@ -55,6 +60,8 @@ class Documents:
         self._over: frozenset[str] = frozenset()
         self._in_force, self._outages = InForce(), Outages()
         self._kept_taken = False
+        self._rng = rng or secrets.SystemRandom()
+        self._failures = 0  # in a row
         self._poll_at_s = clock.monotonic_s()
         self.checks: tuple[Check, ...] = (Check(PART, CheckState.UNKNOWN),)
 
@@ -69,9 +76,9 @@ class Documents:
             self._settle()
         begun_s = self._clock.monotonic_s()
         if begun_s >= self._poll_at_s:
-            self._poll_at_s = begun_s + RETRY_S
-            if self._poll():
-                self._poll_at_s = begun_s + POLL_S
+            self._poll_at_s = begun_s + RETRY_S  # should the store fail under it
+            self._failures = 0 if self._poll() else self._failures + 1
+            self._poll_at_s = begun_s + (POLL_S if self._failures == 0 else self._retry_s())
         self._settle()
         return max(min(self._poll_at_s - self._clock.monotonic_s(), self._next_change_s()), 0.0)
 
@@ -86,9 +93,16 @@ class Documents:
 
     # --- the backend's word --------------------------------------------------------------------------------------
 
+    def _retry_s(self) -> float:
+        """Full jitter: a whole fleet that has lost its service must not come back at the same moment."""
+        return self._rng.uniform(0.0, min(RETRY_S * 2.0 ** min(self._failures - 1, 8), POLL_S))
+
     def _poll(self) -> bool:
+        """One attempt: the next one is as good as a repeat."""
         known = {name: document.version for name, document in self._held.items()}
-        answer = self._channel.call(POLICY_ROUTE, {"known": known}, deadline_s=RETRY_S)
+        answer = self._channel.call_raw(
+            POLICY_ROUTE, encode({"known": known}), secrets.token_hex(16), deadline_s=RETRY_S
+        )
         for event in service_health(answer, self._time):
             self._post(event)
         if not isinstance(answer, dict):

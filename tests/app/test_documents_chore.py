@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,20 @@ class Backend:
         self.asked: list[dict[str, int]] = []
         self._time, self._clock = time, clock
 
-    def call(self, _route: str, body: dict[str, Any], *, deadline_s: float) -> Any:
+    def call_raw(self, _route: str, body: bytes, _idempotency_key: str, *, deadline_s: float) -> Any:
         assert deadline_s == RETRY_S
-        self.asked.append(body["known"])
+        self.asked.append(json.loads(body)["known"])
         if self.away:
             return faults.network("nobody there")
         self._time.learn(int(self._clock.utc), self._clock.monotonic)
         return {"documents": self.envelopes, "latest": self.latest}
+
+
+class Latest(random.Random):
+    """Chance that always takes the latest moment."""
+
+    def uniform(self, _a: float, b: float) -> float:
+        return b
 
 
 class House:
@@ -69,6 +77,7 @@ class House:
             clock=self.clock,
             post=self.posted.append,
             obey=self.obeyed.append,
+            rng=Latest(),
         )
 
     def poll(self, *envelopes: dict[str, Any], latest: Any = None) -> float:
@@ -98,6 +107,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
     assert isinstance(opened, Store)
     yield opened
     opened.close()
+
+
+def test_a_service_that_is_away_is_asked_less_and_less_often_until_it_is_back(store: Store) -> None:
+    house = House(store)
+    house.backend.away = True
+    waits = []
+    for _ in range(6):
+        waits.append(house.chore.step())
+        house.clock.advance(waits[-1])
+    assert waits == [RETRY_S, 2 * RETRY_S, 4 * RETRY_S, 8 * RETRY_S, POLL_S, POLL_S]
+    assert len(house.backend.asked) == 6
+    house.backend.away = False
+    house.clock.advance(house.chore.step())
+    house.backend.away = True
+    assert house.chore.step() == RETRY_S
 
 
 STOP = {"type": "quarantine", "body": {"level": "stop"}}
