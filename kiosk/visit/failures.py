@@ -203,7 +203,7 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     ),
     Cause.CARD_DIRTY: Entry(
         MemberPage.CONTACT,
-        "A card was gone and back at once three times within a minute: its contacts are dirty, or the reader's.",
+        "A card was gone and back at once three times within ten seconds: its contacts are dirty, or the reader's.",
         "Wipe the card; if it happens with a card known to be good, clean or replace the reader.",
     ),
     Cause.CARD_REMOVED: Entry(MemberPage.REMOVED, "The card left during a dialogue.", "None."),
