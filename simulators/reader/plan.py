@@ -32,6 +32,7 @@ class Stagehand:
         self._opened = opened
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._ending = threading.Event()
+        self._acting = threading.Lock()  # what was taken away is queued to come back before the end is
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._work, name=f"stagehand-{slot}", daemon=True)
         self._thread.start()
@@ -45,7 +46,8 @@ class Stagehand:
     def close(self) -> None:
         """Finish what was taken away (at once), end the thread. Raises what went wrong in it."""
         self._ending.set()
-        self._tasks.put(None)
+        with self._acting:
+            self._tasks.put(None)
         self._thread.join()
         if self._problem is not None:
             raise self._problem
@@ -55,8 +57,12 @@ class Stagehand:
         error = unstageable(plan, self._hands)
         if error is not None:
             raise ValueError(str(error))
-        card.plan((*plan.faults, *plan.reader), seed=plan.seed, act=lambda due: self._act(card, due))
+        card.plan((*plan.faults, *plan.reader), seed=plan.seed, act=lambda due: self._at_once(card, due))
         self._hands.insert(self._slot, card)
+
+    def _at_once(self, card: SimulatedCard, due: Due) -> None:
+        with self._acting:
+            self._act(card, due)
 
     def _act(self, card: SimulatedCard, due: Due) -> None:
         """In the card's thread: take away at once, bring back later."""

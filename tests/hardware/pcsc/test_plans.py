@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -225,3 +226,25 @@ def test_what_a_hand_could_not_do_is_told_at_the_end() -> None:
     hands.replug(0)  # somebody else was faster
     with pytest.raises(KeyError):
         stagehand.close()
+
+
+class Closing(EmbeddedHands):
+    """The service is gone, seen to be gone, and the stagehand leaves, before the kill has returned."""
+
+    stagehand: Stagehand
+
+    def kill_service(self) -> None:
+        super().kill_service()
+        self.leaving = threading.Thread(target=self.stagehand.close)
+        self.leaving.start()
+        self.leaving.join(0.2)  # it must not get far
+
+
+def test_what_is_being_taken_away_at_the_end_comes_back_all_the_same() -> None:
+    hands = Closing()
+    hands.stagehand = Stagehand(hands, 0)
+    card = open_persona("outdated")
+    hands.stagehand.insert(card, plan_of({"reader": [at("service_killed", 1, for_ms=1)]}))
+    card.transmit(SELECT_VITALE)
+    hands.leaving.join()
+    assert hands.scard.establish_context()[0] == 0
