@@ -67,6 +67,7 @@ class TicketJob:
         self._line.write(escpos.RESET)
         for band in escpos.raster(picture, self._profile.band_rows):
             self._line.write(band)
+        self._line.forget_heard()  # one byte is proof enough for some models: not one from before the request
         self._line.write(escpos.feed_and_cut(self._profile.feed_dots) + self._proof_request())
 
     def _await_proof(self, transmission_s: float) -> PrinterHealth | None:

@@ -62,6 +62,11 @@ class PrinterLine:
         self.end_sending()
         self._port.write(self._clear)
 
+    def forget_heard(self) -> None:
+        """Forget what has come and was not read: it answers nothing that is asked from now on."""
+        self._port.reset_input_buffer()
+        self._parser.forget()
+
     def begin_sending(self) -> None:
         """Let the printer stop the line while a picture is sent, if its model does."""
         self._port.xonxoff = self._xonxoff
@@ -111,8 +116,7 @@ class PrinterLine:
 
     def readings(self) -> Readings:
         """One round of queries. It stops at a silence: a late answer must not pass for the next one."""
-        self._port.reset_input_buffer()
-        self._parser.forget()
+        self.forget_heard()
         everything: Said = ()
         for query in self._dialect.round:
             said, others = self.ask(query)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from kiosk.hardware.printer.dialect import CUSTOM, ESCPOS, Readings
+from kiosk.hardware.printer.escpos import RESET
 from kiosk.hardware.printer.job import PrinterLimits, TicketJob
 from kiosk.hardware.printer.line import PrinterLine
 from kiosk.hardware.printer.profile import PROFILES, CompletionProof, PrinterProfile
@@ -177,6 +178,24 @@ def test_processed_and_then_out_of_paper_is_not_printed() -> None:
 
     with _line(answer) as (line, _):
         assert _job(line).run(PICTURE) is PrinterHealth.PAPER_OUT
+
+
+def test_what_came_before_the_request_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte of noise during the picture looks like an answer to GS r."""
+
+    def answer(heard: bytes) -> bytes:
+        return b"\x12" if heard.endswith(b"\x10\x04\x02") else b"\x00" if heard.endswith(RESET) else b""
+
+    with _line(answer) as (line, printer):
+        write = line.write
+
+        def write_and_hear(data: bytes) -> None:
+            write(data)
+            if data == RESET:
+                assert printer.answered.wait(5.0)
+
+        monkeypatch.setattr(line, "write", write_and_hear)
+        assert _job(line).run(PICTURE) is PrinterHealth.UNKNOWN
 
 
 def test_processed_and_no_trouble_is_printed() -> None:
