@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from tpm2_pytss.types import TPM2B_PUBLIC, TPMS_CONTEXT
 
 from kiosk.sync.keys import KeyStoreError, KeyUnusableError
 from kiosk.sync.keys_tpm import TpmKeyStore
-from tests.sync.tpm import software_tpm
+from tests.sync.tpm import listens, software_tpm
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,15 @@ def test_a_store_holds_nothing_of_the_tpm(store: TpmKeyStore, tpm: str) -> None:
     _, held = esys.get_capability(TPM2_CAP.HANDLES, TPM2_HC.TRANSIENT_FIRST, 8)
     assert len(held.data.handles) == 0
     esys.close()
+
+
+def test_a_tpm_is_waited_for_until_it_accepts() -> None:
+    place = Path(tempfile.mkdtemp(prefix="tpm-")) / "s"
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(place))
+        assert place.exists()
+        assert not listens(place)
+        bound.listen()
+        assert listens(place)
+    place.unlink()
+    place.parent.rmdir()

@@ -10,6 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_LIMIT_S = 10.0
+ACCEPTS = 0x10000
+"""`__SO_ACCEPTCON` of the kernel's socket flags."""
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody accepts connections at this Unix socket: its name is there before that."""
+    sockets = (line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()[1:])
+    return any(len(parts) == 8 and parts[7] == str(path) and int(parts[3], 16) & ACCEPTS for parts in sockets)
 
 
 @contextmanager
@@ -29,7 +37,7 @@ def software_tpm(folder: Path, sockets: Path | None = None) -> Iterator[str]:
     )  # fmt: skip
     try:
         end_s = time.monotonic() + START_LIMIT_S
-        while not (path.exists() and control.exists()):
+        while not (listens(path) and listens(control)):
             assert process.poll() is None, "swtpm has ended"
             assert time.monotonic() < end_s, "swtpm does not listen"
             time.sleep(0.005)  # its sockets appear in no queue that could be waited on
