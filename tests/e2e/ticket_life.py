@@ -19,6 +19,7 @@ from unittest.mock import patch
 from kiosk.app import Kiosk, Surroundings
 from kiosk.hardware.printer.job import TicketJob
 from kiosk.hardware.printer.line import PrinterLine
+from kiosk.performing import Performer
 from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
 from kiosk.store.thread import Store
 from kiosk.visit import events as ev
@@ -157,24 +158,24 @@ _Hook = tuple[type[Any], str, Callable[[Any, _Disturber], Callable[..., Any]]]
 
 
 def _recording(real: Any, disturber: _Disturber) -> Callable[..., Any]:
-    def record(kiosk: Kiosk, effect: Any) -> None:
+    def record(performer: Performer, effect: Any) -> None:
         if effect.type is RecordType.TICKET_QUEUED:
             disturber.is_now(Moment.BEFORE_RECORD)
         if effect.type is RecordType.TICKET_ENDED:
             disturber.is_now(Moment.TOLD)
-        real(kiosk, effect)
-        if effect.type is RecordType.TICKET_ENDED and isinstance(kiosk.store, Store):
-            kiosk.store.submit(lambda _tx: None).result()  # behind the record
+        real(performer, effect)
+        if effect.type is RecordType.TICKET_ENDED and isinstance(performer._with.store, Store):
+            performer._with.store.submit(lambda _tx: None).result()  # behind the record
             disturber.is_now(Moment.ENDED)
 
     return record
 
 
 def _printing(real: Any, disturber: _Disturber) -> Callable[..., Any]:
-    def print_ticket(kiosk: Kiosk, effect: PrintTicket) -> None:
+    def print_ticket(performer: Performer, effect: PrintTicket) -> None:
         assert isinstance(effect.ticket, TicketContent)
         disturber.is_now(Moment.RECORDED)
-        real(kiosk, effect)
+        real(performer, effect)
 
     return print_ticket
 
@@ -226,8 +227,8 @@ def _proving(real: Any, disturber: _Disturber) -> Callable[..., Any]:
 
 
 _HOOKS: Final[tuple[_Hook, ...]] = (
-    (Kiosk, "_record", _recording),
-    (Kiosk, "_print_ticket", _printing),
+    (Performer, "_record", _recording),
+    (Performer, "print_ticket", _printing),
     (TicketJob, "run", _running),
     (TicketJob, "_send", _sending),
     (TicketJob, "_proven_by", _proving),
