@@ -28,6 +28,7 @@ def upgrade(connection: Connection) -> None:
     Raises DatabaseVersionError for a database that a later version has written, or one without a version.
     """
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))  # a migration may take its time
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
     tables = inspect(connection).get_table_names()
     found = None

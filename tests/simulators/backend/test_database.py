@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, func, insert, select, text, update
 
-from simulators.backend import exchange, intake, migrations, schema
+from simulators.backend import engines, exchange, intake, migrations, schema
 from simulators.backend.bulk import Ask, Asking
 from simulators.backend.database import Database, DatabaseBusy, DatabaseUrlError, DatabaseVersionError
 from simulators.backend.engines import open_engine
@@ -159,6 +159,27 @@ def test_a_lost_server_is_busy_once_and_the_next_request_finds_it_again(postgres
         database.run(add_kiosk("b"))
     database.run(add_kiosk("c"))
     assert kiosks(database) == ["a", "c"]
+    database.close()
+
+
+def test_a_row_that_somebody_else_holds_is_busy_and_the_others_go_on(
+    postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "LOCK_LIMIT_MS", 100)
+    url = postgres.new_database()
+    database, other = Database(url), create_engine(url)
+    database.run(add_kiosk("a"))
+    database.run(add_kiosk("b"))
+    with other.connect() as connection:
+        connection.execute(select(schema.kiosk.c.id).where(schema.kiosk.c.id == "a").with_for_update())
+        release = held(database)
+        futures = [database.submit_of(name, request(name)) for name in ("a", "b")]
+        release.set()
+        with pytest.raises(DatabaseBusy):
+            futures[0].result(10)
+        assert futures[1].result(10) == 0
+    other.dispose()
+    assert database.submit_of("a", request("a")).result(10) == 0
     database.close()
 
 
