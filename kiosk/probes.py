@@ -58,7 +58,7 @@ def look(settings: Settings, scard: Scard, *, usb: Path = SYSFS_DEVICES, drivers
     usb: the kernel's list of USB devices. drivers: the driver bundles of the PC/SC service.
     """
     checks = [
-        *_in_time("reader patient", lambda: _pcsc(settings, scard, usb, drivers)),
+        *(within(PROBE_S, lambda: _pcsc(settings, scard, usb, drivers)) or _readers(settings, _hung())),
         *_in_time("printer", lambda: [_printer(settings)]),
         *_in_time("store", lambda: _disk(settings)),
         *_in_time("channel", lambda: _channel(settings)),
@@ -93,6 +93,11 @@ def _in_time(part: str, probe: Callable[[], list[Check]]) -> list[Check]:
     """A probe that hangs is left behind and said not to have finished; nothing waits for it."""
     checks = within(PROBE_S, probe)
     return checks or [Check(part, CheckState.UNKNOWN, facts={"reason": f"not finished within {PROBE_S:g} s"})]
+
+
+def _hung() -> Fault:
+    """A service that lets nobody in is at fault, whatever the running kiosk has seen of it before."""
+    return fault_of(PcscProblem.READER_HUNG, f"the service did not answer within {PROBE_S:g} s")
 
 
 def _pcsc(settings: Settings, scard: Scard, usb: Path, drivers: Path) -> list[Check]:

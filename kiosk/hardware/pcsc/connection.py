@@ -55,6 +55,7 @@ class Deadlines:
 
     connect_s: float = 5.0
     apdu_s: float = 10.0
+    idle_s: float = 7.0  # the monitor's own calls, waits included
     watch_every_s: float = 0.1
     stuck_s: float = 3.0  # an abandoned call that has not ended after this long needs the service restarted
 

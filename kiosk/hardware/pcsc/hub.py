@@ -70,8 +70,8 @@ class ReaderHub:
             self._slots.values,
             self._lock,
             clock,
-            every_s=self._deadlines.watch_every_s,
-            stuck_s=self._deadlines.stuck_s,
+            monitor=self._monitor,
+            deadlines=self._deadlines,
             service=service,
         )
 

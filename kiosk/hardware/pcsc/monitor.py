@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from kiosk.hardware.pcsc.api import (
     PNP_NOTIFICATION,
@@ -21,6 +22,8 @@ from kiosk.hardware.pcsc.api import (
     scard_call,
 )
 from kiosk.hardware.pcsc.bounded import within
+
+T = TypeVar("T")
 
 WAIT_MS = 2000
 FIRST_RETRY_S = 0.1
@@ -84,6 +87,9 @@ class Monitor:
         self._slots: dict[str, ReaderSnapshot] = {}
         self._arriving: dict[str, int] = {}  # looks at a card that has no ATR yet
         self._lost: PcscProblem | None = None
+        self._calls = 0
+        self._inside = False
+        self._given_up = False
         self._thread = threading.Thread(target=self.run, name="pcsc-monitor", daemon=True)
 
     def start(self) -> None:
@@ -110,18 +116,29 @@ class Monitor:
         """Whether the thread is there; it may be inside the service for as long as that hangs."""
         return self._thread.is_alive()
 
+    @property
+    def call(self) -> int | None:
+        """Number of the call that is inside the service now; None between two. The waits are as long as `WAIT_MS`."""
+        return self._calls if self._inside else None
+
+    def give_up(self) -> None:
+        """The call inside the service takes too long: whoever looked has told so. Once it ends, begin anew."""
+        self._given_up = True
+
     def run(self) -> None:
         """The thread's body: watch for as long as the service lives, then pause and begin again."""
         retry_s = FIRST_RETRY_S
         while not self._stopping.is_set():
-            context = scard_call("SCardEstablishContext", "", self._scard.establish_context())
+            context = scard_call("SCardEstablishContext", "", self._ask(self._scard.establish_context))
             if isinstance(context, PcscError):
                 error = denied_or_died(self._scard, context)
             else:
                 self._context = context
                 error = self._watch(context)
                 self._context = None
-                self._scard.release_context(context)  # its result tells nothing when the service is gone
+                self._ask(
+                    partial(self._scard.release_context, context)
+                )  # its result tells nothing when the service is gone
             if self._stopping.is_set():
                 return
             if self._readers is not None:
@@ -130,6 +147,14 @@ class Monitor:
             if self._wait(retry_s):
                 return
             retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        self._calls += 1
+        self._inside = True
+        try:
+            return call()
+        finally:
+            self._inside = False
 
     def _lose(self, error: PcscError) -> None:
         """Publish the loss once per cause; a refused socket looks like an absent service."""
@@ -145,7 +170,7 @@ class Monitor:
         """List, compare, wait, again; returns the error that ended it."""
         pnp_state = int(ReaderState.UNAWARE)
         while True:
-            listed = scard_call("SCardListReaders", "", self._scard.list_readers(context))
+            listed = scard_call("SCardListReaders", "", self._ask(partial(self._scard.list_readers, context)))
             if isinstance(listed, PcscError):
                 if listed.problem is not PcscProblem.NO_READER:
                     return listed
@@ -155,7 +180,10 @@ class Monitor:
             known = {name: slot.known_state for name, slot in self._slots.items()}
             states = [(name, known.get(name, int(ReaderState.UNAWARE))) for name in listed]
             states.append((PNP_NOTIFICATION, pnp_state))
-            result, snapshots = self._scard.get_status_change(context, WAIT_MS, states)
+            result, snapshots = self._ask(partial(self._scard.get_status_change, context, WAIT_MS, states))
+            if self._given_up:
+                self._given_up = False
+                return PcscError(PcscProblem.SERVICE_LOST, "SCardGetStatusChange", result)
             waited = scard_call("SCardGetStatusChange", "", (result, None))
             if isinstance(waited, PcscError):
                 if self._stopping.is_set():

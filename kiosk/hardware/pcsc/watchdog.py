@@ -1,7 +1,8 @@
 """Limits, kept from outside: no thread that may block in a driver can keep its own.
 
 A call over its limit is given up with its thread. A thread that the driver does not let go of either keeps the reader
-until the PC/SC service is restarted, which the watchdog asks for when no other card can be hurt by it.
+until the PC/SC service is restarted, which the watchdog asks for when no other card can be hurt by it. A service that
+hangs while no card is used holds the monitor: that is found in the same way, and every reader is said to hang.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Final
 
 from kiosk.hardware.pcsc.api import PcscProblem, Scard
 from kiosk.hardware.pcsc.bounded import within
-from kiosk.hardware.pcsc.connection import card_in_use
+from kiosk.hardware.pcsc.connection import Deadlines, LinkError, card_in_use
+from kiosk.hardware.pcsc.monitor import Monitor
 from kiosk.hardware.pcsc.restart import RestartRule, restart
 from kiosk.hardware.pcsc.service import ServiceManager
 from kiosk.hardware.pcsc.slot import RoleSlot
@@ -22,6 +24,9 @@ from kiosk.visit.ports import Clock
 
 CLASSIFY_S: Final = 0.5
 """How long the watchdog asks the service who holds a card: it may be the service that hangs."""
+
+FEWEST_LOOKS: Final = 20
+"""So many looks at one call at least before it is said to hang: time may jump under a machine that was asleep."""
 
 LATE_S: Final = 10.0
 """A look that comes later than this is no look."""
@@ -37,17 +42,21 @@ class Watchdog:
         lock: AbstractContextManager[object],
         clock: Clock,
         *,
-        every_s: float,
-        stuck_s: float,
+        monitor: Monitor,
+        deadlines: Deadlines,
         service: ServiceManager | None,
     ) -> None:
         self._scard = scard
         self._slots = slots
         self._lock = lock
         self._clock = clock
-        self._every_s = every_s
+        self._monitor = monitor
+        self._every_s = deadlines.watch_every_s
+        self._idle_looks = max(round(deadlines.idle_s / deadlines.watch_every_s), FEWEST_LOOKS)
         self._service = service
-        self._rule = RestartRule(stuck_s)
+        self._rule = RestartRule(deadlines.stuck_s)
+        self._held: tuple[int | None, int] = (None, 0)  # the monitor's call, and how many looks have met it
+        self._held_since_s: float | None = None  # the monitor was given up
         self._looked_s = clock.monotonic_s()
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, name="card-watchdog", daemon=True)
@@ -75,6 +84,7 @@ class Watchdog:
             busy = slot.worker.overdue()
             if busy is not None:
                 self._expire(slot, busy)
+        self._look_at_monitor()
         if self._service is not None and self._restart_due():
             threading.Thread(target=restart, args=(self._service,), name="pcsc-restart", daemon=True).start()
 
@@ -85,9 +95,32 @@ class Watchdog:
         with self._lock:
             slot.give_up(busy, PcscProblem.HELD_BY_OTHER if blocked else PcscProblem.READER_HUNG)
 
+    def _look_at_monitor(self) -> None:
+        """Its calls come and go; one that stays over its limit is inside a service that hangs.
+
+        While a card is being commanded its own calls tell, and nothing here may end its session.
+        """
+        call, (seen, looks) = self._monitor.call, self._held
+        if call is None or call != seen:
+            self._held, self._held_since_s = (call, 0), None
+            return
+        self._held = (call, looks + 1)
+        if self._held_since_s is not None or looks + 1 < self._idle_looks:
+            return
+        with self._lock:
+            slots = self._slots()
+            if any(slot.commanded for slot in slots):
+                return
+            self._held_since_s = self._clock.monotonic_s()
+            self._monitor.give_up()
+            for slot in slots:
+                slot.lose_reader(LinkError(PcscProblem.READER_HUNG, "the service does not answer", command_sent=False))
+
     def _restart_due(self) -> bool:
         """A driver keeps a thread, and no card of another role is being commanded: that would tear its update."""
         now_s = self._clock.monotonic_s()
+        if self._held_since_s is not None:
+            return self._rule.due(self._held_since_s, now_s)
         with self._lock:
             slots = self._slots()
             return any(

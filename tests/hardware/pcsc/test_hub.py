@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from kiosk.card.values import CardContent, CardKind
 from kiosk.hardware.pcsc import monitor as monitor_module
 from kiosk.hardware.pcsc import watchdog as watchdog_module
-from kiosk.hardware.pcsc.api import CardProtocol
+from kiosk.hardware.pcsc.api import CardProtocol, ReaderSnapshot
 from kiosk.hardware.pcsc.connection import Deadlines, LinkError
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.events import CardInserted, CardRemoved, ReaderFailed, ReaderReady
@@ -26,6 +26,7 @@ from tests.hardware.pcsc.support import (
     STAFF_ATR,
     T1_ATR,
     FakeClock,
+    RealClock,
     Recorder,
     ToyChip,
     exchange,
@@ -361,6 +362,40 @@ def test_the_watchdog_does_not_hang_with_the_service_it_watches(
     assert cause(waiting.get(timeout=LIMIT_S)) is Cause.READER_HUNG
     assert frozen.events.wait_event(ReaderFailed).fault.cause is Cause.READER_HUNG
     assert [service(frozen).entered.get(timeout=LIMIT_S) for _ in entered[1:]] == entered[1:]
+
+
+def test_a_service_that_hangs_while_no_card_is_in_is_said_to_hang_restarted_and_used_again() -> None:
+    class Idle(FrozenService):
+        def get_status_change(
+            self, context: int, timeout_ms: int, states: Sequence[tuple[str, int]]
+        ) -> tuple[int, tuple[ReaderSnapshot, ...]]:
+            self._pass("wait")
+            return super().get_status_change(context, min(timeout_ms, 10), states)
+
+    class Manager:
+        def __init__(self) -> None:
+            self.asked = SimpleQueue[None]()
+
+        def restart(self) -> None:
+            self.asked.put(None)
+            scard.frozen.clear()
+            scard.thawed.set()
+
+    scard, manager, events = Idle(), Manager(), Recorder()
+    quick = Deadlines(watch_every_s=0.005, idle_s=0.2, stuck_s=0.05)
+    hub = ReaderHub(scard, BINDINGS, events, RealClock(), deadlines=quick, service=manager)
+    hub.start()
+    try:
+        events.wait_event(ReaderReady, 2)
+        scard.frozen = {"wait"}
+        assert events.wait_event(ReaderFailed, 2).fault.cause is Cause.READER_HUNG
+        manager.asked.get(timeout=LIMIT_S)
+        events.wait_event(ReaderReady, 4)
+        scard.insert(READERS[0], ToyChip())
+        assert isinstance(events.wait_event(CardInserted), CardInserted)
+    finally:
+        scard.thawed.set()
+        hub.stop()
 
 
 def test_stop_ends_although_the_service_does_not_even_take_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
