@@ -92,9 +92,14 @@ def _figures(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: 
             signature_us,
             BAR_CPU_RATIO,
         ),
-        Figure(f"{name}: database server's CPU of one", median(load.engine_us for load in loads), "µs"),
+        *_engine(name, median(load.engine_us for load in loads)),
         Figure(f"{name}: load generator's CPU of one", median(load.generator_us for load in loads), "µs"),
     ]
+
+
+def _engine(name: str, cpu_us: float) -> list[Figure]:
+    """Of a database with a process of its own."""
+    return [Figure(f"{name}: database server's CPU of one", cpu_us, "µs")] if cpu_us else []
 
 
 @contextmanager
