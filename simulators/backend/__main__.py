@@ -17,7 +17,13 @@ from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import openapi
 from simulators.backend.admin import command
 from simulators.backend.cards import all_personas
-from simulators.backend.database import DatabaseBusy, DatabaseInUse, DatabaseUrlError, DatabaseVersionError
+from simulators.backend.database import (
+    DatabaseBusy,
+    DatabaseInUse,
+    DatabaseUnusableError,
+    DatabaseUrlError,
+    DatabaseVersionError,
+)
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.processes import MAX_PROCESSES, serve_several
@@ -27,6 +33,15 @@ from simulators.personas import Persona, PersonaError, load_file, together
 _WRONG_USE: Final = 2
 _LAST_PORT: Final = 65_535
 _PORT_DIGITS: Final = 5
+_TOLD: Final = (
+    OperatorError,
+    DatabaseBusy,
+    DatabaseUnusableError,
+    DatabaseUrlError,
+    DatabaseVersionError,
+    OSError,
+)
+"""Whose message is the one line on stderr."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(ask(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
     except DatabaseInUse:
         return _fail("data: another backend runs on this directory")
-    except (OperatorError, DatabaseBusy, DatabaseUrlError, DatabaseVersionError, OSError) as error:
+    except (
+        OperatorError,
+        DatabaseBusy,
+        DatabaseUnusableError,
+        DatabaseUrlError,
+        DatabaseVersionError,
+        OSError,
+    ) as error:
         return _fail(str(error))
     return 0
 

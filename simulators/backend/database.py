@@ -22,10 +22,17 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from simulators.backend.bulk import Asking, together
-from simulators.backend.engines import DatabaseInUse, DatabaseUrlError, open_engine
+from simulators.backend.engines import DatabaseInUse, DatabaseUnusableError, DatabaseUrlError, open_engine
 from simulators.backend.migrations import DatabaseVersionError
 
-__all__ = ["Database", "DatabaseBusy", "DatabaseInUse", "DatabaseUrlError", "DatabaseVersionError"]
+__all__ = [
+    "Database",
+    "DatabaseBusy",
+    "DatabaseInUse",
+    "DatabaseUnusableError",
+    "DatabaseUrlError",
+    "DatabaseVersionError",
+]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]

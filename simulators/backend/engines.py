@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from simulators.backend import migrations
@@ -35,20 +35,25 @@ class DatabaseUrlError(Exception):
     """A database URL that cannot be used; the message names field and cause, never a password."""
 
 
+class DatabaseUnusableError(Exception):
+    """The database is not there, or not one; the message is the engine's own, on one line."""
+
+
 def open_engine(where: Path | str) -> Engine:
     """The engine of a SQLite file (a path) or of a URL, its tables made or migrated.
 
-    Raises DatabaseInUse, DatabaseUrlError, DatabaseVersionError.
+    Raises DatabaseInUse, DatabaseUnusableError, DatabaseUrlError, DatabaseVersionError.
     """
     engine = _sqlite(where) if isinstance(where, Path) else _postgresql(where)
     try:
         with engine.begin() as connection:
             migrations.upgrade(connection)
-    except (OperationalError, sqlite3.OperationalError) as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         engine.dispose()
         if isinstance(where, Path) and "locked" in str(error):
             raise DatabaseInUse(where.name) from None
-        raise
+        told = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise DatabaseUnusableError(f"database: {told}") from error
     return engine
 
 

@@ -16,7 +16,13 @@ from sqlalchemy import Connection, create_engine, func, insert, select, text, up
 
 from simulators.backend import engines, exchange, intake, migrations, schema
 from simulators.backend.bulk import Ask, Asking
-from simulators.backend.database import Database, DatabaseBusy, DatabaseUrlError, DatabaseVersionError
+from simulators.backend.database import (
+    Database,
+    DatabaseBusy,
+    DatabaseUnusableError,
+    DatabaseUrlError,
+    DatabaseVersionError,
+)
 from simulators.backend.engines import open_engine
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 
@@ -188,6 +194,18 @@ def test_postgresql_answers_after_its_disk_and_reads_what_is_committed(postgres:
     for setting, value in (("synchronous_commit", "on"), ("fsync", "on"), ("transaction_isolation", "read committed")):
         assert database.run(lambda c, name=setting: c.execute(text(f"SHOW {name}")).scalar()) == value  # type: ignore[misc]
     database.close()
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnusableError, match=r"^database: .*: No such file or directory$") as told:
+        open_engine(f"postgresql+psycopg://somebody:hidden-word@/kiosk?host={tmp_path}")
+    assert "hidden-word" not in str(told.value)
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "backend.sqlite").write_bytes(b"x" * 8192)
+    with pytest.raises(DatabaseUnusableError, match=r"^database: file is not a database$"):
+        open_engine(tmp_path / "backend.sqlite")
 
 
 @pytest.mark.parametrize("url", ["sqlite:///x", "postgresql://x/y", "mysql://x/y", "", "postgresql+psycopg2://x/y"])
