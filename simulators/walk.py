@@ -119,6 +119,9 @@ class Member:
             order.priority == "MANDATORY" for order in self._persona.centre.orders
         )
         with self.walk.step("preview" if pending else "update") as step:
+            if self._was_told_closed and plain(texts.HOME_UPDATE) not in self._finger.button_names():
+                step.name = "update"
+                return
             self._finger.press(self._offered(texts.HOME_UPDATE, texts.HOME_FINISH))
             self._until(lambda: self._finger.page in ("preview", "result", "problem"), "what comes of it", 30.0)
             if self._finger.page == "problem":

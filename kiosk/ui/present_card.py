@@ -94,7 +94,8 @@ def home(step: Home, state: State, member: Member, now: datetime) -> ViewModel:
         label = t.HOME_FINISH if member.unfinished else t.HOME_UPDATE
     update = Button(label, Choice.UPDATE, Icon.UPDATE)
     finish = Button(t.HOME_END, Choice.STOP, Icon.CARD)
-    closed = closed_until_s(state) is not None and not member.begun  # what was begun can always be looked at again
+    # What was begun, here or elsewhere, can always be asked for: the page behind the button says why not now.
+    closed = closed_until_s(state) is not None and not member.begun and not member.unfinished
     return ViewModel(
         page=step.page,
         key="after" if member.outcome is not None else "",
