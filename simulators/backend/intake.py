@@ -26,10 +26,11 @@ AT_ONCE: Final = 64
 _EVENT_FIELDS: Final = ("event_id", "aggregate", "aggregate_seq", "type", "created_utc_ms", "body_json")
 _TEXTS: Final = ("event_id", "aggregate", "type")
 _NUMBERS: Final = ("aggregate_seq", "schema_version", "created_utc_ms")
-_PLAIN_TEXTS: Final = re.compile("\n".join(EVENT.fields[name].schema()["pattern"][1:-1] for name in _TEXTS), re.ASCII)
+_TEXT_FORMS: Final = tuple(re.compile(EVENT.fields[name].schema()["pattern"], re.ASCII).fullmatch for name in _TEXTS)
 _PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_LONGEST_TEXT: Final = 64
 _MOST_NAMES: Final[int] = EVENT.fields["body"].schema()["maxProperties"]
-_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 _kiosk, _event, _stored = schema.kiosk, schema.event.c, schema.response.c
 _ADVANCE: Final = Change(
@@ -78,7 +79,7 @@ def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
         set_quarantine(call.connection, authority, call.kiosk_id, Quarantine.STOP, call.now_s)
         return refusals.FORK
     entries: list[Any] = call.body["events"]
-    judged = [_form(entry) for entry in entries]
+    judged = _forms(entries)
     good = [entry for entry, status in zip(entries, judged, strict=True) if status is None]
     effects = iter((yield from _take(call.kiosk_id, good)))
     results = [
@@ -105,34 +106,49 @@ def _is_known(call: Call, number: int) -> bool:
     return call.connection.execute(known).first() is not None
 
 
-def _form(entry: Any) -> str | None:
-    """`invalid`, `unsupported`, or None for an event that may be applied."""
-    if not _is_plain(entry) and EVENT(entry, "event") is not None:
-        return "invalid"
-    return None if entry["schema_version"] == SCHEMA_VERSION else "unsupported"
+def _forms(entries: Sequence[Any]) -> list[str | None]:
+    """Of each `invalid`, `unsupported`, or None for an event that may be applied."""
+    are_plain = _are_plain(entries)
+    return [
+        "invalid"
+        if not are_plain and EVENT(entry, "event") is not None
+        else None
+        if entry["schema_version"] == SCHEMA_VERSION
+        else "unsupported"
+        for entry in entries
+    ]
 
 
-def _is_plain(entry: Any) -> bool:
-    """What nearly every event is, told in a quarter of the time; of what it does not take, `EVENT` judges."""
-    if type(entry) is not dict or entry.keys() != EVENT.fields.keys() or type(entry["body"]) is not dict:
+def _are_plain(entries: Sequence[Any]) -> bool:
+    """What nearly all events are, told of a batch in a tenth of the time; of one it does not take, `EVENT` judges."""
+    if {*map(type, entries)} != {dict} or not all(entry.keys() == EVENT.fields.keys() for entry in entries):
         return False
-    texts, numbers = [entry[name] for name in _TEXTS], [entry[name] for name in _NUMBERS]
-    body: dict[str, Any] = entry["body"]
+    texts, numbers = ([entry[name] for entry in entries for name in names] for names in (_TEXTS, _NUMBERS))
+    bodies = [entry["body"] for entry in entries]
     return (
         {*map(type, texts)} == {str}
         and {*map(type, numbers)} == {int}
+        and {*map(type, bodies)} == {dict}
         and 0 < min(numbers) <= max(numbers) <= MAX_INT
-        and _PLAIN_TEXTS.fullmatch("\n".join(texts)) is not None
-        and len(body) <= _MOST_NAMES
-        and all(map(_PLAIN_NAME.fullmatch, body))
-        and all(map(_is_plain_value, body.values()))
+        and all(all(map(form, {*texts[at :: len(_TEXTS)]})) for at, form in enumerate(_TEXT_FORMS))
+        and max(map(len, bodies)) <= _MOST_NAMES
+        and all(map(_PLAIN_NAME.fullmatch, set[str]().union(*bodies)))
+        and _are_plain_values([value for body in bodies for value in body.values()])
     )
 
 
-def _is_plain_value(value: Any) -> bool:
-    if type(value) is str:
-        return len(value) <= 64 and value.isascii() and value.isprintable()
-    return type(value) is bool or (type(value) is int and -MAX_INT <= value <= MAX_INT)
+def _are_plain_values(values: Sequence[Any]) -> bool:
+    texts = [value for value in values if type(value) is str]
+    others = [value for value in values if type(value) is not str]
+    together = "".join(texts)
+    return (
+        {*map(type, others)} <= {int, bool}
+        and min(others, default=0) >= -MAX_INT
+        and max(others, default=0) <= MAX_INT
+        and together.isascii()
+        and together.isprintable()
+        and max(map(len, texts), default=0) <= _LONGEST_TEXT
+    )
 
 
 def _take(kiosk: str, entries: Sequence[dict[str, Any]]) -> Asking[list[str]]:

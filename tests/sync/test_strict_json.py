@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kiosk.sync.strict_json import MAX_DEPTH, JsonError, decode, encode
+from kiosk.sync.strict_json import MAX_DEPTH, JsonError, _is_plainly_shallow, _too_deep, decode, encode
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ from kiosk.sync.strict_json import MAX_DEPTH, JsonError, decode, encode
         (b'{"a":-Infinity}', "NaN or Infinity", -1),
         (b'{"a":1e999}', "a number out of range", -1),
         (b'{"a":' + b"9" * 41 + b"}", "a number out of range", -1),
+        (b'{"a":-' + b"9" * 40 + b"}", "a number out of range", -1),
         (b'{"a":"\xff"}', "not UTF-8", 6),
         (b'{"a":"\\ud800"}', "a lone surrogate", -1),
         (b'{"\\udfff":1}', "a lone surrogate", -1),
@@ -53,6 +54,20 @@ def test_depth_counts_brackets_outside_strings_only() -> None:
     assert decode(b'{"a":"\\"' + b"{" * 100 + b'"}', 1000) == {"a": '"' + "{" * 100}
     deepest = b'{"a":' * (MAX_DEPTH - 1) + b"{}" + b"}" * (MAX_DEPTH - 1)
     assert isinstance(decode(deepest, 1000), dict)
+
+
+def test_the_longest_number() -> None:
+    assert decode(b'{"a":' + b"9" * 40 + b"}", 100) == {"a": 10**40 - 1}
+    assert decode(b'{"a":-' + b"9" * 39 + b',"b":"' + b"9" * 41 + b'"}', 100) == {"a": 1 - 10**39, "b": "9" * 41}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='{}[]"\\a', max_size=60))
+@example("{" * MAX_DEPTH + "}" * MAX_DEPTH)
+@example("{" * (MAX_DEPTH + 1) + "}" * (MAX_DEPTH + 1))
+@example('"{"""')
+def test_what_is_plainly_shallow_the_exact_count_takes(text: str) -> None:
+    assert not _is_plainly_shallow(text.encode()) or _too_deep(text) is None
 
 
 def test_pairs_of_surrogates_are_one_character() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.backend.bodies import EVENT
-from simulators.backend.intake import _is_plain
+from simulators.backend.intake import _are_plain
 from simulators.backend.shapes import MAX_INT
 from tests.simulators.backend.test_intake import event
 
@@ -31,18 +31,28 @@ BODIES = st.one_of(ODD, st.dictionaries(st.one_of(st.text(max_size=41), st.sampl
 @given(st.dictionaries(st.sampled_from([*EVENT.fields, "more"]), ODD, max_size=3), st.one_of(st.none(), BODIES))
 def test_what_is_plain_is_an_event(changes: dict[str, Any], body: Any) -> None:
     entry = {**event(1), **changes, **({} if body is None else {"body": body})}
-    if _is_plain(entry):
+    if _are_plain([entry]):
         assert EVENT(entry, "event") is None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 2), st.dictionaries(st.sampled_from([*EVENT.fields]), ODD, max_size=2), st.one_of(st.none(), BODIES)
+)
+def test_plain_events_hide_no_other(at: int, changes: dict[str, Any], body: Any) -> None:
+    entries = [event(number) for number in (1, 2, 3)]
+    entries[at] = {**entries[at], **changes, **({} if body is None else {"body": body})}
+    assert _are_plain(entries) == _are_plain([entries[at]])
 
 
 @pytest.mark.parametrize("entry", [None, [], 1, "x", {}, {"body": {}}])
 def test_what_is_no_object_of_these_fields_is_not_plain(entry: Any) -> None:
-    assert not _is_plain(entry)
+    assert not _are_plain([entry])
 
 
 @pytest.mark.parametrize("body", [{}, {"mode": "SELF", "n": 0, "yes": True, "max": MAX_INT, "text": " ~" * 32}])
 def test_an_ordinary_event_is_plain(body: dict[str, Any]) -> None:
-    assert _is_plain(event(1, body=body))
+    assert _are_plain([event(1, body=body)])
 
 
 @pytest.mark.parametrize(
@@ -51,5 +61,5 @@ def test_an_ordinary_event_is_plain(body: dict[str, Any]) -> None:
      {f"n{i}": 1 for i in range(33)}],
 )  # fmt: skip
 def test_a_body_out_of_bounds_is_not_plain(body: dict[str, Any]) -> None:
-    assert not _is_plain(event(1, body=body))
+    assert not _are_plain([event(1, body=body)])
     assert EVENT(event(1, body=body), "event") is not None
