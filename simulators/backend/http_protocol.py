@@ -29,7 +29,6 @@ class _Joined:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
-        self.is_closing = transport.is_closing  # asked at each step of each request
 
     def write(self, data: bytes) -> None:
         """At the end of this turn of the loop."""
