@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +22,7 @@ from simulators.backend.bulk import Asking
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.exchange import Outcome, Route, perform
-from simulators.backend.http import Receive, Scope, Send, read_body, refuse
+from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.metrics import Metrics
 from simulators.backend.refusals import Refusal
@@ -115,7 +116,7 @@ class SignedApp:
             detail=told.detail if told else None,
             duration_ms=round(duration_s * 1000, 1),
         )
-        await scope["state"]["answer"](outcome.status, fields, outcome.body)
+        await answer(send, outcome.status, fields, outcome.body)
 
     async def _prove(
         self, asked: RequestHead, tls_kiosk: str | None, receive: Receive
@@ -154,7 +155,7 @@ class SignedApp:
         if self._database.waiting >= MAX_WAITING:
             return _failed(refusals.BUSY, "queue")
         try:
-            return await self._database.ask_of(request.kiosk, work)
+            return await asyncio.wrap_future(self._database.submit_of(request.kiosk, work))
         except DatabaseBusy as busy:
             return _failed(refusals.BUSY, str(busy))
         except Exception as error:  # noqa: BLE001  # rolled back; the kiosk gets a signed answer, the log the type only

@@ -9,14 +9,12 @@ row first.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -50,7 +48,7 @@ class DatabaseBusy(Exception):  # noqa: N818  # states a fact, not a defect
 class _Job:
     work: Work[Any]
     kiosk: str | None  # None: not to be done together with others; else `work` gives a generator
-    done: Future[Any] | asyncio.Future[Any]
+    done: Future[Any] = field(default_factory=Future)
 
     def perform(self, connection: Connection) -> Any:
         """By itself."""
@@ -79,17 +77,11 @@ class Database:
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Run `work` in a transaction of its own; an exception rolls all of it back."""
-        return self._put(work, None)
+        return self._put(_Job(work, None))
 
     def submit_of(self, kiosk: str, request: Work[Asking[T]]) -> Future[T]:
         """Do this kiosk's request in a transaction, and in step, with those of other kiosks that wait."""
-        return self._put(request, kiosk)
-
-    def ask_of(self, kiosk: str, request: Work[Asking[T]]) -> asyncio.Future[T]:
-        """As `submit_of`, for a loop: what a transaction has done for it wakes it once."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(request, kiosk, done))
-        return done
+        return self._put(_Job(request, kiosk))
 
     def run(self, work: Work[T]) -> T:
         """`submit` and wait."""
@@ -100,11 +92,10 @@ class Database:
         self._jobs.put(None)
         self._thread.join()
 
-    def _put(self, work: Work[Any], kiosk: str | None) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_running_or_notify_cancel()  # from now on nobody can cancel it: the thread owes it a result
-        self._jobs.put(_Job(work, kiosk, done))
-        return done
+    def _put(self, job: _Job) -> Future[Any]:
+        job.done.set_running_or_notify_cancel()  # from now on nobody can cancel it: the thread owes it a result
+        self._jobs.put(job)
+        return job.done
 
     def _loop(self) -> None:
         connection = _Reconnecting(self._engine)
@@ -175,9 +166,9 @@ def _alone(connection: _Reconnecting, job: _Job) -> None:
     try:
         result = connection.perform(job.perform)
     except Exception as error:  # noqa: BLE001  # belongs to whoever asked
-        _tell([_End(job.done, error=error)])
+        job.done.set_exception(error)
     else:
-        _tell([_End(job.done, result)])
+        job.done.set_result(result)
 
 
 def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
@@ -192,43 +183,8 @@ def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
         for job in jobs:
             _alone(connection, job)
         return
-    done = [job.done for group in rounds for job in group]
-    _tell([_End(of, result) for of, result in zip(done, results, strict=True)])
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """What is owed to a future."""
-
-    of: Future[Any] | asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
-
-    def tell(self) -> None:
-        """In the thread it belongs to. A loop's future may have been given up."""
-        if self.of.cancelled():
-            return
-        if self.error is None:
-            self.of.set_result(self.result)
-        else:
-            self.of.set_exception(self.error)
-
-
-def _tell(ends: Sequence[_End]) -> None:
-    of_loops: dict[asyncio.AbstractEventLoop, list[_End]] = {}
-    for end in ends:
-        if isinstance(end.of, asyncio.Future):
-            of_loops.setdefault(end.of.get_loop(), []).append(end)
-        else:
-            end.tell()
-    for loop, told in of_loops.items():
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(_tell_all, told)
-
-
-def _tell_all(ends: Sequence[_End]) -> None:
-    for end in ends:
-        end.tell()
+    for job, result in zip((job for group in rounds for job in group), results, strict=True):
+        job.done.set_result(result)
 
 
 def _rounds(jobs: Sequence[_Job]) -> list[list[_Job]]:

@@ -7,14 +7,13 @@ the path and drops the authority of an absolute-form target (channel reference Â
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kiosk.sync.profile import MAX_HEADER_FIELDS, MAX_HEADER_SECTION_BYTES
 from simulators.backend.authority import kiosk_of
-from simulators.backend.http import Fields, answer, fixed_refusal
+from simulators.backend.http import fixed_refusal
 
 HEADER_LIMIT_S: Final = 10.0
 BODY_LIMIT_S: Final = 30.0
@@ -53,13 +52,10 @@ class _Joined:
 class BackendHttpProtocol(HttpToolsProtocol):
     """One connection, made with `{"metrics": â€¦}` as its `app_state`.
 
-    `scope["state"]` gains `peer_kiosk` (of the certificate, or None), `target` (raw bytes) and `answer`, which sends
-    a whole answer as `http.answer` does, for less.
+    `scope["state"]` gains `peer_kiosk` (of the certificate, or None) and `target` (raw bytes).
     """
 
-    _due_s: float | None = None  # on the loop's clock; None: nothing is waited for
-    _is_idle = False  # waits for a next request, which need not come
-    _timer: asyncio.TimerHandle | None = None  # wakes at the deadline or before it, and then looks
+    _deadline: asyncio.TimerHandle | None = None
     _in_header = True
     _section_bytes = 0  # of the fields completed in this request
     _pending_bytes = 0  # fed since the last completed field
@@ -78,13 +74,11 @@ class BackendHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._disarm()
-        if self._timer is not None:
-            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed small slices while in a header, so that an oversized field is noticed before it is collected."""
-        if self._is_idle or (self._in_header and self._due_s is None):
+        if self._in_header and self._deadline is None:
             self._arm(HEADER_LIMIT_S)  # empty lines begin no request, yet they end the idle connection's own limit
         view = memoryview(data)
         while view and not self.transport.is_closing() and self._refusal is None:
@@ -126,10 +120,8 @@ class BackendHttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1":
             self._refuse(400)
             return
-        state = self.scope["state"]
-        state["target"] = self.url
+        self.scope["state"]["target"] = self.url
         super().on_headers_complete()
-        state["answer"] = partial(self._answer, self.cycle)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -144,32 +136,11 @@ class BackendHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Go on with what was sent meanwhile, be it a refusal; else wait for the next request.
-
-        In place of the library's own, which arms a timer after each answer.
-        """
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-        elif self._refusal is not None:
+        """Go on with what was sent meanwhile, be it a refusal."""
+        super().on_response_complete()
+        if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.transport.write(fixed_refusal(self._refusal))
             self.transport.close()
-        elif self._due_s is None:
-            self._arm(self.timeout_keep_alive, is_idle=True)
-
-    async def _answer(self, cycle: RequestResponseCycle, status: int, fields: Fields, body: bytes) -> None:
-        """Head and body in one piece, for fields that need no look at their bytes."""
-        if self.flow.write_paused or not cycle.keep_alive or cycle.disconnected:
-            await answer(cycle.send, status, fields, body)  # type: ignore[arg-type]  # its messages are typed closer
-            return
-        head = "".join([f"{name}: {value}\r\n" for name, value in fields])
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head.encode("ascii"), body))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
 
     def _is_oversized(self) -> bool:
         """Over a limit already, or so far into one field that it will be."""
@@ -195,26 +166,15 @@ class BackendHttpProtocol(HttpToolsProtocol):
         self.transport.write(fixed_refusal(status))
         self.transport.close()
 
-    def _arm(self, limit_s: float, *, is_idle: bool = False) -> None:
-        """Move the deadline. The timer is moved when it wakes: one for each step of each request costs more."""
-        self._due_s, self._is_idle = self.loop.time() + limit_s, is_idle
-        if self._timer is None:
-            self._timer = self.loop.call_at(self._due_s, self._look)
-        elif self._timer.when() > self._due_s:
-            self._timer.cancel()
-            self._timer = self.loop.call_at(self._due_s, self._look)
+    def _arm(self, limit_s: float) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(limit_s, self._expired)
 
     def _disarm(self) -> None:
-        self._due_s, self._is_idle = None, False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
-    def _look(self) -> None:
-        self._timer = None
-        if self._due_s is None:
-            return
-        if self._due_s > self.loop.time():
-            self._timer = self.loop.call_at(self._due_s, self._look)
-        elif self._is_idle:
-            self.transport.close()
-        else:
-            self.app_state["metrics"].dropped("slow")
-            self.transport.abort()
+    def _expired(self) -> None:
+        self.app_state["metrics"].dropped("slow")
+        self.transport.abort()
