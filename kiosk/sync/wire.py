@@ -140,6 +140,7 @@ def _limited(left_s: Callable[[], float]) -> type[ssl.SSLSocket]:
         def settimeout(self, value: float | None, /) -> None:
             left = left_s()
             if left <= 0:
+                self.close()  # while it is being made, nobody else knows of it
                 raise TimeoutError
             super().settimeout(left if value is None else min(value, left))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import ipaddress
 import itertools
 import socket
@@ -240,3 +241,11 @@ def test_a_server_that_trickles_is_given_up_in_time(answer: bytes, tls: tuple[Pa
     looks = itertools.count()
     with closing(Wire(client_tls(tls[0]), lambda: next(looks) * 0.05)) as wire:  # a read a byte: over 40 s in all
         assert _post(wire, server.port) == WireFailure("ReadTimeout")
+
+
+def test_time_that_ends_while_connecting_leaves_no_socket_behind(tls: tuple[Path, Path], server: Server) -> None:
+    """The TLS socket exists and nobody has it yet: an unclosed one would fail this test as a warning."""
+    looks = itertools.chain([0.0, 0.0], itertools.repeat(60.0))
+    with closing(Wire(client_tls(tls[0]), lambda: next(looks))) as wire:
+        assert isinstance(_post(wire, server.port), WireFailure)
+    gc.collect()
