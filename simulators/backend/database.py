@@ -57,7 +57,10 @@ class _Job:
 
 
 class Database:
-    """The writer thread. `submit` from any thread; a future resolves after the commit, or with the exception."""
+    """The writer thread. `submit` from any thread; a future resolves after the commit, or with the exception.
+
+    Work whose future is cancelled while it waits is not done; once it has begun its future cannot be cancelled.
+    """
 
     def __init__(self, where: Path | str) -> None:
         """Open a SQLite file or the database of a URL, and bring its tables up to date.
@@ -93,7 +96,6 @@ class Database:
         self._thread.join()
 
     def _put(self, job: _Job) -> Future[Any]:
-        job.done.set_running_or_notify_cancel()  # from now on nobody can cancel it: the thread owes it a result
         self._jobs.put(job)
         return job.done
 
@@ -113,11 +115,12 @@ class Database:
         self._engine.dispose()
 
     def _waiting(self) -> tuple[list[_Job], bool]:
-        """All that waits, at least one; and whether to go on afterwards."""
+        """All that waits and has not been given up; and whether to go on afterwards."""
         jobs: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
-            jobs.append(job)
+            if job.done.set_running_or_notify_cancel():  # from now on nobody can: the thread owes it a result
+                jobs.append(job)
             if len(jobs) == MAX_GROUP:
                 return jobs, True
             try:

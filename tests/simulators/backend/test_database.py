@@ -106,6 +106,15 @@ def test_what_waits_is_one_transaction_in_which_a_kiosks_requests_follow_each_ot
     assert sizes == [5]
 
 
+def test_what_is_given_up_while_it_waits_is_not_done(database: Database) -> None:
+    release = held(database)
+    given_up, kept = (database.submit(add_kiosk(name)) for name in ("a", "b"))
+    assert given_up.cancel()
+    release.set()
+    kept.result(10)
+    assert kiosks(database) == ["b"]
+
+
 def test_the_one_that_fails_fails_alone(database: Database) -> None:
     for name in ("a", "b", "c"):
         database.run(add_kiosk(name))
