@@ -28,8 +28,8 @@ from bench.backend_kiosks import EVENTS_PATH, BenchKiosk, batches, enrol_kiosks
 from bench.figures import Figure
 from kiosk.sync.messages import CheckedHead, VerifiedRequest
 from kiosk.sync.profile import KeyRecord, content_digest
-from simulators.backend.app import parse, routes
 from simulators.backend.authority import open_authority
+from simulators.backend.books import parse, routes
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.database import Database
 from simulators.backend.exchange import Outcome, perform

@@ -2,75 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
-from typing import Any, Final
 
-from sqlalchemy import Connection
-
-from kiosk.sync import profile, signature, strict_json
+from kiosk.sync import signature
+from kiosk.sync.keys import SoftwareKey
 from kiosk.sync.messages import CheckedHead, Reason, Refused, RequestHead, VerifiedRequest
 from kiosk.sync.profile import KeyRecord
-from kiosk.visit.policy import Quarantine
-from simulators.backend import centre, codes, documents, intake, refusals
-from simulators.backend.authority import Authority
-from simulators.backend.bodies import BODIES
-from simulators.backend.bulk import Asking
+from simulators.backend.books import Books
 from simulators.backend.clock import UtcSeconds
-from simulators.backend.database import Database, DatabaseBusy
-from simulators.backend.exchange import Outcome, Route, perform
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.metrics import Metrics
-from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry
-from simulators.backend.renewal_app import REENROLL_TARGET, RenewalApp
-from simulators.backend.tidying import Tidying
-
-MAX_WAITING: Final = 4096
-"""Pieces of work before the database; more are told at once to come again."""
-
-
-def routes(authority: Authority) -> dict[str, Route]:
-    """What each path of the profile's table does."""
-    return {
-        "/v1/relay/flags": Route(centre.flags, Quarantine.REPORT_ONLY),
-        "/v1/relay/start": Route(centre.start, Quarantine.NO_RELAY),
-        "/v1/relay/step": Route(centre.step, Quarantine.NO_RELAY),
-        "/v1/identify": Route(codes.identify, Quarantine.REPORT_ONLY),
-        "/v1/code/issue": Route(partial(codes.issue, pepper=authority.pepper), Quarantine.NO_CODE),
-        "/v1/events": Route(partial(intake.events, authority=authority), Quarantine.STOP),
-        "/v1/sync/state": Route(intake.sync_state, Quarantine.STOP),
-        "/v1/policy/state": Route(documents.state),
-    }
-
-
-def parse(path: str, raw: bytes) -> Mapping[str, Any] | Refusal:
-    """Strict JSON, then the route's shape."""
-    body = strict_json.decode(raw, profile.ROUTES[path])
-    if isinstance(body, strict_json.JsonError):
-        return refusals.bad_message(str(body))
-    problem = BODIES[path](body, "")
-    return body if problem is None else refusals.bad_message(problem)
+from simulators.backend.renewal_app import REENROLL_TARGET, simplereenroll
 
 
 class SignedApp:
     """ASGI application of the listener with client certificates."""
 
     def __init__(
-        self, database: Database, authority: Authority, registry: KeyRegistry, origin: str, utc_s: UtcSeconds
+        self, books: Books, registry: KeyRegistry, server_key: SoftwareKey, origin: str, utc_s: UtcSeconds
     ) -> None:
-        self._database = database
-        self._authority = authority
+        """`registry`: the keys to look at before the books are asked."""
+        self._books = books
         self._registry = registry
+        self._server_key = server_key
         self._origin = origin
         self._utc_s = utc_s
-        self._routes = routes(authority)
-        self._tidying = Tidying(database)
-        self._renewal = RenewalApp(database, authority, registry, utc_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -80,7 +38,7 @@ class SignedApp:
         # A bare "?" stays in the path: it is no route.
         target = bytes(scope["state"]["target"])
         if target == REENROLL_TARGET and scope["method"] == "POST":  # outside the profile: it has its own proofs
-            await self._renewal.simplereenroll(scope, receive, send)
+            await simplereenroll(self._books, self._registry, scope, receive, send)
             return
         path, _, query = target.partition(b"?")
         asked = RequestHead(scope["method"], path if query else target, query, scope["headers"])
@@ -93,9 +51,9 @@ class SignedApp:
             numbers.refused(path.decode("latin-1"), request.http_status, str(request.reason))
             await refuse(send, request.http_status)
             return
-        outcome = await self._perform(request)
+        outcome = await self._books.perform(request)
         fields = signature.sign_response(
-            self._authority.server_key,
+            self._server_key,
             request,
             status=outcome.status,
             body=outcome.body,
@@ -104,7 +62,6 @@ class SignedApp:
         told = outcome.refusal
         duration_s = time.monotonic() - started_s
         numbers.done(request.head.path, outcome.status, told.reason if told else "", duration_s)
-        numbers.queue_depth(self._database.waiting)
         log(
             "request",
             request_id=request.head.idempotency_key,  # the kiosk knows it too
@@ -131,7 +88,7 @@ class SignedApp:
         return Refused(Reason.TOO_LARGE) if isinstance(body, int) else signature.check_body(head, body)
 
     async def _check_head(self, asked: RequestHead, tls_kiosk: str | None) -> CheckedHead | Refused:
-        """Steps 1 to 4. A key that another process has registered since is looked up, once for a while."""
+        """Steps 1 to 4. A key that is not in memory is asked for, if it is the TLS kiosk's."""
         unknown: list[str] = []
 
         def find(keyid: str) -> KeyRecord | None:
@@ -141,27 +98,8 @@ class SignedApp:
             return record
 
         head = signature.check_head(asked, origin=self._origin, tls_kiosk=tls_kiosk, find_key=find)
-        if unknown and await self._registry.find_stored(self._database, unknown[0]):
+        record = await self._books.key(unknown[0]) if unknown else None
+        if record is not None:
+            self._registry.add(record)
             return signature.check_head(asked, origin=self._origin, tls_kiosk=tls_kiosk, find_key=find)
         return head
-
-    async def _perform(self, request: VerifiedRequest) -> Outcome:
-        route, now_s = self._routes[request.head.path], self._utc_s()
-        self._tidying.at(now_s)
-
-        def work(connection: Connection) -> Asking[Outcome]:
-            return perform(connection, request, route, parse, now_s)
-
-        if self._database.waiting >= MAX_WAITING:
-            return _failed(refusals.BUSY, "queue")
-        try:
-            return await asyncio.wrap_future(self._database.submit_of(request.kiosk, work))
-        except DatabaseBusy as busy:
-            return _failed(refusals.BUSY, str(busy))
-        except Exception as error:  # noqa: BLE001  # rolled back; the kiosk gets a signed answer, the log the type only
-            return _failed(refusals.INTERNAL, type(error).__name__)
-
-
-def _failed(refusal: Refusal, detail: str) -> Outcome:
-    """Nothing was kept; `detail` is for the log."""
-    return Outcome(refusal.status, refusal.body(), replace(refusal, detail=detail))

@@ -11,6 +11,7 @@ import asyncio
 import datetime as dt
 import os
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from cryptography import x509
@@ -78,30 +79,50 @@ def revoke_all(connection: Connection, kiosk: str, now_s: int) -> int:
 
 
 class RevocationList:
-    """The list in a listener's TLS context, kept current."""
+    """The list, kept current where the database is."""
 
-    def __init__(self, database: Database, authority: Authority, context: ssl.SSLContext) -> None:
-        self._database, self._authority, self._context = database, authority, context
+    def __init__(self, database: Database, authority: Authority) -> None:
+        self._database, self._authority = database, authority
         self._told: tuple[str, ...] | None = None
         self._this_update = dt.datetime.fromtimestamp(0, dt.UTC)
+        self._pem = b""
+
+    async def current(self) -> bytes:
+        """PEM; a new one if a certificate was revoked since, or a quarter through the life of the last.
+
+        Raises DatabaseBusy.
+        """
+        serials = await asyncio.wrap_future(self._database.submit(_revoked_serials))
+        now = utc(system_utc_s())  # OpenSSL judges by the machine's clock
+        if serials != self._told or now - BACKDATING - self._this_update >= CRL_RENEWAL:
+            # A context keeps every list; of several that are valid OpenSSL takes the one with the latest beginning.
+            self._this_update = max(now - BACKDATING, self._this_update + dt.timedelta(seconds=1))
+            crl = _signed_list(self._authority, serials, self._this_update)
+            self._told, self._pem = serials, crl.public_bytes(serialization.Encoding.PEM)
+        return self._pem
+
+
+class ListInForce:
+    """The list in a listener's TLS context."""
+
+    def __init__(self, context: ssl.SSLContext, read: Callable[[], Awaitable[bytes]]) -> None:
+        """`read`: the current list as PEM; may raise DatabaseBusy."""
+        self._context, self._read = context, read
+        self._loaded = b""
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
     async def refresh(self) -> None:
-        """Load a new list if a certificate was revoked since, or if the one in force is a quarter through its life."""
-        serials = await asyncio.wrap_future(self._database.submit(_revoked_serials))
-        now = utc(system_utc_s())  # OpenSSL judges by the machine's clock
-        if serials == self._told and now - BACKDATING - self._this_update < CRL_RENEWAL:
+        """Load the current list unless it is loaded already."""
+        pem = await self._read()
+        if pem == self._loaded:
             return
-        # The context keeps every list; of several that are valid OpenSSL takes the one with the latest beginning.
-        self._this_update = max(now - BACKDATING, self._this_update + dt.timedelta(seconds=1))
-        crl = _signed_list(self._authority, serials, self._this_update)
         handle = os.memfd_create("crl", os.MFD_CLOEXEC)
         try:
-            os.write(handle, crl.public_bytes(serialization.Encoding.PEM))
+            os.write(handle, pem)
             self._context.load_verify_locations(f"/proc/self/fd/{handle}")
         finally:
             os.close(handle)
-        self._told = serials
+        self._loaded = pem
 
     async def keep(self) -> None:
         """Look again and again, until cancelled."""

@@ -17,7 +17,7 @@ from simulators.backend.enrolment import Enrolled, Refused, certs_only, enrol, r
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.registry import KeyRegistry
-from simulators.backend.renewal_app import PKCS7, RECOVER_TARGET, RenewalApp, answer_issued
+from simulators.backend.renewal_app import PKCS7, RECOVER_TARGET, Recovery, answer_issued
 
 MAX_CSR_TEXT_BYTES: Final = 8 * 1024
 MAX_REDEEM_BYTES: Final = 1024
@@ -38,7 +38,7 @@ class EnrolApp:
             ("GET", b"/.well-known/est/cacerts"): self._cacerts,
             ("POST", b"/.well-known/est/simpleenroll"): self._simpleenroll,
             ("GET", b"/.well-known/kiosk/trust"): self._trust,
-            ("POST", RECOVER_TARGET): RenewalApp(database, authority, registry, utc_s).recover,
+            ("POST", RECOVER_TARGET): Recovery(database, authority, registry, utc_s).recover,
             ("POST", b"/account/redeem"): self._redeem,
         }
 

@@ -98,13 +98,10 @@ class Metrics:
         """A certificate was asked for, by ticket (`enrolled`) or by an older key (`renewed`)."""
         self._issued.labels(fact, str(status)).inc()
 
-    def queue_depth(self, waiting: int) -> None:
-        """How much waits for the database now."""
-        self._queue.set(waiting)
-
-    def group(self, size: int) -> None:
-        """One transaction was committed."""
+    def group(self, size: int, waiting: int) -> None:
+        """One transaction takes so many pieces of work, and so many wait for the next."""
         self._groups.observe(size)
+        self._queue.set(waiting)
 
     def text(self, stored: Mapping[str, int]) -> bytes:
         """Everything, of all processes. `stored`: what the database itself counts, a name of `STORED` each."""

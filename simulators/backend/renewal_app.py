@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import Final
 
 from cryptography import x509
-from sqlalchemy import Connection
 
 from kiosk.sync import strict_json
 from kiosk.sync.renewal import RECOVER_ROUTE, REENROLL_ROUTE
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import RECOVER
+from simulators.backend.books import Books
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused, certs_only
@@ -21,7 +21,7 @@ from simulators.backend.http import Receive, Scope, Send, answer, read_body, ref
 from simulators.backend.log import log
 from simulators.backend.metrics import Metrics
 from simulators.backend.registry import KeyRegistry
-from simulators.backend.renewal import recover, reenrol
+from simulators.backend.renewal import recover
 
 REENROLL_TARGET: Final = REENROLL_ROUTE.encode("ascii")
 RECOVER_TARGET: Final = RECOVER_ROUTE.encode("ascii")
@@ -30,22 +30,22 @@ MAX_RECOVERY_BYTES: Final = 16 * 1024
 PKCS7: Final = "application/pkcs7-mime; smime-type=certs-only"
 
 
-class RenewalApp:
-    """Both routes; each is called by the application of its listener."""
+async def simplereenroll(books: Books, registry: KeyRegistry, scope: Scope, receive: Receive, send: Send) -> None:
+    """PKCS#10 in base64, over a connection whose certificate names the kiosk."""
+    body = await _body(scope, receive, send, b"application/pkcs10", MAX_CSR_TEXT_BYTES)
+    if body is not None:
+        await _answer(scope, send, registry, books.reenrol(body, scope["state"]["peer_kiosk"]))
+
+
+class Recovery:
+    """The route of the listener without client certificates."""
 
     def __init__(self, database: Database, authority: Authority, registry: KeyRegistry, utc_s: UtcSeconds) -> None:
         self._database, self._authority, self._registry, self._utc_s = database, authority, registry, utc_s
 
-    async def simplereenroll(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """PKCS#10 in base64, over a connection whose certificate names the kiosk."""
-        body = await self._body(scope, receive, send, b"application/pkcs10", MAX_CSR_TEXT_BYTES)
-        kiosk, now_s = scope["state"]["peer_kiosk"], self._utc_s()
-        if body is not None:
-            await self._do(scope, send, lambda connection: reenrol(connection, self._authority, body, kiosk, now_s))
-
     async def recover(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`{"certificate": base64 of DER, "csr": base64 of DER}`."""
-        raw = await self._body(scope, receive, send, b"application/json", MAX_RECOVERY_BYTES)
+        raw = await _body(scope, receive, send, b"application/json", MAX_RECOVERY_BYTES)
         if raw is None:
             return
         body = strict_json.decode(raw, MAX_RECOVERY_BYTES)
@@ -53,29 +53,30 @@ class RenewalApp:
             await refuse(send, 400)
             return
         old, csr, now_s = b64decode(body["certificate"]), body["csr"].encode("ascii"), self._utc_s()
-        await self._do(scope, send, lambda connection: recover(connection, self._authority, csr, old, now_s))
+        work = self._database.submit(lambda connection: recover(connection, self._authority, csr, old, now_s))
+        await _answer(scope, send, self._registry, asyncio.wrap_future(work))
 
-    async def _body(
-        self, scope: Scope, receive: Receive, send: Send, content_type: bytes, limit_bytes: int
-    ) -> bytes | None:
-        body = await read_body(receive, limit_bytes)
-        if body is None:
-            return None
-        if isinstance(body, int):
-            await refuse(send, body)
-            return None
-        if dict(scope["headers"]).get(b"content-type") != content_type:
-            await refuse(send, 400)
-            return None
-        return body
 
-    async def _do(self, scope: Scope, send: Send, work: Callable[[Connection], Enrolled | Refused]) -> None:
-        try:
-            result = await asyncio.wrap_future(self._database.submit(work))
-        except DatabaseBusy:
-            await refuse(send, 503)
-            return
-        await answer_issued(scope, send, result, self._registry, "renewed")
+async def _body(scope: Scope, receive: Receive, send: Send, content_type: bytes, limit_bytes: int) -> bytes | None:
+    body = await read_body(receive, limit_bytes)
+    if body is None:
+        return None
+    if isinstance(body, int):
+        await refuse(send, body)
+        return None
+    if dict(scope["headers"]).get(b"content-type") != content_type:
+        await refuse(send, 400)
+        return None
+    return body
+
+
+async def _answer(scope: Scope, send: Send, registry: KeyRegistry, asked: Awaitable[Enrolled | Refused]) -> None:
+    try:
+        result = await asked
+    except DatabaseBusy:
+        await refuse(send, 503)
+        return
+    await answer_issued(scope, send, result, registry, "renewed")
 
 
 async def answer_issued(scope: Scope, send: Send, result: Enrolled | Refused, registry: KeyRegistry, fact: str) -> None:

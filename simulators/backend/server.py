@@ -19,8 +19,9 @@ from uvicorn.server import ServerState
 from simulators.backend.admin import bind_admin, serve_admin
 from simulators.backend.app import SignedApp
 from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.books import LocalBooks
 from simulators.backend.cards import all_personas, seed
-from simulators.backend.certificates import RevocationList
+from simulators.backend.certificates import ListInForce
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
 from simulators.backend.database import Database, DatabaseInUse
 from simulators.backend.enrol_app import EnrolApp
@@ -140,14 +141,15 @@ async def listen(
     database.run(registry.load)
     ready = sockets.ready(data)
     metrics, is_stopping = Metrics(), stop.is_set
-    database.on_group = metrics.group
+    database.on_group = lambda size: metrics.group(size, database.waiting)
+    books = LocalBooks(database, authority, registry, utc_s)
     apps = (
-        SignedApp(database, authority, registry, ready.origin, utc_s),
+        SignedApp(books, registry, authority.server_key, ready.origin, utc_s),
         EnrolApp(database, authority, registry, ready.origin, utc_s),
     )
     # The certificate is judged by the machines' own clocks, whatever a test tells the application.
     contexts = server_contexts(data, authority, utc(system_utc_s()))
-    revoked = RevocationList(database, authority, contexts[0])
+    revoked = ListInForce(contexts[0], books.revocation_list)
     await revoked.refresh()
     state = ServerState()
     servers = [

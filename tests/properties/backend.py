@@ -19,8 +19,8 @@ from kiosk.sync.profile import KeyRecord, register_key
 from kiosk.sync.wire import RawAnswer
 from kiosk.visit.policy import SiteKind
 from simulators.backend import enrolment, renewal, schema
-from simulators.backend.app import parse, routes
 from simulators.backend.authority import Authority, open_authority
+from simulators.backend.books import parse, routes
 from simulators.backend.bulk import together
 from simulators.backend.clock import utc
 from simulators.backend.exchange import perform

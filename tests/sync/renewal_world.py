@@ -31,6 +31,7 @@ from kiosk.visit.policy import SiteKind
 from simulators.backend import key_life, operator, schema
 from simulators.backend.app import SignedApp
 from simulators.backend.authority import open_authority
+from simulators.backend.books import LocalBooks
 from simulators.backend.clock import utc
 from simulators.backend.database import Database
 from simulators.backend.enrol_app import EnrolApp
@@ -118,7 +119,8 @@ class World:
         registry = KeyRegistry()
         self.database.run(registry.load)
         now_s = lambda: int(self.clock.now_s)  # noqa: E731
-        self._signed = SignedApp(self.database, self.authority, registry, ORIGIN, now_s)
+        books = LocalBooks(self.database, self.authority, registry, now_s)
+        self._signed = SignedApp(books, registry, self.authority.server_key, ORIGIN, now_s)
         self._enrol = EnrolApp(self.database, self.authority, registry, ORIGIN, now_s)
 
     def close(self) -> None:

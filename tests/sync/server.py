@@ -19,8 +19,8 @@ from kiosk.sync.signature import sign_response, verify_request
 from kiosk.visit.policy import Quarantine, SiteKind
 from kiosk.visit.ports import SigningKey
 from simulators.backend import schema
-from simulators.backend.app import parse, routes
 from simulators.backend.authority import Authority, open_authority
+from simulators.backend.books import parse, routes
 from simulators.backend.bulk import together
 from simulators.backend.engines import open_engine
 from simulators.backend.exchange import perform

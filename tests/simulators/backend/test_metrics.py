@@ -20,8 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
-from simulators.backend import app as signed_app
-from simulators.backend import in_thread, openapi, ops
+from simulators.backend import books, in_thread, openapi, ops
 from simulators.backend.authority import CLIENT_LIFETIME
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.metrics import MULTIPROCESS_VARIABLE, STORED
@@ -222,7 +221,7 @@ def test_a_store_that_cannot_is_one_line_and_a_signed_busy(
     def busy(*_: object, **__: object) -> None:
         raise DatabaseBusy("OperationalError")
 
-    monkeypatch.setattr(signed_app, "perform", busy)
+    monkeypatch.setattr(books, "perform", busy)
     capsys.readouterr()
     assert kiosk.refused(STATE, BODY) == (503, "busy", "UNAVAILABLE")
     [line] = capsys.readouterr().err.splitlines()
@@ -230,7 +229,7 @@ def test_a_store_that_cannot_is_one_line_and_a_signed_busy(
 
 
 def test_a_queue_that_is_full_is_told_at_once(monkeypatch: pytest.MonkeyPatch, kiosk: KioskSide) -> None:
-    monkeypatch.setattr(signed_app, "MAX_WAITING", 0)
+    monkeypatch.setattr(books, "MAX_WAITING", 0)
     assert kiosk.refused(STATE, BODY) == (503, "busy", "UNAVAILABLE")
 
 
@@ -238,7 +237,7 @@ COUNT = """
 from simulators.backend.metrics import Metrics
 numbers = Metrics()
 numbers.done("/v1/events", 200, "", 0.01)
-numbers.queue_depth(3)
+numbers.group(1, 3)
 print(numbers.text({"kiosks": 5}).decode() if SHOWN else "")
 """
 

@@ -333,7 +333,7 @@ def test_the_list_is_renewed_before_it_ends_and_the_newest_counts(
     authority = open_authority(kiosk.data, utc(system_utc_s()))
     context = server_contexts(kiosk.data, authority, utc(system_utc_s()))[0]
     loaded: list[int] = []
-    revoked = certificates.RevocationList(observer.database, authority, context)
+    revoked = certificates.ListInForce(context, certificates.RevocationList(observer.database, authority).current)
     real = certificates._signed_list
 
     def counted(*arguments: Any) -> x509.CertificateRevocationList:
