@@ -27,6 +27,7 @@ from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused
 from simulators.backend.exchange import Outcome, Route, perform
+from simulators.backend.patience import Patience
 from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.tidying import Tidying
@@ -85,6 +86,7 @@ class LocalBooks:
         self._database, self._authority, self._registry, self._utc_s = database, authority, registry, utc_s
         self._routes = routes(authority)
         self._tidying = Tidying(database)
+        self._patience = Patience(database)
         self._revoked = RevocationList(database, authority)
 
     async def key(self, keyid: str) -> KeyRecord | None:
@@ -99,10 +101,10 @@ class LocalBooks:
         def work(connection: Connection) -> Asking[Outcome]:
             return perform(connection, request, route, parse, now_s)
 
-        if self._database.waiting >= MAX_WAITING:
+        if self._database.waiting >= MAX_WAITING or self._patience.is_over:
             return _failed(refusals.BUSY, "queue")
         try:
-            return await asyncio.wrap_future(self._database.submit_of(request.kiosk, work))
+            return await self._patience.answer(self._database.submit_of(request.kiosk, work))
         except DatabaseBusy as busy:
             return _failed(refusals.BUSY, str(busy))
         except Exception as error:  # noqa: BLE001  # rolled back; the kiosk gets a signed answer, the log the type only
