@@ -6,7 +6,6 @@ listener in a process of its own (`link`): checking signatures and writing rows 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -113,7 +112,7 @@ class LocalBooks:
     async def reenrol(self, csr: bytes, kiosk: str | None) -> Enrolled | Refused:
         """In a transaction of its own."""
         now_s = self._utc_s()
-        return await asyncio.wrap_future(
+        return await self._patience.answer(
             self._database.submit(lambda connection: renewal.reenrol(connection, self._authority, csr, kiosk, now_s))
         )
 
@@ -123,5 +122,5 @@ class LocalBooks:
 
 
 def _failed(refusal: Refusal, detail: str) -> Outcome:
-    """Nothing was kept; `detail` is for the log."""
+    """Nothing was promised; `detail` is for the log."""
     return Outcome(refusal.status, refusal.body(), replace(refusal, detail=detail))

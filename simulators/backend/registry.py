@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, select
 
 from kiosk.sync.profile import KeyRecord, KeyRefusal, register_key
-from simulators.backend import schema
+from simulators.backend import patience, schema
 from simulators.backend.database import Database, DatabaseBusy
 
 UNKNOWN_FOR_S: Final = 2.0
@@ -56,9 +56,10 @@ class KeyRegistry:
     async def _read(self, database: Database, keyid: str) -> KeyRecord | None:
         table = schema.kiosk_key.c
         statement = select(table.keyid, table.alg, table.spki).where(table.keyid == keyid)
+        asked = database.submit(lambda connection: connection.execute(statement).first())
         try:
-            row = await asyncio.wrap_future(database.submit(lambda connection: connection.execute(statement).first()))
-        except DatabaseBusy:
+            row = await asyncio.wait_for(asyncio.wrap_future(asked), patience.ANSWER_LIMIT_S)
+        except (DatabaseBusy, TimeoutError):
             return None
         if row is not None:
             self.add(_record(row))
