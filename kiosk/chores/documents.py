@@ -30,7 +30,7 @@ from kiosk.visit.ports import Clock, Post
 
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
-"""How long one poll may take, and the longest first wait behind one that failed; it doubles up to `POLL_S`."""
+"""How long one poll may take, and the longest first wait behind one that failed (`retry_in_s`)."""
 POLICY_ROUTE: Final = "/v1/policy/state"
 PART: Final = "documents"
 _FLEET_SUFFIX: Final = "/fleet"
@@ -78,7 +78,7 @@ class Documents:
         if begun_s >= self._poll_at_s:
             self._poll_at_s = begun_s + RETRY_S  # should the store fail under it
             self._failures = 0 if self._poll() else self._failures + 1
-            self._poll_at_s = begun_s + (POLL_S if self._failures == 0 else self._retry_s())
+            self._poll_at_s = begun_s + (POLL_S if self._failures == 0 else retry_in_s(self._failures, self._rng))
         self._settle()
         return max(min(self._poll_at_s - self._clock.monotonic_s(), self._next_change_s()), 0.0)
 
@@ -92,10 +92,6 @@ class Documents:
         self._kept_taken = True
 
     # --- the backend's word --------------------------------------------------------------------------------------
-
-    def _retry_s(self) -> float:
-        """Full jitter: a whole fleet that has lost its service must not come back at the same moment."""
-        return self._rng.uniform(0.0, min(RETRY_S * 2.0 ** min(self._failures - 1, 8), POLL_S))
 
     def _poll(self) -> bool:
         """One attempt: the next one is as good as a repeat."""
@@ -199,6 +195,17 @@ class Documents:
     def _note(self, event: str, name: str, **fields: int | bool) -> None:
         scope = "fleet" if name.endswith(_FLEET_SUFFIX) else "kiosk"
         self._facts.commit(event, {"type": name.removesuffix(_FLEET_SUFFIX), "scope": scope, **fields})
+
+
+def retry_in_s(failures: int, rng: random.Random) -> float:
+    """Seconds from a poll to the next one when so many in a row have failed, this one included (1 or more).
+
+    Full jitter within 5, 20 and 60 s: a fleet that lost its service, or that was switched on, at one moment is spread
+    over a minute. From then on the period of every poll, which keeps it spread: when the service returns, every second
+    brings as many kiosks as any other. Jitter for ever would bring twice as many at first.
+    """
+    longest_s = RETRY_S * 4.0 ** min(failures - 1, 3)
+    return POLL_S if longest_s > 2 * POLL_S else rng.uniform(0.0, min(longest_s, POLL_S))
 
 
 def _plain(error: DocumentError) -> str:
