@@ -17,7 +17,7 @@ from simulators.backend.cards import find_card
 from simulators.backend.clock import utc
 from simulators.backend.conversation import DONE, MAX_WAIT_MS, Close, Conversation, Package
 from simulators.backend.documents import counting
-from simulators.backend.exchange import Answer, Call
+from simulators.backend.exchange import REPEATABLE_S, Answer, Call
 from simulators.backend.preview import preview
 from simulators.backend.refusals import Refusal
 from simulators.backend.simfiles import Content
@@ -63,7 +63,7 @@ def flags(call: Call) -> Answer | Refusal:
                 for order in orders
             ],
         },
-        live_s=SILENCE_S,
+        live_s=REPEATABLE_S,
     )
 
 

@@ -23,7 +23,7 @@ from simulators.backend import schema
 from simulators.backend.authority import POLICY_THRESHOLDS, Authority
 from simulators.backend.bulk import Ask, Asking, Lookup
 from simulators.backend.clock import SECONDS_PER_DAY
-from simulators.backend.exchange import Answer, Call
+from simulators.backend.exchange import REPEATABLE_S, Answer, Call
 from simulators.backend.refusals import Refusal
 
 PAYLOAD_TYPE: Final = "application/vnd.kiosk.document+json"
@@ -121,7 +121,7 @@ def state(call: Call) -> Asking[Answer | Refusal]:
         latest[name] = row.version
         if row.version > call.body["known"].get(name, 0):
             newer.append(json.loads(row.envelope_json))
-    return Answer({"documents": newer, "latest": latest}, live_s=60)
+    return Answer({"documents": newer, "latest": latest}, live_s=REPEATABLE_S)
 
 
 def counting(connection: Connection, kiosk: str) -> InForce:

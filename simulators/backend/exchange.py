@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it; SQLite's own only SQLite
 
 from kiosk.sync import profile
@@ -23,6 +23,9 @@ from simulators.backend.bulk import Add, AddNew, Ask, Asking, Lookup
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
+REPEATABLE_S: Final = profile.MAX_LIFETIME_S + 2 * profile.SKEW_S + NONCE_MARGIN_S
+"""How long the stored answer of a route that changes nothing is kept: no message taken now is still in its window then,
+so what comes later under the same key was signed anew, and asking anew does no harm."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 SEVERITY: Final = {level: rank for rank, level in enumerate(Quarantine)}
 
@@ -94,9 +97,18 @@ _NEW_NONCE: Final = AddNew(
         .returning(schema.nonce.c.keyid, schema.nonce.c.nonce)
     ),
 )
+_forgotten: Final = schema.nonce.alias("forgotten").c
 _KEY: Final = Lookup(
     {"keyid": _key.keyid},
-    lambda asked: select(asked.c.keyid, _key.state, _key.until_s).join(schema.kiosk_key, _key.keyid == asked.c.keyid),
+    lambda asked: select(
+        asked.c.keyid,
+        _key.state,
+        _key.until_s,
+        # Asked after the nonce was stored: should a tidying have made room for it, this shows how far that has gone.
+        select(_forgotten.keep_until_s)
+        .where(_forgotten.keyid == literal_column("''"), _forgotten.nonce == literal_column("''"))
+        .scalar_subquery(),
+    ).join(schema.kiosk_key, _key.keyid == asked.c.keyid),
 )
 _KNOWN: Final = Lookup(
     {"kiosk": _stored.kiosk, "idem_key": _stored.idem_key},
@@ -137,15 +149,16 @@ def _judge(
     new_nonces = yield Ask(_NEW_NONCE, [(request.keyid, request.nonce, keep_until_s)])
     is_new = (request.keyid, request.nonce) in new_nonces
     keys = yield Ask(_KEY, [(request.keyid,)])
-    key_state, key_until_s = keys[request.keyid,]
+    key_state, key_until_s, forgotten_s = keys[request.keyid,]
+    is_of_now = request.in_window(now_s) and keep_until_s > (forgotten_s or 0)  # our own clock may have gone back
     if not key_life.accepted(key_state, key_until_s, now_s):
         return refusals.KEY_STATE
-    if is_new and key_state == key_life.PENDING and request.in_window(now_s):
+    if is_new and key_state == key_life.PENDING and is_of_now:
         key_life.activate(connection, name, request.keyid, now_s)
     closed_from = route.closed_from
     if closed_from is not None and SEVERITY[Quarantine(kiosk["quarantine"])] >= SEVERITY[closed_from]:
         return refusals.QUARANTINED
-    if not request.in_window(now_s):
+    if not is_of_now:
         return refusals.TIME_SKEW
     if not is_new:
         return refusals.REPLAY

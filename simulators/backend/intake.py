@@ -16,7 +16,7 @@ from simulators.backend.authority import Authority
 from simulators.backend.bodies import EVENT, EVENT_ID
 from simulators.backend.bulk import Add, Ask, Asking, Change, Lookup
 from simulators.backend.documents import set_quarantine
-from simulators.backend.exchange import Answer, Call
+from simulators.backend.exchange import REPEATABLE_S, Answer, Call
 from simulators.backend.refusals import Refusal
 from simulators.backend.shapes import MAX_INT
 
@@ -97,7 +97,8 @@ def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
 
 def sync_state(call: Call) -> Answer | Refusal:
     """`/v1/sync/state`: whether the batch of this number has taken effect."""
-    return Answer({"applied": _is_known(call, call.body["batch_seq"]), "last_seq": call.kiosk["last_batch_seq"]})
+    number, last = call.body["batch_seq"], call.kiosk["last_batch_seq"]
+    return Answer({"applied": _is_known(call, number), "last_seq": last}, live_s=REPEATABLE_S)
 
 
 def _is_known(call: Call, number: int) -> bool:

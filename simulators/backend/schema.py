@@ -95,7 +95,7 @@ ticket = Table(
 nonce = Table(
     "nonce",
     metadata,
-    _text("keyid", key=True),
+    _text("keyid", key=True),  # empty in one row, which stands for all that were forgotten: the latest of their times
     _text("nonce", key=True),
     _number("keep_until_s"),
     sqlite_with_rowid=False,  # one tree less to write

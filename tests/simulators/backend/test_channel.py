@@ -178,7 +178,8 @@ def test_a_nonce_is_kept_past_the_last_moment_of_its_message_then_forgotten(
     assert kiosk.refused(STATE, BODY, nonce=nonce, created_s=created_s) == (401, "replay", "REPLAY")
     kiosk.utc.now_s += 61
     kiosk.good(STATE, BODY)
-    assert observer.scalar(select(func.count()).select_from(schema.nonce)) == 1
+    kept = select(func.count()).select_from(schema.nonce).where(schema.nonce.c.keyid != "")
+    assert observer.scalar(kept) == 1
 
 
 def test_the_same_key_and_body_give_the_stored_answer_and_another_body_a_conflict(kiosk: KioskSide) -> None:

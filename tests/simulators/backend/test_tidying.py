@@ -1,0 +1,132 @@
+"""What the backend forgets, and when: polls leave nothing, what was done is remembered, no message is new twice."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from simulators.backend import in_thread, schema, tidying
+from simulators.backend.database import Database
+from simulators.backend.exchange import REPEATABLE_S
+from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+from simulators.backend.tidying import AT_ONCE, forget_old
+from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
+from tests.simulators.backend.observer import Observer
+
+CARD = {"generation": "vitale2", "iccsn": "802500000204671322631"}
+POLLS: dict[str, dict[str, Any]] = {
+    "/v1/policy/state": {"known": {}},
+    "/v1/sync/state": {"batch_seq": 1},
+    "/v1/relay/flags": {"card": CARD, "mode": "SELF"},
+}
+DEEDS: dict[str, dict[str, Any]] = {
+    "/v1/relay/start": {"card": CARD, "update_id": "f1c700000001", "actor": {"mode": "SELF"}},
+    "/v1/identify": {"iccsn": CARD["iccsn"], "birth_date": "19840518", "postcode": "75020"},
+    "/v1/events": {"batch_seq": 1, "acked_through_seq": 0, "events": []},
+}
+KEY, NONCE = "0f" * 16, "A" * 21 + "Q"
+answers = select(func.count()).select_from(schema.response)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PrivatePostgres]:
+    with private_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    if request.param == "sqlite":
+        return None
+    cluster: PrivatePostgres = request.getfixturevalue("postgres")
+    return cluster.new_database()
+
+
+def test_polls_leave_no_more_than_those_of_the_last_minutes(kiosk: KioskSide, observer: Observer) -> None:
+    assert set(POLLS) == set(tidying.READ_ONLY)
+    most = 0
+    for _ in range(25):
+        for path, body in POLLS.items():
+            kiosk.good(path, body)
+        most = max(most, observer.scalar(answers))
+        kiosk.utc.now_s += 60
+    assert most == len(POLLS) * (REPEATABLE_S // 60)
+
+
+@pytest.mark.parametrize("path", POLLS)
+def test_a_late_repeat_of_a_poll_is_refused_by_its_time_and_one_signed_anew_is_answered_anew(
+    kiosk: KioskSide, observer: Observer, path: str
+) -> None:
+    created_s = kiosk.utc() + 60
+    assert kiosk.call(path, POLLS[path], KEY, created_s=created_s, nonce=NONCE, lifetime_s=120)[0] == 200
+    for wait_s, reason in ((239, "replay"), (1, "replay"), (1, "time_skew"), (REPEATABLE_S - 241, "time_skew")):
+        assert observer.scalar(answers) == 1
+        kiosk.utc.now_s += wait_s
+        refused = kiosk.refused(path, POLLS[path], KEY, created_s=created_s, nonce=NONCE, lifetime_s=120)
+        assert refused[1] == reason
+    assert observer.scalar(answers) == 0
+    kiosk.good(path, POLLS[path], KEY)
+
+
+def test_what_was_done_is_remembered_for_ever(kiosk: KioskSide, observer: Observer) -> None:
+    keys = {path: secrets.token_hex(16) for path in DEEDS}
+    for path, body in DEEDS.items():
+        kiosk.good(path, body, keys[path])
+    kiosk.utc.now_s += 60 * 86_400
+    kiosk.good("/v1/sync/state", {"batch_seq": 1})
+    told = {path: kiosk.call(path, body, keys[path]) for path, body in DEEDS.items()}
+    assert (told["/v1/relay/start"][0], told["/v1/identify"][0], told["/v1/events"][0]) == (410, 200, 200)
+    assert observer.scalar(select(func.count()).select_from(schema.conversation)) == 1
+    assert observer.scalar(select(func.sum(schema.identity_try.c.failures))) == 1
+
+
+def test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back(
+    data_dir: Path, utc: FakeUtc, opened: list[Database], database_url: str | None, tmp_path: Path
+) -> None:
+    started_s = utc()
+    with ExitStack() as running:
+        ready = running.enter_context(in_thread(data_dir, utc, database_url=database_url))
+        kiosk = enrolled(data_dir, ready, utc, tmp_path / "kiosk")
+        assert kiosk.call("/v1/sync/state", POLLS["/v1/sync/state"], KEY, nonce=NONCE)[0] == 200
+        utc.now_s = started_s + REPEATABLE_S
+        kiosk.good("/v1/sync/state", {"batch_seq": 2})
+        assert Observer(opened[-1]).scalar(select(schema.nonce.c.nonce).where(schema.nonce.c.nonce == NONCE)) is None
+        utc.now_s = started_s
+        assert kiosk.refused("/v1/sync/state", {"batch_seq": 1}, KEY, nonce=NONCE)[1] == "time_skew"
+    with in_thread(data_dir, utc, database_url=database_url):
+        assert kiosk.refused("/v1/sync/state", {"batch_seq": 1}, KEY, nonce=NONCE)[1] == "time_skew"
+        utc.now_s = started_s + 1
+        kiosk.good("/v1/sync/state", {"batch_seq": 1})
+
+
+def test_a_turn_takes_so_many_rows_and_says_whether_there_are_more(observer: Observer) -> None:
+    def store(number: int, path: str, gone_at_s: int) -> dict[str, Any]:
+        return {
+            "kiosk": "borne-0001", "idem_key": f"{number:032x}", "path": path, "request_sha256": b"", "body": b"{}",
+            "gone_at_s": gone_at_s, "conversation_id": None, "batch_seq": None,
+        }  # fmt: skip
+
+    def count(path: str, *, is_empty: bool) -> int:
+        of = schema.response.c
+        return int(observer.scalar(answers.where(of.path == path, of.body.is_(None) == is_empty)))
+
+    poll, deed = "/v1/policy/state", "/v1/relay/start"
+    due = [store(number, (poll, deed)[number % 2], 1 + number % 7) for number in range(3 * AT_ONCE)]
+    observer.database.run(
+        lambda connection: connection.execute(
+            insert(schema.response), [*due, store(9999, poll, 8), store(9998, deed, 8)]
+        )
+    )
+    assert observer.database.run(lambda connection: forget_old(connection, 7))
+    assert AT_ONCE <= (3 * AT_ONCE + 2) - count(poll, is_empty=False) - count(deed, is_empty=False) <= 2 * AT_ONCE
+    while observer.database.run(lambda connection: forget_old(connection, 7)):
+        continue
+    assert count(poll, is_empty=False) == count(deed, is_empty=False) == 1
+    assert count(deed, is_empty=True) == 3 * AT_ONCE // 2
+    assert count(poll, is_empty=True) == 0
