@@ -22,12 +22,12 @@ class Tidying:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._tidy_at_s = 0
+        self._tidied_at_s = 0
 
     def at(self, now_s: int) -> None:
         """Ask for it if it has not been done at this second."""
-        if now_s > self._tidy_at_s:
-            self._tidy_at_s = now_s
+        if now_s != self._tidied_at_s:  # nor less often when the clock has gone back
+            self._tidied_at_s = now_s
             self._ask(now_s)
 
     def _ask(self, now_s: int) -> None:

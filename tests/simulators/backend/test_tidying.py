@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
 
+from kiosk.sync import profile
 from simulators.backend import in_thread, schema, tidying
 from simulators.backend.database import Database
 from simulators.backend.exchange import REPEATABLE_S
@@ -89,20 +89,32 @@ def test_what_was_done_is_remembered_for_ever(kiosk: KioskSide, observer: Observ
 def test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back(
     data_dir: Path, utc: FakeUtc, opened: list[Database], database_url: str | None, tmp_path: Path
 ) -> None:
-    started_s = utc()
-    with ExitStack() as running:
-        ready = running.enter_context(in_thread(data_dir, utc, database_url=database_url))
+    path, start_s = "/v1/sync/state", utc()
+
+    def replayed() -> str:
+        return kiosk.refused(path, POLLS[path], KEY, created_s=start_s, nonce=NONCE)[1]
+
+    def kept(at_s: int) -> int:
+        nonce = schema.nonce.c
+        found = select(func.count()).where(nonce.keyid != "", nonce.keep_until_s == at_s + profile.LIFETIME_S + 120)
+        return int(Observer(opened[-1]).scalar(found))
+
+    with in_thread(data_dir, utc, database_url=database_url) as ready:
         kiosk = enrolled(data_dir, ready, utc, tmp_path / "kiosk")
-        assert kiosk.call("/v1/sync/state", POLLS["/v1/sync/state"], KEY, nonce=NONCE)[0] == 200
-        utc.now_s = started_s + REPEATABLE_S
-        kiosk.good("/v1/sync/state", {"batch_seq": 2})
-        assert Observer(opened[-1]).scalar(select(schema.nonce.c.nonce).where(schema.nonce.c.nonce == NONCE)) is None
-        utc.now_s = started_s
-        assert kiosk.refused("/v1/sync/state", {"batch_seq": 1}, KEY, nonce=NONCE)[1] == "time_skew"
+        kiosk.call(path, POLLS[path], created_s=start_s - 30)  # forgotten with it, and of an earlier time
+        assert kiosk.call(path, POLLS[path], KEY, created_s=start_s, nonce=NONCE)[0] == 200
+        utc.now_s = start_s + REPEATABLE_S
+        kiosk.good(path, POLLS[path])
+        assert (kept(start_s - 30), kept(start_s)) == (0, 0)
+        utc.now_s = start_s
+        assert replayed() == "time_skew"
     with in_thread(data_dir, utc, database_url=database_url):
-        assert kiosk.refused("/v1/sync/state", {"batch_seq": 1}, KEY, nonce=NONCE)[1] == "time_skew"
-        utc.now_s = started_s + 1
-        kiosk.good("/v1/sync/state", {"batch_seq": 1})
+        assert replayed() == "time_skew"
+        assert kiosk.refused(path, POLLS[path], created_s=start_s - 600)[1] == "time_skew"
+        utc.now_s = start_s - 1
+        assert replayed() == "time_skew"
+        assert kept(start_s - 600) == 0
+        assert replayed() == "time_skew"  # though what was last forgotten is older
 
 
 def test_a_turn_takes_so_many_rows_and_says_whether_there_are_more(observer: Observer) -> None:
