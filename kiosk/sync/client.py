@@ -148,6 +148,8 @@ _UNKNOWN_OUTCOME: Final = (Cause.NETWORK, Cause.UNSIGNED_ANSWER)
 
 
 def _unproven(status: int, refused: Refused) -> Fault:
+    if refused.reason is Reason.STALE:  # found last: signed by our backend and for this very request
+        return faults.clock_wrong("the backend's time is before one that it has signed earlier")
     if refused.reason is Reason.FIELD_MISSING and status == 401:
         return faults.unsigned_answer("unsigned 401: the backend does not know this key, or it is not our backend")
     return faults.unsigned_answer(f"status {status}: {refused.reason.value} {refused.field}".rstrip())

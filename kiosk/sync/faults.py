@@ -132,7 +132,7 @@ def bad_answer(detail: str) -> Fault:
 
 
 def clock_wrong(detail: str) -> Fault:
-    """Our time is refused even after we took over the backend's, or our clock refuses the backend's certificate."""
+    """Our time is refused even when taken over from the backend, or the backend's is before our floor; or TLS says so."""
     return Fault(Cause.CLOCK_WRONG, detail)
 
 

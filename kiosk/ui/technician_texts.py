@@ -97,7 +97,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
     Cause.SERVICE_CLOSED: _advice("Centre fermé pour cette caisse.", "Rien : il rouvre seul."),
     Cause.CLOCK_WRONG: _advice(
         "Horloge trop fausse : TLS impossible, ou aucune heure signée reçue.",
-        "Régler l'horloge ; si elle était juste, vérifier le certificat du serveur.",
+        "Régler l'horloge ; si elle était juste, vérifier l'horloge et le certificat du serveur.",
     ),
     Cause.NOT_ENROLLED: _advice("La borne n'a pas de clé ou pas de certificat.", "kiosk enrol, avec un ticket."),
     Cause.APDU_REFUSED: _advice(

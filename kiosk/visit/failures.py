@@ -263,7 +263,7 @@ CATALOGUE: Final[Mapping[Cause, Entry]] = {
     Cause.CLOCK_WRONG: Entry(
         MemberPage.CLOCK,
         "Clock too far off: TLS cannot work, or no signed time could be learnt.",
-        "Set the clock; if it was right, look at the backend's certificate.",
+        "Set the clock; if it was right, look at the backend's clock and certificate.",
     ),
     Cause.NOT_ENROLLED: Entry(
         MemberPage.SUSPENDED, "The kiosk has no key or no certificate.", "Run `kiosk enrol` with a ticket."
