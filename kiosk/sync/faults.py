@@ -132,7 +132,7 @@ def bad_answer(detail: str) -> Fault:
 
 
 def clock_wrong(detail: str) -> Fault:
-    """Our time is refused even when taken over from the backend, or the backend's is before our floor; or TLS says so."""
+    """Our time is refused even when taken over from the backend, its own is before our floor, or TLS says so."""
     return Fault(Cause.CLOCK_WRONG, detail)
 
 
