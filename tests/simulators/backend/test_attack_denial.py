@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from simulators.backend import http_protocol
-from tests.simulators.backend.attack_stage import Ears, Stage, changed, connected, wire
+from tests.simulators.backend.attack_stage import CLOSED, Ears, Stage, changed, connected, wire
 from tests.sync.attack_plays import EVENTS, batch, event
 from tests.sync.attacks import PATH
 from tests.sync.rfc9421 import Message
@@ -72,6 +72,18 @@ def test_a_body_that_trickles_is_cut_off_and_writes_nothing(
     with connected(stage.origin, stage.own.tls) as tls:
         tls.sendall(raw[:-50_000])
         assert ended_while_sending(tls, b" ")
+    assert stage.quiet() == []
+
+
+@pytest.mark.parametrize(("path", "limit"), [("/v1/relay/step", 64 * 1024), (EVENTS, 256 * 1024), (PATH, 256 * 1024)])
+def test_a_body_too_large_is_refused_before_a_byte_of_it_is_sent(standing_stage: Stage, path: str, limit: int) -> None:
+    stage = standing_stage
+    raw = wire(fresh(stage, b" " * (limit + 1), path))
+    stage.quiet()
+    with connected(stage.origin, stage.own.tls) as tls:
+        tls.sendall(raw[: raw.index(b"\r\n\r\n") + 4])
+        ears = Ears(tls)
+        assert [ears.hear().status for _ in range(2)] == [413, CLOSED]
     assert stage.quiet() == []
 
 
