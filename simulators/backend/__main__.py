@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import uvloop
+
 from kiosk.sync.documents import FLEET
 from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import openapi
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     data, ask = DataDir(options.data), partial(command, database_url=options.database_url)
     try:
         if options.command == "serve":
-            asyncio.run(_serve(data, options, _personas(options.persona)))
+            uvloop.run(_serve(data, options, _personas(options.persona)))
         elif options.command == "ticket":
             result = ask(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})
             _write_ticket(result["ticket"], options.out)
@@ -103,7 +105,8 @@ async def _serve(data: DataDir, options: argparse.Namespace, personas: list[Pers
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    run = serve if options.processes == 1 else partial(serve_several, processes=options.processes)
+    several = options.processes > 1 or options.fronts > 0
+    run = partial(serve_several, processes=options.processes, fronts=options.fronts) if several else serve
     await run(
         data,
         stop=stop,
@@ -162,9 +165,9 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _processes(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or not 1 <= int(text) <= MAX_PROCESSES:
-        raise argparse.ArgumentTypeError(f"1 to {MAX_PROCESSES} expected")
+def _count(least: int, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or not least <= int(text) <= MAX_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{least} to {MAX_PROCESSES} expected")
     return int(text)
 
 
@@ -180,7 +183,18 @@ def _parser() -> argparse.ArgumentParser:
         "--ops-port", type=_port, help="health, metrics and API document over plain HTTP on loopback (default: none)"
     )
     serving.add_argument(
-        "--processes", type=_processes, default=1, metavar="N", help="more than one needs --database-url (default: 1)"
+        "--processes",
+        type=partial(_count, 1),
+        default=1,
+        metavar="N",
+        help="processes on the database; more than one needs --database-url (default: 1)",
+    )
+    serving.add_argument(
+        "--fronts",
+        type=partial(_count, 0),
+        default=0,
+        metavar="N",
+        help="processes for signed requests beside each one on the database (default: 0, it takes them itself)",
     )
     serving.add_argument(
         "--persona",

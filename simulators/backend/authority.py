@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kiosk.sync.keys import SoftwareKey
+from kiosk.sync.profile import PublicKey
 from simulators.backend.files import DataDir, write_private
 
 CA_LIFETIME: Final = dt.timedelta(days=3650)
@@ -75,10 +77,15 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
     return Authority(
         ca_certificate=ca_certificate,
         ca_key=ca_key,
-        server_key=SoftwareKey("srv/1", _private_key(data, "srv-1")),
+        server_key=server_key(data),
         policy_keys=policy_keys,
         pepper=data.pepper_file.read_bytes(),
     )
+
+
+def server_key(data: DataDir) -> SoftwareKey:
+    """What answers are signed with."""
+    return SoftwareKey("srv/1", _private_key(data, "srv-1"))
 
 
 def server_contexts(data: DataDir, authority: Authority, now: dt.datetime) -> tuple[ssl.SSLContext, ssl.SSLContext]:
@@ -97,17 +104,29 @@ def server_contexts(data: DataDir, authority: Authority, now: dt.datetime) -> tu
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.ca_key.public_key()), False)
         .sign(authority.ca_key, hashes.SHA256())
     )
-    chain = data.root / "tls.pem"
-    write_private(chain, certificate.public_bytes(serialization.Encoding.PEM))
-    signed, open_ = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
-    for context in (signed, open_):
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.num_tickets = 0  # a resumed session would skip the certificate check
-        context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(chain, data.key_file("tls"))
-    signed.load_verify_locations(data.ca_file)
-    signed.verify_mode = ssl.CERT_REQUIRED
-    return signed, open_
+    write_private(_chain(data), certificate.public_bytes(serialization.Encoding.PEM))
+    return kiosk_context(data), _context(data)
+
+
+def kiosk_context(data: DataDir) -> ssl.SSLContext:
+    """TLS 1.3 of the signed listener, with the certificate that `server_contexts` has last issued."""
+    context = _context(data)
+    context.load_verify_locations(data.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _context(data: DataDir) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.num_tickets = 0  # a resumed session would skip the certificate check
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(_chain(data), data.key_file("tls"))
+    return context
+
+
+def _chain(data: DataDir) -> Path:
+    return data.root / "tls.pem"
 
 
 def kiosk_of(certificate_der: bytes | None) -> str | None:
@@ -126,7 +145,7 @@ def kiosk_of(certificate_der: bytes | None) -> str | None:
     return uris[0].removeprefix(KIOSK_URN)
 
 
-def spki(key: ec.EllipticCurvePublicKey) -> bytes:
+def spki(key: PublicKey) -> bytes:
     """DER SubjectPublicKeyInfo of a public key."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
 from simulators.backend.admin import command
 from simulators.backend.clock import UtcSeconds, system_utc_s
 from simulators.backend.files import DataDir
@@ -27,17 +29,23 @@ class BackendProcess:
     """A backend in its own process. `start` again after `stop` or `kill`: same directory, same origin."""
 
     def __init__(
-        self, data_dir: Path, personas: Sequence[Path] = (), *, database_url: str | None = None, processes: int = 1
+        self,
+        data_dir: Path,
+        personas: Sequence[Path] = (),
+        *,
+        database_url: str | None = None,
+        processes: int = 1,
+        fronts: int = 0,
     ) -> None:
         """`personas`: files of cards that the centre shall know beside the built-in ones.
 
-        database_url: PostgreSQL in place of SQLite; with it, more processes than one.
+        database_url: PostgreSQL in place of SQLite; with it, more processes than one. fronts: for each of them.
         """
         self.data = DataDir(data_dir)
         self.ready: Ready
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir / "backend.log"
-        self._options = [f"--processes={processes}", *(f"--persona={path}" for path in personas)]
+        self._options = [f"--processes={processes}", f"--fronts={fronts}", *(f"--persona={path}" for path in personas)]
         if database_url is not None:
             self._options.append(f"--database-url={database_url}")
 
@@ -143,7 +151,7 @@ def in_thread(
 
     def run() -> None:
         try:
-            asyncio.run(main())
+            uvloop.run(main())
         except BaseException as error:  # belongs to whoever started us
             if ready.done():
                 raise

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from kiosk.sync.profile import KeyRecord, KeyRefusal, register_key
 from simulators.backend import patience, schema
@@ -31,7 +31,7 @@ class KeyRegistry:
         """Every key ever registered: a revoked one must still be recognised, to be told so."""
         table = schema.kiosk_key.c
         for row in connection.execute(select(table.keyid, table.alg, table.spki)):
-            self.add(_record(row))
+            self.add(stored_key(*row))
 
     def add(self, record: KeyRecord) -> None:
         """Known from now on."""
@@ -62,7 +62,7 @@ class KeyRegistry:
         except (DatabaseBusy, TimeoutError):
             return None
         if row is not None:
-            self.add(_record(row))
+            self.add(stored_key(*row))
             return self._records[keyid]
         self._unknown_until_s.pop(keyid, None)
         if len(self._unknown_until_s) >= MAX_UNKNOWN:
@@ -71,8 +71,9 @@ class KeyRegistry:
         return None
 
 
-def _record(row: Row[Any, Any, Any]) -> KeyRecord:
-    record = register_key(row.keyid, row.alg, row.spki)
+def stored_key(keyid: str, alg: str, spki: bytes) -> KeyRecord:
+    """The record of a key that was checked when it was registered."""
+    record = register_key(keyid, alg, spki)
     if isinstance(record, KeyRefusal):
         raise ValueError(f"stored key: {record}")  # an error value
     return record

@@ -6,39 +6,29 @@ import asyncio
 import fcntl
 import json
 import socket
-import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Final
-
-import uvicorn
-from uvicorn.server import ServerState
+from typing import Final
 
 from simulators.backend.admin import bind_admin, serve_admin
-from simulators.backend.app import SignedApp
 from simulators.backend.authority import open_authority, server_contexts
 from simulators.backend.books import LocalBooks
 from simulators.backend.cards import all_personas, seed
-from simulators.backend.certificates import ListInForce
+from simulators.backend.children import Children
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
 from simulators.backend.database import Database, DatabaseInUse
 from simulators.backend.enrol_app import EnrolApp
 from simulators.backend.files import DataDir, write_private
-from simulators.backend.http_protocol import HEADER_LIMIT_S, BackendHttpProtocol
+from simulators.backend.fronts import Holder
+from simulators.backend.listener import BACKLOG, Listener
 from simulators.backend.metrics import Metrics
 from simulators.backend.ops import OpsApp
 from simulators.backend.registry import KeyRegistry
+from simulators.backend.signed import SignedListener
 from simulators.personas import Persona
 
 HOST: Final = "127.0.0.1"
-KEEP_ALIVE_S: Final = 75
-DRAIN_LIMIT_S: Final = 5.0
-BACKLOG: Final = 256
-READ_BYTES: Final = 16 * 1024
-"""Read at once from a connection: one TLS record. The loop's own choice is a buffer of 256 KiB for each connection,
-which the fleet's 20,000 would fill 5 GB with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,77 +124,49 @@ async def listen(
     stop: asyncio.Event,
     on_ready: Callable[[Ready], None],
     utc_s: UtcSeconds = system_utc_s,
+    fronts: int = 0,
 ) -> None:
-    """Serve on these sockets until `stop`, then drain."""
+    """Serve on these sockets until `stop`, then drain. With fronts the signed listener is theirs."""
     authority = open_authority(data, utc(utc_s()))
     registry = KeyRegistry()
     database.run(registry.load)
     ready = sockets.ready(data)
-    metrics, is_stopping = Metrics(), stop.is_set
+    metrics = Metrics()
     database.on_group = lambda size: metrics.group(size, database.waiting)
     books = LocalBooks(database, authority, registry, utc_s)
-    apps = (
-        SignedApp(books, registry, authority.server_key, ready.origin, utc_s),
-        EnrolApp(database, authority, registry, ready.origin, utc_s),
-    )
     # The certificate is judged by the machines' own clocks, whatever a test tells the application.
-    contexts = server_contexts(data, authority, utc(system_utc_s()))
-    revoked = ListInForce(contexts[0], books.revocation_list)
-    await revoked.refresh()
-    state = ServerState()
-    servers = [
-        await _listen(app, sock, context, state, metrics)
-        for app, sock, context in zip(apps, (sockets.signed, sockets.enrol), contexts, strict=True)
-    ]
-    ops_state, ops_servers = ServerState(), list[asyncio.Server]()
-    if sockets.ops is not None:
-        ops = OpsApp(database, metrics, is_stopping, utc_s)
-        ops_servers.append(await _listen(ops, sockets.ops, None, ops_state, metrics))
-    servers.append(await serve_admin(sockets.admin, database, authority, utc_s, revoked.refresh))
-    keeping = asyncio.create_task(revoked.keep())
+    kiosk_context, enrol_context = server_contexts(data, authority, utc(system_utc_s()))
+    signed: SignedListener | Children
+    if fronts:
+        signed, on_revoked = Holder(data, ready.origin, sockets.signed, books, registry).fronts(fronts), _soon
+        await signed.start()
+    else:
+        signed = await SignedListener.open(
+            books,
+            registry,
+            authority.server_key,
+            sockets.signed,
+            kiosk_context,
+            origin=ready.origin,
+            metrics=metrics,
+            utc_s=utc_s,
+        )
+        on_revoked = signed.refresh
+    enrol_app = EnrolApp(database, authority, registry, ready.origin, utc_s)
+    enrol = await Listener.open(enrol_app, sockets.enrol, enrol_context, metrics)
+    ops_app = OpsApp(database, metrics, stop.is_set, utc_s)
+    ops = sockets.ops and await Listener.open(ops_app, sockets.ops, None, metrics)
+    admin = await serve_admin(sockets.admin, database, authority, utc_s, on_revoked)
     on_ready(ready)
     await stop.wait()
-    keeping.cancel()
-    await _drain(servers, state)
-    await _drain(ops_servers, ops_state)  # last: until now it says that the others drain
+    admin.close()
+    await asyncio.gather(signed.drain(), enrol.drain())
+    if ops:
+        await ops.drain()  # last: until now it says that the others drain
 
 
-async def _listen(
-    app: Any, sock: socket.socket, context: ssl.SSLContext | None, state: ServerState, metrics: Metrics
-) -> asyncio.Server:
-    config = uvicorn.Config(
-        app,
-        http=BackendHttpProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        date_header=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-    )
-    config.load()
-    SSLProtocol.max_size = READ_BYTES
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: BackendHttpProtocol(config, state, {"metrics": metrics}, loop),
-        sock=sock,
-        backlog=BACKLOG,
-        ssl=context,
-        ssl_handshake_timeout=HEADER_LIMIT_S if context else None,
-        ssl_shutdown_timeout=1.0 if context else None,
-    )
-
-
-async def _drain(servers: list[asyncio.Server], state: ServerState) -> None:
-    for server in servers:
-        server.close()
-    for connection in list(state.connections):
-        connection.shutdown()
-    if state.tasks:
-        await asyncio.wait(list(state.tasks), timeout=DRAIN_LIMIT_S)
+async def _soon() -> None:
+    """Fronts look for themselves (`certificates.LOOK_EVERY_S`); the state of the key counts at once."""
 
 
 def bind(data: DataDir, port: int, enrol_port: int, ops_port: int | None, *, processes: int) -> list[Sockets]:

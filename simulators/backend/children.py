@@ -1,0 +1,118 @@
+"""Processes below this one: started with an order, replaced whenever they end, ended with their parent.
+
+A child reads its order from the first line of standard input, says on standard output in one line when it serves, and
+ends when its standard input does: none outlives a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from simulators.backend import metrics
+from simulators.backend.listener import DRAIN_LIMIT_S
+from simulators.backend.log import log
+
+STOP_LIMIT_S: Final = DRAIN_LIMIT_S + 5.0
+RESTART_PAUSE_S: Final = 1.0
+"""Before a child that could not even start is tried again."""
+
+
+async def spawn(
+    module: str,
+    order: Mapping[str, Any],
+    descriptors: Sequence[int],
+    environment: Mapping[str, str] | None = None,
+) -> Process:
+    """A child that runs `module` and inherits the descriptors under their numbers."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=descriptors,
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the parent
+    )
+    assert process.stdin is not None  # noqa: S101  # asked for with PIPE
+    process.stdin.write(json.dumps(order).encode() + b"\n")  # not an argument: a URL may hold a password
+    return process
+
+
+def order_of_parent(stop: asyncio.Event) -> dict[str, Any]:
+    """In a child, in its loop: its order; `stop` is set when it must end."""
+    order: dict[str, Any] = json.loads(sys.stdin.readline())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_reader(sys.stdin.fileno(), stop.set)  # its end: nothing more is ever written to it
+    return order
+
+
+class Child:
+    """One process and its replacements."""
+
+    def __init__(self, name: str, begin: Callable[[], Awaitable[Process]]) -> None:
+        """`begin` spawns one; `name` is for the log."""
+        self._name, self._begin = name, begin
+        self._process: Process | None = None
+
+    async def start(self) -> bool:
+        """Start and wait until it serves; False if it ended instead."""
+        process = self._process = await self._begin()
+        assert process.stdout is not None  # noqa: S101  # asked for with PIPE
+        return await process.stdout.readline() != b""
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Replace it whenever it ends, until `stop`; then let it finish what it has begun."""
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            process = self._process
+            assert process is not None  # noqa: S101  # started before
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                if process.returncode is None:
+                    process.terminate()
+                await asyncio.wait((ended,), timeout=STOP_LIMIT_S)
+                return
+            metrics.forget_process(process.pid)
+            log(f"{self._name} ended", status=process.returncode)
+            if not await self.start():
+                await asyncio.wait((stopping,), timeout=RESTART_PAUSE_S)
+
+    def kill(self) -> None:
+        """Whatever happened: it does not stay."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+
+class Children:
+    """Several, until `stop`."""
+
+    def __init__(self, children: Iterable[Child]) -> None:
+        self._children = list(children)
+        self._stop = asyncio.Event()
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """All serve, or are tried again and again from now on."""
+        await asyncio.gather(*(child.start() for child in self._children))
+        self._keepers = [asyncio.create_task(child.keep(self._stop)) for child in self._children]
+
+    async def drain(self) -> None:
+        """Each finishes what it has begun."""
+        self._stop.set()
+        await asyncio.gather(*self._keepers)
+
+    def kill(self) -> None:
+        """Whatever happened: none stays."""
+        for child in self._children:
+            child.kill()
