@@ -55,7 +55,7 @@ def decode(raw: bytes, max_bytes: int) -> dict[str, Any] | JsonError:
     except UnicodeDecodeError as error:
         return JsonError("not UTF-8", error.start)
     # Each test is for what nearly every text is, and much cheaper than the next; of the rest the exact count judges.
-    if not _is_plainly_shallow(raw) and _SHALLOW.fullmatch(text) is None and (deep := _too_deep(text)) is not None:
+    if not is_plainly_shallow(raw) and _SHALLOW.fullmatch(text) is None and (deep := _too_deep(text)) is not None:
         return deep
     decoder = _DECODER if _LONG_NUMBER in raw.translate(_DIGITS_ALIKE) else _SHORT_NUMBERS_DECODER
     try:
@@ -77,7 +77,7 @@ def encode(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
 
 
-def _is_plainly_shallow(raw: bytes) -> bool:
+def is_plainly_shallow(raw: bytes) -> bool:
     """Brackets that pair up within MAX_DEPTH levels, no bracket in a string, nothing escaped: then it is."""
     marks = raw.translate(None, _NO_MARKS).replace(b'""', b"")
     for _ in range(MAX_DEPTH):

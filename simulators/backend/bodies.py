@@ -34,16 +34,19 @@ MAX_EVENTS: Final = 1000
 MAX_RESPONSES: Final = 64
 
 EVENT_ID: Final = Text(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+EVENT_AGGREGATE: Final = Text(r"[a-z][a-z0-9_.:-]{0,95}")
+EVENT_TYPE: Final = Text(r"[a-z][a-z0-9_.]{0,63}")
+EVENT_BODY_NAME: Final = Text(r"[a-z][a-z0-9_]{0,39}")
 EVENT: Final = Record(
     {
         "event_id": EVENT_ID,
-        "aggregate": Text(r"[a-z][a-z0-9_.:-]{0,95}"),
+        "aggregate": EVENT_AGGREGATE,
         "aggregate_seq": Whole(1),
-        "type": Text(r"[a-z][a-z0-9_.]{0,63}"),
+        "type": EVENT_TYPE,
         "schema_version": Whole(1),
         "created_utc_ms": Whole(0),
         "body": Named(
-            Text(r"[a-z][a-z0-9_]{0,39}"),
+            EVENT_BODY_NAME,
             Either((Text(r"[ -~]{0,64}"), Whole(-MAX_INT), Truth(), Null())),
             32,
         ),

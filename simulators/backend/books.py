@@ -13,11 +13,12 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from kiosk.sync import profile, strict_json
+from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.sync.profile import KeyRecord
+from kiosk.sync.strict_json import JsonError
 from kiosk.visit.policy import Quarantine
-from simulators.backend import centre, codes, documents, intake, refusals, renewal
+from simulators.backend import centre, codes, documents, intake, plain_json, refusals, renewal
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import BODIES
 from simulators.backend.bulk import Asking
@@ -71,8 +72,8 @@ def routes(authority: Authority) -> dict[str, Route]:
 
 def parse(path: str, raw: bytes) -> Mapping[str, Any] | Refusal:
     """Strict JSON, then the route's shape."""
-    body = strict_json.decode(raw, profile.ROUTES[path])
-    if isinstance(body, strict_json.JsonError):
+    body = plain_json.decode(raw, profile.ROUTES[path])
+    if isinstance(body, JsonError):
         return refusals.bad_message(str(body))
     problem = BODIES[path](body, "")
     return body if problem is None else refusals.bad_message(problem)

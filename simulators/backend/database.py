@@ -153,9 +153,12 @@ class _Reconnecting:
                 return work(self._connection)
         except self._not_now as error:
             # A lock, a full disk, a deadlock, a lost server: the next transaction begins on a connection that is known
-            # to work. The embedded engine keeps its one connection: closing it would give up the file.
+            # to work. The embedded engine keeps its one connection, for closing it would give up the file; it may still
+            # be in the transaction whose COMMIT failed.
             if self._engine.dialect.name != "sqlite":
                 self.close()
+            elif self._connection is not None:
+                self._connection.connection.rollback()
             raise DatabaseBusy(type(error).__name__) from error
 
     def close(self) -> None:

@@ -7,11 +7,11 @@ writes. An exception rolls everything back, nonce included, and becomes `interna
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it; SQLite's own only SQLite
 
@@ -26,18 +26,21 @@ NONCE_MARGIN_S: Final = 60
 REPEATABLE_S: Final = profile.MAX_LIFETIME_S + 2 * profile.SKEW_S + NONCE_MARGIN_S
 """How long the stored answer of a route that changes nothing is kept: no message taken now is still in its window then,
 so what comes later under the same key was signed anew, and asking anew does no harm."""
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-SEVERITY: Final = {level: rank for rank, level in enumerate(Quarantine)}
+_SEVERITY: Final = {level.value: rank for rank, level in enumerate(Quarantine)}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 200 of a route. `live_s`: seconds after which the stored copy becomes a tombstone; None: kept."""
+    """A 200 of a route. `live_s`: seconds after which the stored copy becomes a tombstone; None: kept.
+
+    `effects` are stored together with the copy, in any order. No answer says a fraction: the encoder takes NaN.
+    """
 
     body: Mapping[str, Any] = field(repr=False)
     live_s: int | None = None
     conversation_id: str | None = None
     batch_seq: int | None = None
+    effects: Sequence[Ask] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Outcome:
 
 _kiosk, _key, _stored = schema.kiosk, schema.kiosk_key.c, schema.response.c
 _KIOSK_FIELDS: Final = tuple(column.name for column in _kiosk.c)
+# The lock is a statement of its own, and the first: the others see all that its last holder has committed.
 _LOCKED_KIOSK: Final = Lookup(
     {"kiosk": _kiosk.c.id},
     lambda asked: (
@@ -98,24 +102,27 @@ _NEW_NONCE: Final = AddNew(
     ),
 )
 _forgotten: Final = schema.nonce.alias("forgotten").c
-_KEY: Final = Lookup(
-    {"keyid": _key.keyid},
-    lambda asked: select(
-        asked.c.keyid,
-        _key.state,
-        _key.until_s,
-        # Asked after the nonce was stored: should a tidying have made room for it, this shows how far that has gone.
-        select(_forgotten.keep_until_s)
-        .where(_forgotten.keyid == literal_column("''"), _forgotten.nonce == literal_column("''"))
-        .scalar_subquery(),
-    ).join(schema.kiosk_key, _key.keyid == asked.c.keyid),
-)
 _KNOWN: Final = Lookup(
-    {"kiosk": _stored.kiosk, "idem_key": _stored.idem_key},
-    lambda asked: select(
-        asked.c.kiosk, asked.c.idem_key, _stored.path, _stored.request_sha256, _stored.body, _stored.gone_at_s
-    ).join(schema.response, (_stored.kiosk == asked.c.kiosk) & (_stored.idem_key == asked.c.idem_key)),
+    {"keyid": _key.keyid, "kiosk": _stored.kiosk, "idem_key": _stored.idem_key},
+    lambda asked: (
+        select(
+            *asked.c,
+            _key.state,
+            _key.until_s,
+            # Asked after the nonce was stored: should a tidying have made room for it, this shows how far it has gone.
+            select(_forgotten.keep_until_s)
+            .where(_forgotten.keyid == literal_column("''"), _forgotten.nonce == literal_column("''"))
+            .scalar_subquery(),
+            _stored.path,
+            _stored.request_sha256,
+            _stored.body,
+            _stored.gone_at_s,
+        )
+        .join(schema.kiosk_key, _key.keyid == asked.c.keyid)
+        .outerjoin(schema.response, (_stored.kiosk == asked.c.kiosk) & (_stored.idem_key == asked.c.idem_key))
+    ),
 )
+"""A key's state, how far nonces are forgotten, and what is stored under an idempotency key: no path if nothing is."""
 _STORE: Final = Add(schema.response)
 
 
@@ -142,30 +149,30 @@ def _judge(
     now_s: int,
 ) -> Asking[Outcome | Refusal]:
     head, name = request.head, request.kiosk
-    # The lock is a statement of its own: what comes after it sees all that its last holder has committed.
-    locked = yield Ask(_LOCKED_KIOSK, [(name,)])
-    kiosk = dict(zip(_KIOSK_FIELDS, locked[name,], strict=True))
     keep_until_s = head.expires_s + profile.SKEW_S + NONCE_MARGIN_S  # past the last moment of the message's window
-    new_nonces = yield Ask(_NEW_NONCE, [(request.keyid, request.nonce, keep_until_s)])
+    asked = request.keyid, name, head.idempotency_key
+    locked, new_nonces, known = yield (
+        Ask(_LOCKED_KIOSK, [(name,)]),
+        Ask(_NEW_NONCE, [(request.keyid, request.nonce, keep_until_s)]),
+        Ask(_KNOWN, [asked]),
+    )
+    kiosk = dict(zip(_KIOSK_FIELDS, locked[name,], strict=True))
     is_new = (request.keyid, request.nonce) in new_nonces
-    keys = yield Ask(_KEY, [(request.keyid,)])
-    key_state, key_until_s, forgotten_s = keys[request.keyid,]
+    key_state, key_until_s, forgotten_s, path, request_sha256, stored, gone_at_s = known[asked]
     is_of_now = request.in_window(now_s) and keep_until_s > (forgotten_s or 0)  # our own clock may have gone back
     if not key_life.accepted(key_state, key_until_s, now_s):
         return refusals.KEY_STATE
     if is_new and key_state == key_life.PENDING and is_of_now:
         key_life.activate(connection, name, request.keyid, now_s)
     closed_from = route.closed_from
-    if closed_from is not None and SEVERITY[Quarantine(kiosk["quarantine"])] >= SEVERITY[closed_from]:
+    if closed_from is not None and _SEVERITY[kiosk["quarantine"]] >= _SEVERITY[closed_from.value]:
         return refusals.QUARANTINED
     if not is_of_now:
         return refusals.TIME_SKEW
     if not is_new:
         return refusals.REPLAY
     digest = hashlib.sha256(request.body).digest()
-    known = yield Ask(_KNOWN, [(name, head.idempotency_key)])
-    if (name, head.idempotency_key) in known:
-        path, request_sha256, stored, gone_at_s = known[name, head.idempotency_key]
+    if path is not None:
         if path != head.path or request_sha256 != digest:
             return refusals.IDEM_CONFLICT
         is_gone = stored is None or (gone_at_s is not None and gone_at_s <= now_s)
@@ -178,8 +185,8 @@ def _judge(
         answer = yield from answer
     if isinstance(answer, Refusal):
         return answer
-    content = _JSON.encode(answer.body).encode()
+    content = orjson.dumps(answer.body)
     gone_at_s = None if answer.live_s is None else now_s + answer.live_s
     row = (name, head.idempotency_key, head.path, digest, content, gone_at_s, answer.conversation_id, answer.batch_seq)
-    yield Ask(_STORE, [row])
+    yield (*answer.effects, Ask(_STORE, [row]))
     return Outcome(200, content)

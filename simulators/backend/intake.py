@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import func, literal_column, select, update
+import orjson
+from sqlalchemy import literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it
 
 from kiosk.visit.policy import Quarantine
 from simulators.backend import refusals, schema
 from simulators.backend.alarms import Alarm, raise_alarm
 from simulators.backend.authority import Authority
-from simulators.backend.bodies import EVENT, EVENT_ID
-from simulators.backend.bulk import Add, Ask, Asking, Change, Lookup
+from simulators.backend.bodies import EVENT, EVENT_AGGREGATE, EVENT_BODY_NAME, EVENT_ID, EVENT_TYPE
+from simulators.backend.bulk import Add, Ask, Asking, Change, Lookup, Row
 from simulators.backend.documents import set_quarantine
 from simulators.backend.exchange import REPEATABLE_S, Answer, Call
 from simulators.backend.refusals import Refusal
-from simulators.backend.shapes import MAX_INT
 
 SCHEMA_VERSION: Final = 1
-AT_ONCE: Final = 64
-"""Events or aggregates that one statement carries: far below each engine's limit of parameters."""
-_EVENT_FIELDS: Final = ("event_id", "aggregate", "aggregate_seq", "type", "created_utc_ms", "body_json")
-_TEXTS: Final = ("event_id", "aggregate", "type")
-_NUMBERS: Final = ("aggregate_seq", "schema_version", "created_utc_ms")
-_TEXT_FORMS: Final = tuple(re.compile(EVENT.fields[name].schema()["pattern"], re.ASCII).fullmatch for name in _TEXTS)
-_PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_LONGEST_TEXT: Final = 64
-_MOST_NAMES: Final[int] = EVENT.fields["body"].schema()["maxProperties"]
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+_outside: Final = itemgetter("event_id", "aggregate", "aggregate_seq", "type", "created_utc_ms")
+_ID, _AGGREGATE, _TYPE, _NAME = (
+    re.sub(r"(\{[0-9,]+\})$", r"\1+", text.pattern)  # possessive: what does not match says so at once
+    for text in (EVENT_ID, EVENT_AGGREGATE, EVENT_TYPE, EVENT_BODY_NAME)
+)
+_WHOLE: Final = "[1-9][0-9]{0,14}+"
+_PAIR: Final = rf'"{_NAME}":(?:"[ !#-\[\]-~]{{0,64}}+"|-?(?:0|{_WHOLE})|true|false|null)'
+_PLAIN_EVENT: Final = re.compile(
+    rf'\{{"event_id":"({_ID})","aggregate":"({_AGGREGATE})","aggregate_seq":({_WHOLE}),"type":"({_TYPE})"'
+    rf',"schema_version":{SCHEMA_VERSION},"created_utc_ms":({_WHOLE}),"body":(\{{(?:{_PAIR}(?:,{_PAIR}){{0,31}}+)?\}})\}}',
+    re.ASCII,
+)
+"""What nearly all events are, in JSON as the encoder writes it: with it a batch is judged in half of the time."""
+_STEP: Final = 1 + _PLAIN_EVENT.groups
 
-_kiosk, _event, _stored = schema.kiosk, schema.event.c, schema.response.c
+_kiosk, _event, _aggregate, _stored = schema.kiosk, schema.event.c, schema.aggregate.c, schema.response.c
 _ADVANCE: Final = Change(
     {"kiosk": _kiosk.c.id, "number": _kiosk.c.last_batch_seq, "acked": _kiosk.c.acked_through_seq},
     lambda asked: (
@@ -50,22 +55,26 @@ _PRUNE: Final = Change(
     ),
 )
 _KNOWN_IDS: Final = Lookup(
-    {"kiosk": _event.kiosk, "event_id": _event.event_id},
-    lambda asked: select(asked.c.kiosk, asked.c.event_id).join(
-        schema.event, (_event.kiosk == asked.c.kiosk) & (_event.event_id == asked.c.event_id)
+    {"event_id": _event.event_id, "kiosk": _event.kiosk},
+    lambda asked: select(asked.c.event_id, asked.c.kiosk).join(
+        schema.event, (_event.event_id == asked.c.event_id) & (_event.kiosk == asked.c.kiosk)
     ),
 )
 _LAST_NUMBERS: Final = Lookup(
-    {"kiosk": _event.kiosk, "aggregate": _event.aggregate},
-    lambda asked: select(
-        asked.c.kiosk,
-        asked.c.aggregate,
-        select(func.max(_event.aggregate_seq))
-        .where(_event.kiosk == asked.c.kiosk, _event.aggregate == asked.c.aggregate)
-        .scalar_subquery(),
+    {"kiosk": _aggregate.kiosk, "name": _aggregate.name},
+    lambda asked: select(asked.c.kiosk, asked.c.name, _aggregate.last_seq).join(
+        schema.aggregate, (_aggregate.kiosk == asked.c.kiosk) & (_aggregate.name == asked.c.name)
     ),
 )
 _ADD_EVENTS: Final = Add(schema.event)
+_SET_LAST_NUMBERS: Final = Add(
+    schema.aggregate,
+    lambda rows: (
+        (adding := insert_or(schema.aggregate))
+        .values(rows)
+        .on_conflict_do_update(index_elements=["kiosk", "name"], set_={"last_seq": adding.excluded.last_seq})
+    ),
+)
 
 
 def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
@@ -79,20 +88,20 @@ def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
         set_quarantine(call.connection, authority, call.kiosk_id, Quarantine.STOP, call.now_s)
         return refusals.FORK
     entries: list[Any] = call.body["events"]
-    judged = _forms(entries)
-    good = [entry for entry, status in zip(entries, judged, strict=True) if status is None]
-    effects = iter((yield from _take(call.kiosk_id, good)))
+    rows, refused = _judge(entries)
+    taken, effects = yield from _take(call.kiosk_id, rows)
+    statuses = iter(taken)
     results = [
-        {"event_id": entry["event_id"], "status": next(effects)}
-        if status is None
-        else {"event_id": _name(entry), "status": status}
-        for entry, status in zip(entries, judged, strict=True)
+        {"event_id": entry["event_id"], "status": next(statuses)}
+        if index not in refused
+        else {"event_id": _name(entry), "status": refused[index]}
+        for index, entry in enumerate(entries)
     ]
     acked, pruned = min(call.body["acked_through_seq"], last), call.kiosk["acked_through_seq"]
     if acked > pruned:
-        yield Ask(_PRUNE, [(call.kiosk_id, pruned, acked)])
-    yield Ask(_ADVANCE, [(call.kiosk_id, number, max(acked, pruned))])
-    return Answer({"results": results, "last_seq": number}, batch_seq=number)
+        effects.append(Ask(_PRUNE, [(call.kiosk_id, pruned, acked)]))
+    effects.append(Ask(_ADVANCE, [(call.kiosk_id, number, max(acked, pruned))]))
+    return Answer({"results": results, "last_seq": number}, batch_seq=number, effects=effects)
 
 
 def sync_state(call: Call) -> Answer | Refusal:
@@ -107,77 +116,63 @@ def _is_known(call: Call, number: int) -> bool:
     return call.connection.execute(known).first() is not None
 
 
-def _forms(entries: Sequence[Any]) -> list[str | None]:
-    """Of each `invalid`, `unsupported`, or None for an event that may be applied."""
-    are_plain = _are_plain(entries)
-    return [
-        "invalid"
-        if not are_plain and EVENT(entry, "event") is not None
-        else None
-        if entry["schema_version"] == SCHEMA_VERSION
-        else "unsupported"
-        for entry in entries
-    ]
+def _judge(entries: Sequence[Any]) -> tuple[Sequence[Row], Mapping[int, str]]:
+    """Rows (event_id, aggregate, aggregate_seq, type, created_utc_ms, body_json) of the events that may be applied; of
+    the others, by their index, `invalid` or `unsupported`.
+    """
+    plain = _plain_rows(entries)
+    if plain is not None:
+        return plain, {}
+    rows: list[Row] = []
+    refused: dict[int, str] = {}
+    for index, entry in enumerate(entries):
+        if EVENT(entry, "event") is not None:
+            refused[index] = "invalid"
+        elif entry["schema_version"] != SCHEMA_VERSION:
+            refused[index] = "unsupported"
+        else:
+            rows.append((*_outside(entry), orjson.dumps(entry["body"]).decode()))
+    return rows, refused
 
 
-def _are_plain(entries: Sequence[Any]) -> bool:
-    """What nearly all events are, told of a batch in a tenth of the time; of one it does not take, `EVENT` judges."""
-    if {*map(type, entries)} != {dict} or not all(entry.keys() == EVENT.fields.keys() for entry in entries):
-        return False
-    texts, numbers = ([entry[name] for entry in entries for name in names] for names in (_TEXTS, _NUMBERS))
-    bodies = [entry["body"] for entry in entries]
-    return (
-        {*map(type, texts)} == {str}
-        and {*map(type, numbers)} == {int}
-        and {*map(type, bodies)} == {dict}
-        and 0 < min(numbers) <= max(numbers) <= MAX_INT
-        and all(all(map(form, {*texts[at :: len(_TEXTS)]})) for at, form in enumerate(_TEXT_FORMS))
-        and max(map(len, bodies)) <= _MOST_NAMES
-        and all(map(_PLAIN_NAME.fullmatch, set[str]().union(*bodies)))
-        and _are_plain_values([value for body in bodies for value in body.values()])
-    )
+def _plain_rows(entries: Sequence[Any]) -> Sequence[Row] | None:
+    """The rows of events that are all plain. Of a batch in which one is not, `EVENT` judges each."""
+    try:
+        parts = _PLAIN_EVENT.split(orjson.dumps(entries).decode())
+    except orjson.JSONEncodeError:
+        return None  # a number too long for the encoder
+    if parts[::_STEP] != ["[", *[","] * (len(entries) - 1), "]"]:
+        return None  # something else is between the plain events, or there are none
+    ids, aggregates, numbers, types, times, bodies = (parts[at::_STEP] for at in range(1, _STEP))
+    return [*zip(ids, aggregates, map(int, numbers), types, map(int, times), bodies, strict=True)]
 
 
-def _are_plain_values(values: Sequence[Any]) -> bool:
-    texts = [value for value in values if type(value) is str]
-    others = [value for value in values if type(value) is not str]
-    together = "".join(texts)
-    return (
-        {*map(type, others)} <= {int, bool}
-        and min(others, default=0) >= -MAX_INT
-        and max(others, default=0) <= MAX_INT
-        and together.isascii()
-        and together.isprintable()
-        and max(map(len, texts), default=0) <= _LONGEST_TEXT
-    )
-
-
-def _take(kiosk: str, entries: Sequence[dict[str, Any]]) -> Asking[list[str]]:
-    """`applied`, `already` or `order` for each, judged in turn; what is applied is stored."""
-    if not entries:
-        return []
-    found = yield Ask(_KNOWN_IDS, [(kiosk, entry["event_id"]) for entry in entries])
-    numbers = yield Ask(_LAST_NUMBERS, [(kiosk, name) for name in {entry["aggregate"]: None for entry in entries}])
-    known = {entry["event_id"] for entry in entries if (kiosk, entry["event_id"]) in found}
-    last: dict[str, int] = {}
+def _take(kiosk: str, rows: Sequence[Row]) -> Asking[tuple[list[str], list[Ask]]]:
+    """`applied`, `already` or `order` for each, judged in turn; and what is to be stored of it."""
+    if not rows:
+        return [], []
+    ids = [(row[0], kiosk) for row in rows]
+    names = dict.fromkeys(row[1] for row in rows)
+    found, numbers = yield Ask(_KNOWN_IDS, ids), Ask(_LAST_NUMBERS, [(kiosk, name) for name in names])
+    known = {row[0] for row in ids if row in found} if found else set[str]()
+    last = {name: number for name in names for (number,) in [numbers.get((kiosk, name), (0,))]}
+    advanced: dict[str, int] = {}
     statuses: list[str] = []
-    fresh: list[tuple[Any, ...]] = []
-    for entry in entries:
-        event_id, aggregate, number = entry["event_id"], entry["aggregate"], entry["aggregate_seq"]
+    fresh: list[Row] = []
+    for event_id, aggregate, number, kind, created_utc_ms, body_json in rows:
         if event_id in known:
             statuses.append("already")
-            continue
-        if number != (last.get(aggregate) or numbers[kiosk, aggregate][0] or 0) + 1:
+        elif number != last[aggregate] + 1:
             statuses.append("order")
-            continue
-        statuses.append("applied")
-        known.add(event_id)
-        last[aggregate] = number
-        body = _JSON.encode(entry["body"])
-        fresh.append((kiosk, event_id, aggregate, number, entry["type"], entry["created_utc_ms"], body))
-    if fresh:
-        yield Ask(_ADD_EVENTS, fresh)
-    return statuses
+        else:
+            statuses.append("applied")
+            known.add(event_id)
+            last[aggregate] = advanced[aggregate] = number
+            fresh.append((event_id, kiosk, aggregate, number, kind, created_utc_ms, body_json))
+    if not fresh:
+        return statuses, []
+    heads = [(kiosk, name, number) for name, number in advanced.items()]
+    return statuses, [Ask(_ADD_EVENTS, fresh), Ask(_SET_LAST_NUMBERS, heads)]
 
 
 def _name(entry: Any) -> str:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 metadata = MetaData(
@@ -134,14 +133,21 @@ Index(
 event = Table(
     "event",
     metadata,
+    _text("event_id", key=True),  # begins with its time: what all kiosks send now is side by side
     _text("kiosk", key=True),
-    _text("event_id", key=True),
     _text("aggregate"),
     _number("aggregate_seq"),
     _text("type"),
     _number("created_utc_ms"),
     _text("body_json"),
-    UniqueConstraint("kiosk", "aggregate", "aggregate_seq"),
+    sqlite_with_rowid=False,
+)
+aggregate = Table(
+    "aggregate",
+    metadata,
+    _text("kiosk", key=True),
+    _text("name", key=True),
+    _number("last_seq"),  # of its events, which are numbered from 1 without a gap
     sqlite_with_rowid=False,
 )
 

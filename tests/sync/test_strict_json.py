@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kiosk.sync.strict_json import MAX_DEPTH, JsonError, _is_plainly_shallow, _too_deep, decode, encode
+from kiosk.sync.strict_json import MAX_DEPTH, JsonError, _too_deep, decode, encode, is_plainly_shallow
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_longest_number() -> None:
 @example("{" * (MAX_DEPTH + 1) + "}" * (MAX_DEPTH + 1))
 @example('"{"""')
 def test_what_is_plainly_shallow_the_exact_count_takes(text: str) -> None:
-    assert not _is_plainly_shallow(text.encode()) or _too_deep(text) is None
+    assert not is_plainly_shallow(text.encode()) or _too_deep(text) is None
 
 
 def test_pairs_of_surrogates_are_one_character() -> None:

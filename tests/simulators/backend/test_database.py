@@ -228,15 +228,20 @@ def test_a_database_of_another_kind_is_refused_by_name(url: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 127, 128, 129, 300])
 def test_any_number_of_rows_is_added_and_found_again(database: Database, count: int) -> None:
-    rows = [("k", f"id-{n}", f"a{n % 3}", n // 3 + 1, "t", n, "{}") for n in range(count)]
+    rows = [(f"id-{n}", "k", "a", n + 1, "t", n, "{}") for n in range(count)]
     database.run(lambda connection: intake._ADD_EVENTS.run(connection, rows))
-    asked = [(row[0], row[1]) for row in rows]
-    found = database.run(lambda connection: intake._KNOWN_IDS.run(connection, [*asked, ("k", "none"), ("x", "id-0")]))
+    asked = [row[:2] for row in rows]
+    found = database.run(lambda connection: intake._KNOWN_IDS.run(connection, [*asked, ("none", "k"), ("id-0", "x")]))
     assert found == dict.fromkeys(asked, ())
-    numbers = database.run(lambda c: intake._LAST_NUMBERS.run(c, [("k", f"a{n}") for n in range(4)]))
-    assert numbers["k", "a0"] == ((count + 2) // 3,)
-    assert numbers["k", "a3"] == (None,)
     assert database.run(lambda c: c.execute(select(func.count()).select_from(schema.event)).scalar()) == count
+
+
+def test_a_last_number_is_set_and_set_again(database: Database) -> None:
+    for last in (1, 2):
+        rows = [("k", f"a{n}", last * n) for n in range(20)]
+        database.run(lambda connection, rows=rows: intake._SET_LAST_NUMBERS.run(connection, rows))  # type: ignore[misc]
+    numbers = database.run(lambda c: intake._LAST_NUMBERS.run(c, [("k", "a7"), ("k", "b"), ("x", "a7")]))
+    assert numbers == {("k", "a7"): (14,)}
 
 
 def test_a_nonce_is_new_once(database: Database) -> None:
@@ -254,7 +259,10 @@ def test_powers_and_fillings_lose_and_invent_nothing(values: list[int]) -> None:
 
     rows = [(value,) for value in values]
     assert [row for part in bulk._powers(rows) for row in part] == rows
-    assert all(len(part) & (len(part) - 1) == 0 for part in bulk._powers(rows))
+    sizes = [len(part) for part in bulk._powers(rows)]
+    assert all(size & (size - 1) == 0 for size in sizes[:-1])
+    assert all(size <= bulk.MAX_ROWS for size in sizes)
+    assert sizes == [] or sizes[-1] <= bulk.FEW_ROWS or sizes[-1] & (sizes[-1] - 1) == 0
     filled = list(bulk._filled(rows))
     assert all(len(part) & (len(part) - 1) == 0 and len(part) <= bulk.MAX_ROWS for part in filled)
     assert {row for part in filled for row in part} == set(rows)
@@ -304,6 +312,24 @@ def test_tables_without_a_version_are_not_taken_for_ours(tmp_path: Path) -> None
     engine.dispose()
     with pytest.raises(DatabaseVersionError, match="no version"):
         Database(tmp_path / "backend.sqlite")
+
+
+def test_an_older_versions_events_are_all_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "HEAD", "0001")
+        database = Database(place)
+    rows = [(kiosk, f"id-{n}", f"a{n % 3}", n // 3 + 1, "t", n, "{}") for kiosk in ("b", "a") for n in range(7)]
+    names = "kiosk, event_id, aggregate, aggregate_seq, type, created_utc_ms, body_json"
+    values = [dict(zip(names.split(", "), row, strict=True)) for row in rows]
+    adding = text(f"INSERT INTO event ({names}) VALUES (:{names.replace(', ', ', :')})")  # noqa: S608  # constants
+    database.run(lambda connection: connection.execute(adding, values))
+    database.close()
+    database = Database(place)
+    found = database.run(lambda c: c.execute(text(f"SELECT {names} FROM event")).all())  # noqa: S608
+    last = database.run(lambda c: c.execute(select(schema.aggregate)).all())
+    database.close()
+    assert sorted(map(tuple, found)) == sorted(rows)
+    assert sorted(map(tuple, last)) == [(kiosk, f"a{n}", 3 if n == 0 else 2) for kiosk in ("a", "b") for n in range(3)]
 
 
 def test_processes_that_start_together_migrate_once(postgres: PrivatePostgres) -> None:
