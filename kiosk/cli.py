@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -169,10 +170,10 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path, *, 
     again: it is enrolled, and revoked, or was away for too long to renew its keys.
     """
     from kiosk.clock import SystemClock  # noqa: PLC0415
+    from kiosk.enrolled import settle_enrolment  # noqa: PLC0415
     from kiosk.facts import Facts, OutboxFullError  # noqa: PLC0415
     from kiosk.sync import enrol as est  # noqa: PLC0415
     from kiosk.sync.outbox import Outbox  # noqa: PLC0415
-    from kiosk.sync.uploader import release  # noqa: PLC0415
 
     try:
         with ticket_file.open("rb") as file:
@@ -184,22 +185,24 @@ def enrol(settings: Settings, origin: str, ca_file: Path, ticket_file: Path, *, 
     store = open_store(settings.kiosk.state_dir, settings.kiosk.key_store)
     if isinstance(store, StoreError):
         return _refuse(f"store: {store.field}: {store.reason}")
+    identity_dir = settings.kiosk.state_dir / IDENTITY
     try:
+        clock = SystemClock()
+        facts = Facts(store, Outbox(clock), lambda: int(clock.utc_s() * 1000))
+        with contextlib.suppress(OutboxFullError):  # new keys may be what it takes to empty it
+            settle_enrolment(store, facts, identity_dir)  # of an enrolment that was cut off, before the next one
         done = est.enrol(
             origin=origin,
             ca_file=ca_file,
             ticket_text=ticket_text,
-            state_dir=settings.kiosk.state_dir / IDENTITY,
+            state_dir=identity_dir,
             kiosk_serial=settings.kiosk.serial,
             key_store=settings.kiosk.key_store,
             again=again,
         )
         if isinstance(done, est.EnrolError):
             return _refuse(f"{done.field}: {done.reason}")
-        store.submit(release).result()  # an upload that was stopped for good may start again
-        clock = SystemClock()
-        facts = Facts(store, Outbox(clock), lambda: int(clock.utc_s() * 1000))
-        facts.commit("enrolled", {"generation": int(done.signing_key.keyid.rpartition("/")[2])}).result()
+        settle_enrolment(store, facts, identity_dir)
     except (StoreFailedError, OutboxFullError) as error:
         return _refuse(f"enrolled, but not written down: store: {error}")
     finally:

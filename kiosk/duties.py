@@ -13,6 +13,7 @@ from kiosk.chores.pruning import Pruning
 from kiosk.chores.renewing import Renewing
 from kiosk.chores.uploading import Uploading
 from kiosk.diagnostics.report import Check
+from kiosk.enrolled import settle_enrolment
 from kiosk.facts import Facts
 from kiosk.office import Office
 from kiosk.store.thread import Store
@@ -98,7 +99,7 @@ def duties_of(
             switched=partial(keys_changed, uploader),
         ),
         Documents(channel, keeper, facts, time=time, clock=clock, post=post, obey=obey),
-        Uploading(uploader, facts),
+        Uploading(uploader, facts, partial(settle_enrolment, store, facts, identity.directory)),
         Pruning(store, facts, clock),
         channel.close,
     )

@@ -12,12 +12,12 @@ from kiosk.journal.journal import append
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction, write_meta
+from kiosk.sync.aggregates import aggregate_of
 from kiosk.sync.outbox import Outbox, OutboxFull, store_failed, store_full
 from kiosk.visit.events import StoreReady
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import Post
 
-KIOSK_AGGREGATE: Final = "kiosk"
 _HEALTH: Final = frozenset({Kind.DEVICE, Kind.CHANNEL, Kind.MAINTENANCE})
 """What the backend must hear of a kiosk even when visits have filled its outbox."""
 RETRY_S: Final = 5.0
@@ -83,7 +83,7 @@ class Facts:
         rule = self._catalogue.events[event]
         if not rule.upload:
             return
-        aggregate = KIOSK_AGGREGATE if pseudonym is None else f"visit:{pseudonym}"
+        aggregate = aggregate_of(tx, "kiosk" if pseudonym is None else f"visit:{pseudonym}")
         body = dict(fields) if pseudonym is None else {**fields, "pseudonym": pseudonym}
         refused = self._outbox.enqueue(tx, aggregate, event, body, utc_ms=utc_ms, reserved=rule.kind in _HEALTH)
         if refused is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from kiosk.background import RETRY_S
 from kiosk.diagnostics.report import Check
-from kiosk.facts import Facts
+from kiosk.facts import Facts, OutboxFullError
 from kiosk.status import FILLING_SHARE, outbox_check
 from kiosk.store.errors import StoreFailedError
+from kiosk.sync.identity import IdentityError
 from kiosk.sync.uploader import Uploader, UploadState
 
 CALM_SHARE: Final = 0.7
@@ -15,15 +18,22 @@ CALM_SHARE: Final = 0.7
 
 
 class Uploading:
-    """One step of the upload at a time."""
+    """One step of the upload at a time; the first settles an enrolment whose `enrol` was cut off."""
 
-    def __init__(self, uploader: Uploader, facts: Facts) -> None:
-        self._uploader, self._facts = uploader, facts
+    def __init__(self, uploader: Uploader, facts: Facts, settle: Callable[[], IdentityError | None]) -> None:
+        """settle: see `settle_enrolment`."""
+        self._uploader, self._facts, self._settle = uploader, facts, settle
+        self._settled, self._problem = False, ""
         self._filled = 0.0
         self._alerted = False
 
     def step(self) -> float:
         """See `Chore.step`."""
+        if not self._settled:
+            self._problem = self._unsettled()
+            self._settled = not self._problem
+            if self._problem:
+                return RETRY_S
         before = self._uploader.status
         delay_s = self._uploader.step()
         status = self._uploader.status
@@ -37,7 +47,18 @@ class Uploading:
     def check(self) -> Check:
         """The outbox as the last step has found it. Safe from any thread."""
         status = self._uploader.status
-        return outbox_check(status.pending, status.dead, self._filled, status.state.value, status.reason)
+        state, reason = (UploadState.STORE_FAILED, self._problem) if self._problem else (status.state, status.reason)
+        return outbox_check(status.pending, status.dead, self._filled, state.value, reason)
+
+    def _unsettled(self) -> str:
+        """Why nothing may be sent yet: it might bear a number that another disk has used."""
+        try:
+            unreadable = self._settle()
+        except StoreFailedError as failed:
+            return str(failed)
+        except OutboxFullError:  # the numbers are settled; the fact is written by a later run, when there is room
+            return ""
+        return "" if unreadable is None else f"{unreadable.field}: {unreadable.reason}"
 
     def _look_at_quota(self) -> None:
         try:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from kiosk.store.transaction import Transaction, read_meta_int, write_meta_int
+from kiosk.sync.aggregates import move_to_this_installation
 from kiosk.sync.profile import MAX_REQUEST_BODY_BYTES
 from kiosk.sync.strict_json import encode
 
@@ -146,6 +147,8 @@ def settle(
         status = results[event_id]
         if status in _GOOD:
             _end_event(tx, event_id, "acked", status)
+        elif status is EventStatus.ORDER and move_to_this_installation(tx, event_id):
+            continue
         elif status in _AGAIN:
             ((attempts,),) = tx.execute("SELECT attempts + 1 FROM event WHERE event_id = ?", (event_id,))
             _end_event(tx, event_id, "pending", status)
@@ -163,7 +166,8 @@ def settle(
 
 
 def dissolve(tx: Transaction, batch: Batch) -> None:
-    """The batch certainly had no effect: its events are pending again, under a new number."""
+    """Its events are pending again, for another batch. A batch that had an effect must only be dissolved where the next
+    one asks for each event anew, under its own identifier."""
     tx.execute("UPDATE event SET state = 'pending', batch_seq = NULL WHERE batch_seq = ?", (batch.batch_seq,))
     _finish(tx, batch)
 
@@ -180,8 +184,13 @@ def batch_limit(tx: Transaction) -> int:
 
 
 def last_sealed(tx: Transaction) -> int:
-    """The highest number ever given to a batch."""
+    """The highest number ever given to a batch, here or by another disk of this kiosk."""
     return read_meta_int(tx, _LAST_SEALED)
+
+
+def skip(tx: Transaction, last_seq: int) -> None:
+    """The next batch gets a number above this one."""
+    write_meta_int(tx, _LAST_SEALED, max(last_sealed(tx), last_seq))
 
 
 def purge(tx: Transaction) -> int:

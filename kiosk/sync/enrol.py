@@ -14,6 +14,7 @@ import ssl
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from kiosk.sync.csr import build_csr
+from kiosk.sync.enrol_record import EnrolmentRecord, last_enrolment, ticket_sha256, write_record
 from kiosk.sync.fields import FieldError
 from kiosk.sync.files import sync_directory, write_private
 from kiosk.sync.identity import (
@@ -107,9 +109,9 @@ def enrol(
 ) -> Enrolment | EnrolError:
     """Enrol this kiosk at the enrolment listener `origin`; `kiosk_serial`: 1–64 printable ASCII characters.
 
-    Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe. An enrolled
-    directory is refused and left alone unless `again`: then the same kiosk gets new keys, and until they are certified
-    the old ones stay in force.
+    Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe, and changes
+    nothing once the keys are in force. An enrolled directory is refused and left alone unless `again`: then the same
+    kiosk gets new keys, and until they are certified the old ones stay in force.
     """
     ticket = parse_ticket(ticket_text)
     if isinstance(ticket, EnrolError):
@@ -123,6 +125,9 @@ def enrol(
         context = client_tls(ca_file)
     except (OSError, ssl.SSLError) as error:
         return EnrolError("ca_file", error.strerror or "not a PEM certificate")
+    last = last_enrolment(state_dir)
+    if isinstance(last, EnrolmentRecord) and compare_digest(last.ticket_sha256, ticket_sha256(ticket.text)):
+        return _loaded(state_dir, key_store)
     try:
         slot = _slot(state_dir, ticket.kiosk, again=again)
         keys = slot if isinstance(slot, EnrolError) else _keys(state_dir, key_store, slot)
@@ -159,11 +164,16 @@ def enrol(
             (state_dir / LEDGER).unlink(missing_ok=True)  # of an identity taken away by hand: keys of another life
             sync_directory(state_dir)
         own = Entry(slot, f"{ticket.kiosk}/{generation}")
+        write_record(state_dir, EnrolmentRecord(ticket_sha256(ticket.text), own.slot, own.keyid))
         write_private(state_dir / TRUST, encode({**trust, "keyid": own.keyid, "enrol_origin": origin}))
         if slot != FIRST_SLOT:
             write_ledger(state_dir, Ledger(own))
     except OSError as error:
         return EnrolError("state_dir", os.strerror(error.errno or 0))
+    return _loaded(state_dir, key_store)
+
+
+def _loaded(state_dir: Path, key_store: str) -> Enrolment | EnrolError:
     identity = load_identity(state_dir, key_store)
     return EnrolError(identity.field, identity.reason) if isinstance(identity, IdentityError) else identity
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.store.transaction import Transaction
+from kiosk.sync.aggregates import take_number
 from kiosk.sync.strict_json import encode
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.ports import Clock
@@ -61,7 +62,7 @@ class Outbox:
         utc_ms: int,
         reserved: bool = False,
     ) -> OutboxFull | None:
-        """Queue one event as the next of its aggregate (`kiosk`, `visit:<pseudonym>`); numbers start at 1.
+        """Queue one event as the next of its aggregate (see `aggregates`).
 
         When full nothing is written; the caller must roll back, or record nothing else. Raises ValueError on a body
         above 4 KiB or an aggregate of another form: both are bugs, event bodies have closed fields.
@@ -72,22 +73,18 @@ class Outbox:
         if (full := self.refusal(tx, len(raw), reserved=reserved)) is not None:
             return full
         tx.execute(
-            "INSERT INTO aggregate VALUES (?, 1, ?) ON CONFLICT(name) DO UPDATE"
-            " SET last_seq = last_seq + 1, last_utc_ms = max(last_utc_ms, excluded.last_utc_ms)",
-            (aggregate, utc_ms),
-        )
-        tx.execute(
             "INSERT INTO event(event_id, aggregate, aggregate_seq, type, schema_version, body, created_utc_ms,"
-            " created_boot_ms, boot_id) SELECT ?, name, last_seq, ?, ?, ?, ?, ?, ? FROM aggregate WHERE name = ?",
+            " created_boot_ms, boot_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 uuid7(utc_ms),
+                aggregate,
+                take_number(tx, aggregate, utc_ms),
                 event,
                 SCHEMA_VERSION,
                 raw,
                 utc_ms,
                 round(self._clock.monotonic_s() * 1000),
                 self._boot_id,
-                aggregate,
             ),
         )
         return None

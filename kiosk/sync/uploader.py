@@ -10,28 +10,29 @@
 | `busy`, `service_closed`, `time_skew`, `replay` | known to have had no effect: again later, `retry_after_s` honoured |
 | anything unproven or malformed, `gone` | outcome unknown: the same bytes, key and number again |
 
-After an outage of the service it waits for this kiosk's turn (`kiosk.sync.turn`) instead of its backoff.
+After an outage of the service it waits for this kiosk's turn (`kiosk.sync.turn`) instead of its backoff. After an
+enrolment with a ticket it asks first how far the backend's numbers are (`kiosk.sync.numbering`).
 """
 
 from __future__ import annotations
 
 import random
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction, read_meta, write_meta
-from kiosk.sync import batches
+from kiosk.sync import batches, numbering
 from kiosk.sync.batches import Batch, EventStatus
 from kiosk.sync.faults import Refusal, RefusalReason
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import FieldError
 from kiosk.sync.outbox import dead, pending
 from kiosk.sync.turn import Turn
+from kiosk.sync.upload_calls import EventChannel, read_results, read_state
 from kiosk.visit.failures import Fault
 from kiosk.visit.ports import Clock
 
@@ -45,21 +46,8 @@ ASK_STATE_AFTER: Final = 20
 INTERNAL_LIMIT: Final = 3
 REQUEST_LIFE_S: Final = 60.0 + 60.0 + 10.0  # a request's `expires`, the allowed skew, a margin
 T = TypeVar("T")
-_EVENT_ID: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 _STOPPED: Final = "upload_stopped"
-_MAX_SEQ: Final = 2**53 - 1
-
-
-class EventChannel(Protocol):
-    """The two calls of the signed channel that an upload needs. A `Fault` is an unknown outcome."""
-
-    def call(self, route: str, body: Mapping[str, Any], /) -> dict[str, Any] | Refusal | Fault:
-        """One signed call."""
-        ...
-
-    def call_raw(self, route: str, body: bytes, idempotency_key: str, /) -> dict[str, Any] | Refusal | Fault:
-        """Send these very bytes under this key, signed afresh."""
-        ...
+_HOLDING: Final = (RefusalReason.KEY_STATE, RefusalReason.QUARANTINED, RefusalReason.CAPABILITY)
 
 
 class UploadState(StrEnum):
@@ -94,6 +82,7 @@ class Uploader:
         self._recovered = False
         self._held: str | None = None
         self._failures = 0  # in a row: the exponent of the backoff
+        self._ask_again_s = 0.0
         self._last_sent_s = clock.monotonic_s()  # another run may have sent just before
         self.status = UploadStatus(UploadState.IDLE)
 
@@ -124,10 +113,13 @@ class Uploader:
         if self._turn.take_return():
             self._run(batches.due_now)
             self._failures = 0
+            self._ask_again_s = 0.0
         if (wait_s := self._turn.wait_s()) > 0:
             self.status = replace(self.status, state=UploadState.WAITING, reason="")
             return wait_s
         batch = self._run(self._prepare)
+        if batch is None:
+            return self._ask_numbering()
         if not isinstance(batch, Batch):
             return batch
         if batch.attempts >= ASK_STATE_AFTER and batch.attempts % ASK_STATE_AFTER == 0:
@@ -144,7 +136,7 @@ class Uploader:
         self._turn.service_back()
         if isinstance(answer, Refusal):
             return self._refused(batch, answer)
-        results = _read_results(answer, batch)
+        results = read_results(answer, batch)
         if isinstance(results, FieldError):
             return self._later(batch, attempts=batch.attempts + 1)
         return self._done(batch, *results)
@@ -186,9 +178,9 @@ class Uploader:
         answer = self._channel.call(STATE_ROUTE, {"batch_seq": batch.batch_seq})
         if not isinstance(answer, Fault):
             self._turn.service_back()
-        state = answer if isinstance(answer, Refusal | Fault) else read(answer, _read_state)
+        state = answer if isinstance(answer, Refusal | Fault) else read_state(answer)
         if not isinstance(state, tuple):
-            if isinstance(state, Refusal) and state.reason in (RefusalReason.KEY_STATE, RefusalReason.QUARANTINED):
+            if isinstance(state, Refusal) and state.reason in _HOLDING:
                 self._held = state.reason.value
             return self._later(batch, attempts=batch.attempts)
         applied, last_seq = state
@@ -202,6 +194,29 @@ class Uploader:
             return left_s
         self._run(lambda tx: batches.dissolve(tx, batch))
         return 0.0
+
+    def _ask_numbering(self) -> float:
+        """How far is the backend? Until it has said so nothing is sent."""
+        if (wait_s := self._ask_again_s - self._clock.monotonic_s()) > 0:
+            return wait_s
+        answer = self._channel.call(STATE_ROUTE, {"batch_seq": 1})
+        if isinstance(answer, Fault):
+            self._turn.service_away()
+        else:
+            self._turn.service_back()
+        state = answer if isinstance(answer, Refusal | Fault) else read_state(answer)
+        if isinstance(state, tuple):
+            _, last_seq = state
+            self._run(lambda tx: numbering.go_on_after(tx, last_seq))
+            self._failures = 0
+            return 0.0
+        if isinstance(state, Refusal) and state.reason in _HOLDING:
+            self._held = state.reason.value
+            return HELD_S
+        self._failures += 1
+        delay_s = self._backoff_s() + (state.retry_after_s if isinstance(state, Refusal) else 0.0)
+        self._ask_again_s = self._clock.monotonic_s() + delay_s
+        return delay_s
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
         """On a full disk too: whoever uploads makes room."""
@@ -233,11 +248,15 @@ class Uploader:
         self._run(lambda tx: write_meta(tx, _STOPPED, reason.encode("ascii")))
         return 0.0
 
-    def _prepare(self, tx: Transaction) -> Batch | float:
+    def _prepare(self, tx: Transaction) -> Batch | float | None:
+        """A batch to send, or after how many seconds to come back. None: the numbering must be asked for first."""
         now_ms = self._now_ms()
         if (reason := stopped(tx)) is not None:
             self.status = UploadStatus(UploadState.STOPPED, reason, pending(tx), dead(tx))
             return HELD_S
+        if numbering.is_unasked(tx):
+            self.status = UploadStatus(UploadState.WAITING, "numbering", pending(tx), dead(tx))
+            return None
         batches.purge(tx)
         batch = batches.current(tx) or batches.seal(tx, now_ms)
         if batch is None:
@@ -276,22 +295,5 @@ def stopped(tx: Transaction) -> str | None:
 
 
 def release(tx: Transaction) -> None:
-    """After a new enrolment: uploading may start again."""
+    """After an enrolment with a ticket: uploading may start again."""
     tx.execute("DELETE FROM meta WHERE key = ?", (_STOPPED,))
-
-
-def _read_results(answer: Mapping[str, Any], batch: Batch) -> tuple[dict[str, EventStatus], int] | FieldError:
-    def build(fields: Fields) -> tuple[dict[str, EventStatus], int]:
-        results = {
-            entry.text("event_id", pattern=_EVENT_ID): entry.one_of("status", EventStatus)
-            for entry in fields.objects("results", high=batches.MAX_BATCH_EVENTS)
-        }
-        if results.keys() != set(batch.event_ids):
-            fields.refuse("results", "exactly the events of the batch expected")
-        return results, fields.whole("last_seq", 0, _MAX_SEQ)
-
-    return read(answer, build)
-
-
-def _read_state(fields: Fields) -> tuple[bool, int]:
-    return fields.flag("applied"), fields.whole("last_seq", 0, _MAX_SEQ)

@@ -154,9 +154,9 @@ def _repeat(
         raise_alarm(connection, row["kiosk"], Alarm.TICKET_REUSED, now_s)
         return _count_failure(connection, row["secret_sha256"], Refused(401, "ticket used with other keys"))
     keys = schema.kiosk_key.c
-    keyid = connection.execute(
-        select(keys.keyid).where(keys.kiosk == row["kiosk"], keys.spki == signing_spki)
-    ).scalar_one()
+    mine = keys.kiosk == row["kiosk"], keys.spki == signing_spki
+    keyids = connection.execute(select(keys.keyid).where(*mine)).scalars()
+    keyid = max(keyids, key=key_life.generation)  # with another ticket the same keys were registered anew
     record = register_key(keyid, ALG_P256, signing_spki)
     if isinstance(record, KeyRefusal):
         raise ValueError(f"stored key: {record}")  # an error value

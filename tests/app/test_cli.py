@@ -16,6 +16,8 @@ from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import write_meta
 from kiosk.sync import enrol as enrol_module
+from kiosk.sync.enrol_record import EnrolmentRecord, write_record
+from kiosk.sync.identity_files import TRUST
 from kiosk.sync.uploader import stopped
 from kiosk.ui import qt_guard, screen
 
@@ -87,7 +89,14 @@ def test_a_journal_that_does_not_exist_is_not_made(tmp_path: Path, capsys: pytes
 def enrolment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """`enrol`, with a centre that says yes."""
     done = SimpleNamespace(signing_key=SimpleNamespace(keyid="borne-7/2"), kiosk="borne-7", certificate_until_s=1)
-    monkeypatch.setattr(enrol_module, "enrol", lambda **_: done)
+
+    def enrol(*, state_dir: Path, **_: object) -> SimpleNamespace:
+        state_dir.mkdir()
+        (state_dir / TRUST).write_text('{"keyid": "borne-7/2"}', encoding="ascii")
+        write_record(state_dir, EnrolmentRecord("0" * 64, 1, "borne-7/2"))
+        return done
+
+    monkeypatch.setattr(enrol_module, "enrol", enrol)
     (tmp_path / "ticket").write_text("x", encoding="ascii")
     settings = Settings(KioskSettings(tmp_path / "state"))
     return lambda: cli.enrol(settings, "https://x", tmp_path / "ca.pem", tmp_path / "ticket")

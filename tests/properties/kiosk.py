@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
+from kiosk.chores.uploading import Uploading
+from kiosk.enrolled import settle_enrolment
 from kiosk.facts import Facts
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.key import load_or_create_key
@@ -70,7 +72,8 @@ class Kiosk:
         if self.identities is None:
             return
         turn = Turn(KIOSK, self._clock)
-        self.uploader = Uploader(self.store, self._channel(), self._clock, turn, random.Random(1))
+        uploader = Uploader(self.store, self._channel(), self._clock, turn, random.Random(1))
+        self.uploading = Uploading(uploader, self._facts, self._settle)
         roles = self.identities.current.trust.roles
         self.keeper = DocumentKeeper(self.store, roles=roles, kiosk=KIOSK, app_version="0.1.0")
 
@@ -85,7 +88,7 @@ class Kiosk:
     def upload(self) -> None:
         """One step of the upload; the time it asks for passes."""
         if self.identities is not None:
-            self._clock.now_s += self.uploader.step()
+            self._clock.now_s += self.uploading.step()
             self._note_floors()
 
     def poll(self) -> None:
@@ -112,7 +115,10 @@ class Kiosk:
             )
         self.load()
         self._note_key()
-        return f"{done.field}: {done.reason}" if isinstance(done, enrolling.EnrolError) else None
+        if isinstance(done, enrolling.EnrolError):
+            return f"{done.field}: {done.reason}"
+        self._settle()
+        return None
 
     def renew(self) -> None:
         """One step towards new keys: request them, or prove and adopt those that were certified."""
@@ -160,6 +166,9 @@ class Kiosk:
             if kept.exception() is None:
                 self._kept.floor_s = max(self._kept.floor_s, floor_s)
         self._floors.clear()
+
+    def _settle(self) -> IdentityError | None:
+        return settle_enrolment(self.store, self._facts, self._state / "identity")
 
     def _run(self, work: Callable[[Transaction], Any]) -> Any:
         return self.store.submit(work).result()

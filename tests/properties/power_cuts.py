@@ -17,7 +17,7 @@ from typing import Final
 from unittest import mock
 
 from kiosk.store import database
-from tests.properties.world import World, live
+from tests.properties.world import Life, World, life, live, second_disks
 from tests.store.power_loss import DISK, SECTOR_BYTES, staged
 
 BIG_SECTOR_BYTES: Final = 4096
@@ -45,6 +45,7 @@ def sweep(
     synchronous: str = "FULL",
     power: bool = True,
     ends: int = 1,
+    lived: Life = life,
 ) -> Sweep:
     """Cut the power at tick `first`, `first` + `every`, …, until `ends` lives in a row end alive.
 
@@ -61,7 +62,7 @@ def sweep(
                 at = {"power_goes_at": tick} if power else {"fails_at": tick}
                 DISK.plug_in(seed=seed * 100_003 + tick, sector_bytes=sector_bytes, **at)
                 with staged():
-                    alive = live(world) and DISK.ticks < tick
+                    alive = live(world, lived) and DISK.ticks < tick
                     broken = world.judge()
             ended = ended + 1 if alive else 0
             found.points += 1
@@ -84,9 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
             ("power, 4096-byte sectors", BIG_SECTOR_BYTES, True),
             ("one failing write or sync", SECTOR_BYTES, False),
         ):
-            found = sweep(seed, every=options.every, sector_bytes=sector_bytes, power=power, ends=ENDS)
-            _tell(f"seed {seed}, {name}", found)
-            failed |= bool(found.violations)
+            for lived in (life, second_disks):
+                found = sweep(seed, every=options.every, sector_bytes=sector_bytes, power=power, ends=ENDS, lived=lived)
+                _tell(f"seed {seed}, {lived.__name__}, {name}", found)
+                failed |= bool(found.violations)
     for mode in WEAKER:
         found = sweep(1, every=5 * options.every, synchronous=mode)
         _tell(f"calibration: synchronous={mode} must break promises", found, shown=1)

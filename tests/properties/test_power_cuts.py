@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from kiosk.store.errors import StoreFailedError
 from tests.properties.kiosk import Kiosk
 from tests.properties.power_cuts import BIG_SECTOR_BYTES, sweep
-from tests.properties.world import World
+from tests.properties.world import World, second_disks
 from tests.store.power_loss import DISK, SECTOR_BYTES, PowerGoneError, staged
 
 
@@ -34,13 +34,19 @@ def test_no_promise_is_broken_by_a_write_or_sync_that_fails() -> None:
     assert found.points > 5
 
 
+def test_no_promise_is_broken_by_a_new_disk_or_an_older_image() -> None:
+    found = sweep(5, first=29, every=53, ends=2, lived=second_disks)
+    assert found.violations == []
+    assert found.points > 8
+
+
 @pytest.mark.parametrize("mode", ["NORMAL", "OFF"])
 def test_the_stage_sees_that_a_weaker_mode_breaks_promises(mode: str) -> None:
     assert sweep(1, first=5, every=67, synchronous=mode).violations != []
 
 
 class Life(RuleBasedStateMachine):
-    """Any order of facts, uploads, documents, new keys, restarts and power cuts; in the end every promise is kept."""
+    """Any order of facts, uploads, documents, new keys and disks, restarts and power cuts; every promise is kept."""
 
     @initialize(seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> None:
@@ -101,6 +107,14 @@ class Life(RuleBasedStateMachine):
     @rule()
     def enrol_again(self) -> None:
         self._do(self.world.enrol_again)
+
+    @rule()
+    def back_up(self) -> None:
+        self._do(self.world.back_up)
+
+    @rule()
+    def replace_disk(self) -> None:
+        self._do(self.world.replace_disk)
 
     @rule()
     def restart(self) -> None:

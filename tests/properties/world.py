@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from kiosk.journal.journal import verify
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.transaction import read_meta_int
 from kiosk.sync.documents import Document
+from kiosk.sync.enrol_record import EnrolmentRecord, last_enrolment
 from kiosk.sync.files import sync_directory
 from kiosk.sync.identity_files import TRUST
 from kiosk.sync.outbox import pending
@@ -42,6 +45,9 @@ class World:
         self.ticket = self.backend.ticket()
         self.kiosk: Kiosk | None = None
         self.fallen = False  # whether keys that were in force are gone
+        self.disks, self.images = 1, 0
+        self.on_image = Kept()
+        self.excused = 0  # facts up to this number may have gone with an earlier disk
 
     def boot(self, *, vfs: str | None = Disk.ENCRYPTED) -> None:
         """Start the program; raises StoreFailedError where the store does not open."""
@@ -86,6 +92,36 @@ class World:
                         sync_directory(each)
         if self.kiosk is not None:
             self.kiosk.load()
+
+    def back_up(self) -> None:
+        """Somebody keeps an image of the disk."""
+        self.shut()
+        self.images += 1
+        shutil.copytree(self.state, self.state.with_name(f"image-{self.images}"))
+        self.on_image = replace(self.kept, facts=list(self.kept.facts))
+        self.boot()
+
+    def replace_disk(self) -> None:
+        """The disk has died; there is another in its place: with the image on it, if there is one, else empty."""
+        self.shut()
+        self.network.settle()  # by the time that somebody has come
+        self.disks += 1
+        image = self.state.with_name(f"image-{self.images}")
+        self.state = self.state.with_name(f"state-{self.disks}")
+        told = {json.loads(body)["packages"] for _, _, kind, body in self.backend.applied() if kind == "update_ended"}
+        if image.exists():
+            shutil.copytree(
+                image, self.state, ignore=shutil.ignore_patterns("identity")
+            )  # it must not speak for itself
+        else:
+            self.state.mkdir()
+        kept = self.on_image
+        self.excused = self.kept.tried
+        facts = [number for number in self.kept.facts if number in told or number in kept.facts]
+        self.kept = replace(kept, facts=facts, tried=self.kept.tried, generation=0)
+        self.ticket = self.backend.ticket()
+        self.boot()
+        self.enrol()
 
     def publish(self) -> None:
         """A newer policy."""
@@ -136,8 +172,15 @@ class World:
         statement = "SELECT fields FROM journal WHERE type = 'update_ended'"
         rows = kiosk.store.submit(lambda tx: tx.execute(statement)).result()
         invented = counted.keys() - {json.loads(str(fields))["packages"] for (fields,) in rows}
-        if invented:
+        if any(number > self.excused for number in invented):
             yield f"applied and never committed: {sorted(invented)}"
+        statement = "SELECT fields, count(*) FROM journal WHERE type = 'enrolled' GROUP BY fields"
+        enrolments = kiosk.store.submit(lambda tx: tx.execute(statement)).result()
+        if any(times != 1 for _, times in enrolments):
+            yield f"an enrolment was written down more than once: {enrolments}"
+        record = last_enrolment(self.state / "identity")
+        if not isinstance(record, EnrolmentRecord) or (f'{{"generation":{record.generation}}}', 1) not in enrolments:
+            yield f"an enrolment was not written down: {enrolments}"
         for numbers in self.backend.order.values():
             if numbers != list(range(1, len(numbers) + 1)):
                 yield f"order of an aggregate: {numbers}"
@@ -159,6 +202,9 @@ class World:
             yield "keys that were in force are gone"
         if not isinstance(kiosk._channel().call("/v1/sync/state", {"batch_seq": 1}), dict):
             yield "the backend does not accept the kiosk's key"
+
+
+Life = Callable[["World"], Iterator[Callable[[], None]]]
 
 
 def life(world: World) -> Iterator[Callable[[], None]]:
@@ -199,9 +245,41 @@ def life(world: World) -> Iterator[Callable[[], None]]:
     yield world.shut
 
 
-def live(world: World) -> bool:
-    """Go through `life` until its end or until the power goes; whether it got to its end."""
-    for step in life(world):
+def second_disks(world: World) -> Iterator[Callable[[], None]]:
+    """A kiosk whose disk is replaced twice: by a new one, then by an older image of itself."""
+
+    def kiosk() -> Kiosk:
+        if world.kiosk is None:
+            world.boot()
+        assert world.kiosk is not None
+        return world.kiosk
+
+    def told() -> Iterator[Callable[[], None]]:
+        for _ in range(2):
+            yield lambda: kiosk().fact()
+        for _ in range(4):
+            yield lambda: kiosk().upload()
+
+    yield world.boot
+    for _ in range(2):
+        yield world.enrol
+    yield from told()
+    yield lambda: kiosk().fact()
+    yield world.replace_disk
+    yield world.enrol
+    yield from told()
+    yield lambda: kiosk().fact()
+    yield world.back_up
+    yield from told()
+    yield world.replace_disk
+    yield world.enrol
+    yield from told()
+    yield world.shut
+
+
+def live(world: World, lived: Life = life) -> bool:
+    """Go through a life until its end or until the power goes; whether it got to its end."""
+    for step in lived(world):
         with contextlib.suppress(StoreFailedError, PowerGoneError):
             step()
         if DISK.off:

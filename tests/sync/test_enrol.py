@@ -32,6 +32,7 @@ from kiosk.sync.csr import (
     check_renewal_csr,
 )
 from kiosk.sync.enrol import EnrolError, Ticket, enrol, parse_ticket
+from kiosk.sync.enrol_record import RECORD, last_enrolment
 from kiosk.sync.identity import (
     MAX_CERTIFICATES_BYTES,
     MAX_TRUST_BYTES,
@@ -331,7 +332,7 @@ def test_enrolment(tmp_path: Path, listener: Listener) -> None:
     assert again.signing_key.keyid == "borne-7/3"
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "state").rglob("*") if path.is_file()}
     assert set(modes.values()) == {0o600}
-    assert set(modes) == {"signing-1.pem", "tls.key.pem", "tls.cert.pem", "ca.pem", "trust.json"}
+    assert set(modes) == {"signing-1.pem", "tls.key.pem", "tls.cert.pem", "ca.pem", "trust.json", RECORD}
     assert SECRET not in repr(identity)
     assert all(SECRET.encode() not in path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())
 
@@ -348,8 +349,44 @@ def test_a_repeat_after_a_lost_answer_uses_the_same_keys(tmp_path: Path, listene
 def test_an_enrolled_kiosk_is_left_alone(tmp_path: Path, listener: Listener) -> None:
     assert isinstance(_enrol(tmp_path), Identity)
     before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
-    assert _enrol(tmp_path) == EnrolError("state_dir", "this kiosk is enrolled already")
+    other = _enrol(tmp_path, ticket_text=f"borne-7:{'1' * 32}")
+    assert other == EnrolError("state_dir", "this kiosk is enrolled already")
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_ticket_that_has_brought_the_keys_in_force_changes_nothing(
+    tmp_path: Path, listener: Listener, again: bool
+) -> None:
+    first = _enrol(tmp_path)
+    assert isinstance(first, Identity)
+    before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
+    listener.requests.clear()
+    repeated = _enrol(tmp_path, again=again)
+    assert isinstance(repeated, Identity)
+    assert repeated.signing_key.public_spki() == first.signing_key.public_spki()
+    assert {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()} == before
+    assert listener.requests == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "not JSON"),
+        (b"{}", "ticket_sha256"),
+        (b'{"ticket_sha256":"0","slot":1,"keyid":"borne-7/3","settled":true}', "ticket_sha256"),
+        (b" " * 1025, "1024 bytes"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_one_error(
+    tmp_path: Path, listener: Listener, content: bytes, reason: str
+) -> None:
+    assert isinstance(_enrol(tmp_path), Identity)
+    (tmp_path / "state" / RECORD).write_bytes(content)
+    error = last_enrolment(tmp_path / "state")
+    assert isinstance(error, IdentityError)
+    assert error.field == RECORD
+    assert reason in error.reason
 
 
 def test_an_enrolled_kiosk_may_be_enrolled_again_under_its_own_name(tmp_path: Path, listener: Listener) -> None:
@@ -397,7 +434,8 @@ def test_enrolling_again_is_no_moment_without_keys(
         assert (held.slot, held.signing_key.keyid) == (3, "borne-7/3")
         assert held.signing_key.public_spki() != first.signing_key.public_spki()
     assert cut == [
-        "ledger.json", "signing-3.pem", "tls-3.key.pem", "ca.pem", "tls-3.cert.pem", "trust.json", "ledger.json"
+        "ledger.json", "signing-3.pem", "tls-3.key.pem", "ca.pem", "tls-3.cert.pem", RECORD, "trust.json",
+        "ledger.json",
     ]  # fmt: skip
 
 

@@ -178,7 +178,7 @@ def test_a_dead_event_blocks_its_aggregate_only(store: Store) -> None:
 def test_a_delayed_event_delays_its_aggregate_only(store: Store) -> None:
     queue(store, "a", "a", "b")
     batch, _ = sealed(store)
-    settle(store, batch, EventStatus.RETRY, EventStatus.ORDER, EventStatus.ORDER, due_ms=5000)
+    settle(store, batch, EventStatus.RETRY, EventStatus.ORDER, EventStatus.RETRY, due_ms=5000)
     queue(store, "b", "c")
     assert run(store, lambda tx: batches.next_due_ms(tx, 4999)) == 5000
     assert run(store, lambda tx: batches.next_due_ms(tx, 5000)) is None

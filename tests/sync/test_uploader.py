@@ -23,7 +23,8 @@ from kiosk.sync.client import Channel
 from kiosk.sync.faults import RefusalReason
 from kiosk.sync.outbox import Outbox, dead, pending
 from kiosk.sync.turn import OUTAGE_S, WINDOW_S, Turn, offset_s
-from kiosk.sync.uploader import EventChannel, Uploader, UploadState, release, stopped
+from kiosk.sync.upload_calls import EventChannel
+from kiosk.sync.uploader import Uploader, UploadState, release, stopped
 from tests.store.power_loss import DISK, Disk, staged
 from tests.sync.intake import Answer, FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
 

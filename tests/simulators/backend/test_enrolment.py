@@ -106,6 +106,20 @@ def test_a_repeat_gives_the_same_and_other_keys_are_refused_and_counted(
     assert simple_enroll(ready, ticket, request)[2] == first[2]
 
 
+def test_the_same_keys_with_a_second_ticket_are_registered_anew_and_may_repeat_it(
+    ready: Ready, ticket: str, data_dir: Path
+) -> None:
+    """The first ticket's answer was lost, and the ticket with it: the kiosk's keys stay what they are."""
+    tls, signing = new_key(), SoftwareKey("borne-0001/1", new_key())
+    second = str(command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})["ticket"])
+    given = []
+    for text in (ticket, second, second, ticket):
+        request = build_csr(kiosk="borne-0001", kiosk_serial="SN-1", tls_private=tls, signing_key=signing, ticket=text)
+        status, headers, _ = simple_enroll(ready, text, request)
+        given.append((status, headers.get("kiosk-generation")))
+    assert given == [(200, "1"), (200, "2"), (200, "2"), (200, "2")]
+
+
 @pytest.mark.parametrize(("after_s", "status"), [(7 * 86_400 - 1, 200), (7 * 86_400, 401)])
 def test_a_ticket_expires(ready: Ready, ticket: str, utc: FakeUtc, after_s: int, status: int) -> None:
     utc.now_s += after_s
