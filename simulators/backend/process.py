@@ -36,6 +36,7 @@ class BackendProcess:
         database_url: str | None = None,
         processes: int = 1,
         fronts: int = 0,
+        ops_port: int | None = None,
     ) -> None:
         """`personas`: files of cards that the centre shall know beside the built-in ones.
 
@@ -46,6 +47,8 @@ class BackendProcess:
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir / "backend.log"
         self._options = [f"--processes={processes}", f"--fronts={fronts}", *(f"--persona={path}" for path in personas)]
+        if ops_port is not None:
+            self._options.append(f"--ops-port={ops_port}")
         if database_url is not None:
             self._options.append(f"--database-url={database_url}")
 
