@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
+from simulators.backend.engines import DatabaseUnusableError, DatabaseUrlError
+from simulators.backend.migrations import DatabaseVersionError
 from simulators.backend.private_postgres import PostgresUnavailable
 from simulators.fleet.plan import Plan, Scenario
+from simulators.fleet.progress import Progress
 from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import write
-from simulators.fleet.run import engine, run, terminal
+from simulators.fleet.run import RunFailed, engine, run, terminal
 
 MOST_KIOSKS: Final = 100_000
 MOST_MINUTES: Final = 24 * 60
@@ -24,25 +27,43 @@ _SEEDS: Final = 1_000_000
 def main(arguments: list[str] | None = None) -> int:
     """Run and write the report; 1 when anything was lost, doubled, late or refused, 2 for wrong use."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _end)  # every process and folder of the run ends with it
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     plan = Plan(options.scenario, options.kiosks, options.minutes, options.seed)
     progress = terminal()
     try:
         with engine(options.database_url, sqlite=options.sqlite) as where:
             result = run(plan, where, progress)
-    except (PostgresUnavailable, FleetExists, RuntimeError) as error:
-        print(f"simulators.fleet: {error}", file=sys.stderr)
-        return 1
-    finally:
-        progress.end()
+    except KeyboardInterrupt:
+        return _fail("interrupted: no report", progress)
+    except (
+        PostgresUnavailable,
+        FleetExists,
+        RunFailed,
+        DatabaseUnusableError,
+        DatabaseUrlError,
+        DatabaseVersionError,
+    ) as error:
+        return _fail(str(error), progress)
+    progress.end()
     page = write(result, options.out)
     print(page.read_text(encoding="utf-8"))
     print(page)
-    return 0 if result.is_good else 1
+    missed = [said for said, is_met in result.bars if not is_met]
+    return _fail(f"{plan.scenario}: {'; '.join(missed)}", progress) if missed else 0
+
+
+def _fail(message: str, progress: Progress) -> int:
+    progress.end()
+    print(f"simulators.fleet: {message}", file=sys.stderr)
+    return 1
 
 
 def _end(_number: int, _frame: object) -> None:
-    raise SystemExit(1)
+    """Every process and folder of the run ends with it, and nothing may disturb that."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 class _Parser(argparse.ArgumentParser):

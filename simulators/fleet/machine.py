@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kiosk.chores.documents import POLICY_ROUTE, POLL_S, RETRY_S
+from kiosk.chores.documents import POLICY_ROUTE, POLL_S, RETRY_S, retry_in_s
 from kiosk.sync import profile
 from kiosk.sync.batches import EventStatus
 from kiosk.sync.client import ATTEMPT_LIMIT_S
@@ -85,16 +85,14 @@ class Kiosk:
         tally: Tally,
         is_away: Callable[[], bool],
         idle_limit_s: float,
-        handshakes: asyncio.Semaphore,
     ) -> None:
         """`is_away()`: whether the run has taken the backend away, so that failing is right.
 
-        idle_limit_s: seconds of the run after which an idle connection is given up. handshakes: how many kiosks of
-        this process may shake hands at once.
+        idle_limit_s: seconds of the run after which an idle connection is given up.
         """
         self._life, self._key, self._tls, self._backend = life, key, tls, backend
         self._clock, self._tally, self._is_away = clock, tally, is_away
-        self._idle_limit_s, self._handshakes = idle_limit_s, handshakes
+        self._idle_limit_s = idle_limit_s
         self._rng = random.Random(life.kiosk)  # noqa: S311  # jitter, not a secret
         self._outbox = FleetOutbox()
         self._turn = Turn(life.kiosk, clock)
@@ -153,14 +151,15 @@ class Kiosk:
         return due_s
 
     async def _poll(self) -> None:
-        answer = await self._call(POLICY_ROUTE, encode({"known": self._known}), f"{self._rng.getrandbits(128):032x}")
+        begun_s = self._clock.monotonic_s()
+        idem_key = f"{self._rng.getrandbits(128):032x}"
+        answer = await self._call(POLICY_ROUTE, encode({"known": self._known}), idem_key, RETRY_S)
         if answer is None or answer.status != 200:
             self._poll_failures += 1
-            away_s = self._rng.uniform(0, min(POLL_S, RETRY_S * 2.0 ** min(self._poll_failures, 8)))
-            self._poll_at_s = self._clock.monotonic_s() + away_s
+            self._poll_at_s = begun_s + retry_in_s(self._poll_failures, self._rng)
             return
         self._poll_failures = 0
-        self._poll_at_s = self._clock.monotonic_s() + POLL_S * self._rng.uniform(0.9, 1.1)
+        self._poll_at_s = begun_s + POLL_S
         self._known = dict(_object(answer).get("latest", {}))
 
     async def _upload(self) -> None:
@@ -169,7 +168,7 @@ class Kiosk:
             return
         lost = self._rng.random() < LOST_SHARE
         self._tally.resent += self._upload_failures > 0
-        answer = await self._call(EVENTS_ROUTE, batch.body, batch.idem_key, lost=lost)
+        answer = await self._call(EVENTS_ROUTE, batch.body, batch.idem_key, ATTEMPT_LIMIT_S, lost=lost)
         if answer is None or answer.status != 200:
             self._upload_failures += 1
             longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(self._upload_failures, 16))
@@ -180,7 +179,7 @@ class Kiosk:
         refused = [results.get(event_id, "missing") for event_id in batch.event_ids]
         refused = [status for status in refused if status not in _GOOD]
         if refused:  # no event of this fleet is wrong: whatever the backend has against one is an error of the run
-            self._tally.errors[f"event {refused[0]}"] += len(refused)
+            self._tally.failed(f"event {refused[0]}", self._clock.run_s(), count=len(refused))
             self._upload_at_s = self._clock.monotonic_s() + BACKOFF_FIRST_S
             return
         self._upload_failures = 0
@@ -190,25 +189,32 @@ class Kiosk:
         if not self._outbox.waiting:
             self._tally.drained_s = max(self._tally.drained_s, self._clock.run_s())
 
-    async def _call(self, route: str, body: bytes, idem_key: str, *, lost: bool = False) -> VerifiedResponse | None:
-        """One proven answer, whatever its status, or None: the outcome is unknown."""
+    async def _call(
+        self, route: str, body: bytes, idem_key: str, limit_s: float, *, lost: bool = False
+    ) -> VerifiedResponse | None:
+        """One proven answer within `limit_s` seconds, whatever its status, or None: the outcome is unknown."""
         was_away = self._is_away()
-        answer = await self._exchange(route, body, idem_key, lost=lost)
+        self._tally.calls += 1
+        answer = await self._exchange(route, body, idem_key, limit_s, lost=lost)
+        self._tally.calls -= 1
         if isinstance(answer, str):
-            self._hang_up(abort=True)
+            self._hang_up()
             self._turn.service_away()
             if answer != _LOST:
-                (self._tally.failures if was_away or self._is_away() else self._tally.errors)[answer] += 1
+                self._tally.failed(answer, self._clock.run_s(), while_away=was_away or self._is_away())
             return None
         self._turn.service_back()
         self._used_s = self._clock.run_s()
         self._tally.requests[route] += 1
         if answer.status != 200:
-            self._tally.errors[f"{answer.status} {_object(answer)['error']['reason']}"] += 1
+            self._tally.failed(f"{answer.status} {_object(answer)['error']['reason']}", self._used_s)
         return answer
 
-    async def _exchange(self, route: str, body: bytes, idem_key: str, *, lost: bool) -> VerifiedResponse | str:
-        connection = await self._connected()
+    async def _exchange(
+        self, route: str, body: bytes, idem_key: str, limit_s: float, *, lost: bool
+    ) -> VerifiedResponse | str:
+        end_s = time.monotonic() + limit_s
+        connection = await self._connected(limit_s)
         if isinstance(connection, WireFailure):
             return connection.reason
         request = sign_request(
@@ -220,12 +226,11 @@ class Kiosk:
             created_s=int(time.time()),
         )
         started_s = time.monotonic()
-        failure = await connection.send(request, body)
-        if failure is not None:
-            return failure.reason
-        raw = await connection.receive(ATTEMPT_LIMIT_S)
+        raw = await connection.exchange(request, body, end_s - started_s)
         if isinstance(raw, WireFailure):
             return raw.reason
+        name = "events" if route == EVENTS_ROUTE else "policy"
+        self._tally.took(name, time.monotonic() - started_s, self._clock.run_s())
         if lost:  # it has arrived and had its effect; the kiosk never hears of it
             self._tally.lost_answers += 1
             return _LOST
@@ -237,21 +242,17 @@ class Kiosk:
             server_keys=self._backend.server_keys,
             floor_s=0,
         )
-        if isinstance(proven, Refused):
-            return f"unproven {raw.status} {proven.reason.value}"
-        self._tally.seconds["events" if route == EVENTS_ROUTE else "policy"].append(time.monotonic() - started_s)
-        return proven
+        return f"unproven {raw.status} {proven.reason.value}" if isinstance(proven, Refused) else proven
 
-    async def _connected(self) -> Connection | WireFailure:
+    async def _connected(self, limit_s: float) -> Connection | WireFailure:
         if self._connection is not None and (self._connection.is_closing() or self._idle_left_s() <= 0):
             self._hang_up()
         if self._connection is None:
-            async with self._handshakes:
-                started_s = time.monotonic()
-                opened = await Connection.open(self._backend.host, self._backend.port, self._tls)
-                if isinstance(opened, WireFailure):
-                    return opened
-                self._tally.seconds["handshake"].append(time.monotonic() - started_s)
+            started_s = time.monotonic()
+            opened = await Connection.open(self._backend.host, self._backend.port, self._tls, limit_s)
+            if isinstance(opened, WireFailure):
+                return opened
+            self._tally.took("handshake", time.monotonic() - started_s, self._clock.run_s())
             self._tally.connections += 1
             self._connection = opened
         self._used_s = self._clock.run_s()
@@ -263,13 +264,10 @@ class Kiosk:
             return float("inf")
         return self._used_s + self._idle_limit_s - self._clock.run_s()
 
-    def _hang_up(self, *, abort: bool = False) -> None:
+    def _hang_up(self) -> None:
         if self._connection is not None:
             self._tally.connections -= 1
-            if abort:
-                self._connection.abort()
-            else:
-                self._connection.close()
+            self._connection.close()
             self._connection = None
 
 

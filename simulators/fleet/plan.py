@@ -28,11 +28,14 @@ LEAD_S: Final = 10.0
 """Seconds of a kiosk from the start to the outage. Every so-many-th kiosk has something to tell in them, so that
 batches and answers are under way when the backend dies."""
 LEAD_EVERY: Final = 20
-AWAY_S: Final = OUTAGE_S + 30.0
-"""Seconds of a kiosk: all must see that it was no hiccup (`kiosk.sync.turn`)."""
+AWAY_S: Final = OUTAGE_S + 120.0
+"""Seconds of a kiosk: all must see that it was no hiccup (`kiosk.sync.turn`), and look for the service as they do when
+it is away for hours (`kiosk.chores.documents`)."""
 RETURN_EVENTS: Final = 100
 SETTLE_S: Final = 60.0
 """What the bar grants beyond the window (channel reference §8.2)."""
+P99_LIMIT_MS: Final = 1000.0
+"""Of the answers during a return (channel reference §8.2)."""
 GRACE_S: Final = 120.0
 """So that the report can say how late it was."""
 _VISIT_EVENTS: Final = 5
@@ -99,6 +102,11 @@ class Plan:
         return (LEAD_S + AWAY_S) / self.pace if self.scenario is Scenario.OUTAGE else 0.0
 
     @property
+    def from_what(self) -> str:
+        """What the time of draining counts from."""
+        return "last visit" if self.scenario is Scenario.DAY else "return"
+
+    @property
     def last_visit_s(self) -> float:
         """No event is made after this."""
         return self.minutes * 60 if self.scenario is Scenario.DAY else self.return_s
@@ -108,6 +116,11 @@ class Plan:
         """Seconds after the return, or after the last visit, within which everything must be told."""
         window_s = 0.0 if self.scenario is Scenario.DAY else self.minutes * 60
         return window_s + SETTLE_S / self.pace
+
+    @property
+    def p99_limit_ms(self) -> float | None:
+        """What is asked of the slowest hundredth of the answers, where anything is."""
+        return None if self.scenario is Scenario.DAY else P99_LIMIT_MS
 
     @property
     def end_s(self) -> float:

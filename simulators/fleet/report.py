@@ -6,12 +6,12 @@ import json
 import platform
 import ssl
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from simulators.fleet.plan import Scenario
 from simulators.fleet.plot import plot
+from simulators.fleet.rates import rates
 from simulators.fleet.run import Result
 from simulators.fleet.tally import TIMED, percentile_ms
 
@@ -24,7 +24,7 @@ def figures(result: Result) -> dict[str, Any]:
     requests = tally.requests.total()
     # While the backend was away nothing was answered: a mean over that time would flatter nobody and say nothing.
     served_s = _served_s(result)
-    rates = _rates(result)
+    seen = rates(result.moments)
     return {
         "plan": {
             "scenario": str(plan.scenario),
@@ -48,7 +48,7 @@ def figures(result: Result) -> dict[str, Any]:
             "answered": requests,
             "by_route": dict(sorted(tally.requests.items())),
             "mean_per_s": round(requests / served_s, 1),
-            "peak_per_s": round(max((rate["requests"] for rate in rates), default=0.0), 1),
+            "peak_per_s": round(max((rate.requests for rate in seen), default=0.0), 1),
             "lost_answers": tally.lost_answers,
             "resent": tally.resent,
             "errors": dict(sorted(tally.errors.items())),
@@ -57,7 +57,7 @@ def figures(result: Result) -> dict[str, Any]:
         "handshakes": {
             "done": len(tally.seconds["handshake"]),
             "mean_per_s": round(len(tally.seconds["handshake"]) / served_s, 1),
-            "peak_per_s": round(max((rate["handshakes"] for rate in rates), default=0.0), 1),
+            "peak_per_s": round(max((rate.handshakes for rate in seen), default=0.0), 1),
             "most_connections": max((moment.connections for moment in result.moments), default=0),
         },
         "latency_ms": {
@@ -70,6 +70,7 @@ def figures(result: Result) -> dict[str, Any]:
             for name in TIMED
         },
         "cost": {
+            "cpu_ms_per_request": _per(cost.backend_cpu_s + (cost.database_cpu_s or 0.0) + cost.fleet_cpu_s, requests),
             "backend_ms_per_request": _per(cost.backend_cpu_s, requests),
             "database_ms_per_request": None if cost.database_cpu_s is None else _per(cost.database_cpu_s, requests),
             "fleet_ms_per_request": _per(cost.fleet_cpu_s, requests),
@@ -81,6 +82,7 @@ def figures(result: Result) -> dict[str, Any]:
         },
         "backlog": {
             "most": max((moment.waiting for moment in result.moments), default=0),
+            "most_calls_under_way": max((moment.calls for moment in result.moments), default=0),
             "left": tally.waiting,
             "drained_after_s": round(result.drained_after_s, 1),
             "limit_s": round(plan.drain_limit_s, 1),
@@ -94,6 +96,7 @@ def figures(result: Result) -> dict[str, Any]:
             "wrong_kiosks": result.check.wrong_kiosks,
             "violations": list(result.check.violations),
         },
+        "bars": [{"said": said, "met": is_met} for said, is_met in result.bars],
         "good": result.is_good,
     }
 
@@ -132,6 +135,7 @@ def markdown(numbers: Mapping[str, Any], picture: str) -> str:
         "Fleet behind its own clock": f"at most {cost['fleet_late_s']} s: part of every time above",
         "Backlog": f"at most {backlog['most']} events, {backlog['left']} left; drained after"
         f" {backlog['drained_after_s']} s (limit {backlog['limit_s']} s)",
+        "Calls under way at once": f"at most {backlog['most_calls_under_way']}",
         "Events": f"{events['made']} made, {events['acknowledged']} acknowledged, {events['applied']} applied,"
         f" {events['gaps']} gaps, {events['wrong_kiosks']} kiosks wrong",
         "Answers lost on purpose": f"{requests['lost_answers']}; batches sent again {requests['resent']}",
@@ -150,13 +154,15 @@ def markdown(numbers: Mapping[str, Any], picture: str) -> str:
         "",
         ran,
         "",
+        *(f"- {'met' if bar['met'] else '**MISSED**'}: {bar['said']}" for bar in numbers["bars"]),
+        "",
+        f"![What waited, what was answered and how fast, at what cost, and what failed, over time]({picture})",
+        "",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
         "",
         *(f"- {violation}" for violation in events["violations"]),
-        f"![Backlog, requests and handshakes over time]({picture})",
-        "",
     ]
     return "\n".join(lines)
 
@@ -191,15 +197,3 @@ def _served_s(result: Result) -> float:
     last_s = result.moments[-1].at_s if result.moments else 0.0
     away_s = result.back_s - (result.plan.killed_s or 0.0) if result.back_s else 0.0
     return max(0.001, last_s - away_s)
-
-
-def _rates(result: Result) -> list[dict[str, float]]:
-    """Requests and handshakes per second between two moments that are not too close."""
-    return [
-        {
-            "requests": (after.requests - before.requests) / (after.at_s - before.at_s),
-            "handshakes": (after.handshakes - before.handshakes) / (after.at_s - before.at_s),
-        }
-        for before, after in pairwise(result.moments)
-        if after.at_s - before.at_s > 0.5
-    ]

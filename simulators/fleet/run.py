@@ -5,14 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -26,10 +28,10 @@ from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import private_postgres
 from simulators.backend.process import BackendProcess
 from simulators.fleet.check import Check, check
-from simulators.fleet.plan import Plan
+from simulators.fleet.plan import GRACE_S, Plan
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import provision
-from simulators.fleet.tally import KioskEnd, Second, Tally, together
+from simulators.fleet.tally import KioskEnd, Second, Tally, percentile_ms, together
 from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 from simulators.fleet.worker import Task, WorkerEnd, work
 
@@ -37,6 +39,8 @@ KIOSKS_A_WORKER: Final = 200
 """Fewer are not worth a second process."""
 START_S: Final = 0.2
 """From the word to the start, so that all processes start at the same moment."""
+SPARE_FILES: Final = 500
+"""Open files of a process beside its connections."""
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
@@ -76,10 +80,36 @@ class Result:
         return max(0.0, self.tally.drained_s - max(self.back_s, self.plan.last_visit_s))
 
     @property
+    def p99_ms(self) -> float:
+        """Of the answers to batches and polls, whichever is slower."""
+        return max(percentile_ms(self.tally.seconds[name], 99) for name in ("events", "policy"))
+
+    @property
+    def bars(self) -> tuple[tuple[str, bool], ...]:
+        """What is asked of a run (channel reference §8.2), in words with its figure, and whether it was met."""
+        plan, check, errors = self.plan, self.check, self.tally.errors.total()
+        drained = (
+            f"all told {self.drained_after_s:.1f} s after the {plan.from_what} (at most {plan.drain_limit_s:.0f} s)"
+        )
+        if self.tally.waiting:
+            drained = (
+                f"{self.tally.waiting} events not told {plan.drain_limit_s + GRACE_S:.0f} s after the {plan.from_what}"
+            )
+        wrong = f"{check.wrong_kiosks} kiosks with an event lost or doubled, {check.gaps} gaps"
+        bars = [
+            (drained, self.tally.waiting == 0 and self.drained_after_s <= plan.drain_limit_s),
+            ("nothing lost, nothing twice" if check.is_good else wrong, check.is_good),
+            (f"{errors} errors" if errors else "no error", not errors),
+        ]
+        if plan.p99_limit_ms is not None:
+            slow = f"99 % of the answers within {self.p99_ms:.0f} ms (at most {plan.p99_limit_ms:.0f} ms)"
+            bars.append((slow, self.p99_ms <= plan.p99_limit_ms))
+        return tuple(bars)
+
+    @property
     def is_good(self) -> bool:
-        """Nothing lost or doubled, all told in time, and no error while the backend was there."""
-        in_time = self.tally.waiting == 0 and self.drained_after_s <= self.plan.drain_limit_s
-        return self.check.is_good and in_time and not self.tally.errors
+        """Every bar was met."""
+        return all(is_met for _, is_met in self.bars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +130,12 @@ def engine(database_url: str | None, *, sqlite: bool) -> Iterator[Where]:
         yield Where(postgres.new_database(), postgres.pid)
 
 
+class RunFailed(Exception):  # noqa: N818  # states a fact, not a defect
+    """The run could not begin or go on; the message says why in one line."""
+
+
 def run(plan: Plan, where: Where, progress: Progress) -> Result:
-    """Run the plan; raises FleetExists and what a backend raises that does not start."""
+    """Run the plan; raises FleetExists, RunFailed and what a backend raises that does not start."""
     folder = Path(tempfile.mkdtemp(prefix="kiosk-fleet-"))
     try:
         return _Run(plan, where, progress, DataDir(folder)).result()
@@ -119,11 +153,13 @@ class _Run:
         self._away: Event = self._context.Event()
         self._workers = min(cores, -(-plan.kiosks // KIOSKS_A_WORKER))
         self._moments: list[Second] = []
-        self._backend_cpu_s = 0.0
+        self._backend_cpu_s = 0.0  # of the processes that were killed, less what the starts have cost
+        self._database_before_s: float | None = None
         self._backend_rss_bytes = 0
         self._back_s = 0.0
 
     def result(self) -> Result:
+        _make_room(-(-self._plan.kiosks // min(self._backend_processes, self._workers)))
         load_before = os.getloadavg()[0]
         self._data.create()
         authority = open_authority(self._data, utc(system_utc_s()))
@@ -131,15 +167,14 @@ class _Run:
         began_s = time.monotonic()
         certificates = self._provision(authority, secret)
         provision_s = time.monotonic() - began_s
-        database_cpu_s = self._database_cpu_s()
+        self._database_before_s = self._database_cpu_s()
         try:
             self._start_backend()
             ends = self._live(authority, secret, certificates)
-            self._note_backend()
+            backend_cpu_s, database_cpu_s = self._backend_so_far_s(), self._database_so_far_s()
         finally:
-            self._backend.stop()
-        if database_cpu_s is not None:
-            database_cpu_s = (self._database_cpu_s() or 0.0) - database_cpu_s
+            with suppress(subprocess.TimeoutExpired):  # then it was killed, and what it still had to do is not asked
+                self._backend.stop()
         tally, kiosks = Tally(), [kiosk for end in ends for kiosk in end.kiosks]
         for end in ends:
             tally.add(end.tally)
@@ -156,7 +191,7 @@ class _Run:
             tally=tally,
             moments=tuple(self._moments),
             cost=Cost(
-                self._backend_cpu_s,
+                backend_cpu_s,
                 database_cpu_s,
                 sum(end.cpu_s for end in ends),
                 self._backend_rss_bytes,
@@ -214,7 +249,7 @@ class _Run:
         try:
             self._progress.show(0.0, "making keys and TLS contexts")
             for pipe in pipes:
-                pipe.recv()
+                _told(pipe)
             start_s = time.monotonic() + START_S
             for pipe in pipes:
                 pipe.send(start_s)
@@ -235,7 +270,7 @@ class _Run:
             open_pipes = [pipe for place, pipe in enumerate(pipes) if place not in ends]
             for ready in multiprocessing.connection.wait(open_pipes, timeout=0.2):
                 place = next(place for place, pipe in enumerate(pipes) if pipe is ready)
-                told = pipes[place].recv()
+                told = _told(pipes[place])
                 if isinstance(told, WorkerEnd):
                     ends[place] = told
                 else:
@@ -250,7 +285,7 @@ class _Run:
                             pipe.send("stop")
             if killed_s is not None and time.monotonic() - start_s >= killed_s:
                 killed_s = None
-                self._note_backend()
+                self._backend_cpu_s = self._backend_so_far_s()
                 self._away.set()
                 kill_tree(self._backend.pid)
                 self._backend.kill()
@@ -265,9 +300,16 @@ class _Run:
         return moment.waiting == 0 and moment.at_s > self._plan.last_visit_s and not self._away.is_set()
 
     def _note_moment(self, moment: Second) -> None:
-        self._moments.append(moment)
         if not self._away.is_set():
-            self._backend_rss_bytes = max(self._backend_rss_bytes, rss_bytes(self._backend.pid))
+            rss = rss_bytes(self._backend.pid)
+            if rss == 0:
+                raise RunFailed(f"the backend has ended by itself: {_last_line(self._backend.log)}")
+            self._backend_rss_bytes = max(self._backend_rss_bytes, rss)
+        if self._where.pid is not None and rss_bytes(self._where.pid) == 0:
+            raise RunFailed("PostgreSQL has ended by itself")
+        self._moments.append(
+            replace(moment, backend_cpu_s=self._backend_so_far_s(), database_cpu_s=self._database_so_far_s())
+        )
         state = "backend away" if self._away.is_set() else f"{moment.connections} connections"
         self._progress.show(
             moment.at_s / self._plan.end_s,
@@ -275,14 +317,46 @@ class _Run:
         )
 
     def _start_backend(self) -> None:
-        self._backend.start()
+        try:
+            self._backend.start()
+        except (RuntimeError, TimeoutError):
+            raise RunFailed(f"the backend did not start: {_last_line(self._backend.log)}") from None
         self._backend_cpu_s -= cpu_s(self._backend.pid)  # what a start costs is no request's
 
-    def _note_backend(self) -> None:
-        self._backend_cpu_s += cpu_s(self._backend.pid)
+    def _backend_so_far_s(self) -> float:
+        return self._backend_cpu_s + (0.0 if self._away.is_set() else cpu_s(self._backend.pid))
 
     def _database_cpu_s(self) -> float | None:
         return None if self._where.pid is None else cpu_s(self._where.pid)
+
+    def _database_so_far_s(self) -> float | None:
+        now_s = self._database_cpu_s()
+        return None if now_s is None else now_s - (self._database_before_s or 0.0)
+
+
+def _told(pipe: multiprocessing.connection.Connection[Any, Any]) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise RunFailed("a process of the fleet has ended by itself: is there enough memory?") from None
+
+
+def _last_line(log: str) -> str:
+    """Of those that are no record of an event: the end of a traceback, or a message."""
+    said = [line for line in log.splitlines() if line and not line.startswith("{")]
+    return said[-1] if said else "its log does not say why"
+
+
+def _make_room(connections: int) -> None:
+    """So many open connections for each process that is started from now on; raises RunFailed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections * 5 // 4 + SPARE_FILES  # the kernel does not share them out evenly
+    if soft >= needed:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+    except (ValueError, OSError):
+        raise RunFailed(f"open files: {needed} needed for {connections} connections, the limit is {hard}") from None
 
 
 def terminal(stream: Any = None) -> Progress:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
+import signal
 import time
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,10 +23,6 @@ from simulators.fleet.plan import Plan
 from simulators.fleet.tally import KioskEnd, Tally
 
 SAMPLE_S: Final = 1.0
-HANDSHAKES_AT_ONCE: Final = 256
-"""More would only wait for this processor, which is not the kiosk's in life, until their time is over."""
-READ_BYTES: Final = 16 * 1024
-"""Read at once from a connection: one TLS record. The buffer of this size lives as long as the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +49,21 @@ class WorkerEnd:
 
 
 def work(task: Task, pipe: Pipe, is_away: Event) -> None:
-    """Main function of the process: starts when told through the pipe, sends a `Second` each second, then the end."""
-    _make_room()
+    """Main function of the process: starts when told through the pipe, sends a `Second` each second, then the end.
+
+    It ends without a word when nobody holds the other end of the pipe any more.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
     tally, clock = Tally(), RunClock(task.plan.pace)
     kiosks = _kiosks(task, clock, tally, is_away)
-    gc.collect()
-    gc.freeze()  # what lives to the end need not be looked through again and again
-    pipe.send("ready")
-    clock.start_s = pipe.recv()
-    began_s = time.process_time()
-    ends = asyncio.run(_live(kiosks, task.plan, clock, tally, pipe))
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pipe.send(WorkerEnd(tally, ends, time.process_time() - began_s, peak_bytes))
-    pipe.close()
+    gc.disable()  # nothing here is a cycle, and looking through ten thousand kiosks stops them all
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        pipe.send("ready")
+        clock.start_s = pipe.recv()
+        began_s = time.process_time()
+        ends = asyncio.run(_live(kiosks, task.plan, clock, tally, pipe))
+        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        pipe.send(WorkerEnd(tally, ends, time.process_time() - began_s, peak_bytes))
 
 
 def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[Kiosk]:
@@ -74,7 +72,6 @@ def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[K
     if isinstance(record, KeyRefusal):
         raise ValueError(f"server key: {record}")  # an error value
     backend = Backend(task.host, task.port, {record.keyid: record})
-    handshakes = asyncio.Semaphore(HANDSHAKES_AT_ONCE)
     tls = TlsIdentities(task.secret, task.ca_pem)
     kiosks: list[Kiosk] = []
     for number, certificate in task.certificates.items():
@@ -89,7 +86,6 @@ def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[K
                 tally=tally,
                 is_away=is_away.is_set,
                 idle_limit_s=IDLE_LIMIT_S / task.plan.visits_factor,
-                handshakes=handshakes,
             )
         )
     tls.close()
@@ -98,14 +94,14 @@ def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[K
 
 async def _live(kiosks: Sequence[Kiosk], plan: Plan, clock: RunClock, tally: Tally, pipe: Pipe) -> list[KioskEnd]:
     lives = asyncio.gather(*(kiosk.live(plan.end_s) for kiosk in kiosks))
-    due_s = clock.run_s()
+    due_s, began_s = clock.run_s(), time.process_time()
     while not lives.done():
         due_s += SAMPLE_S
         await asyncio.wait([lives], timeout=due_s - clock.run_s())
         now_s = clock.run_s()
         tally.late_s = max(tally.late_s, now_s - due_s)
         due_s = max(due_s, now_s - SAMPLE_S)
-        pipe.send(tally.at(now_s))
+        pipe.send(tally.moment(now_s, time.process_time() - began_s))
         if pipe.poll() or now_s > plan.end_s + SAMPLE_S:
             break  # told that nobody has anything left; or the last ones still wait for an answer
     if lives.done():
@@ -114,10 +110,3 @@ async def _live(kiosks: Sequence[Kiosk], plan: Plan, clock: RunClock, tally: Tal
     with suppress(asyncio.CancelledError):
         await lives
     return [kiosk.end() for kiosk in kiosks]
-
-
-def _make_room() -> None:
-    """As many open connections as this process may have at all, and none with the 256 KiB it is given by default."""
-    SSLProtocol.max_size = READ_BYTES
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

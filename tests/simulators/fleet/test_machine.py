@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from kiosk.chores.documents import POLICY_ROUTE, RETRY_S
 from kiosk.sync import signature
+from kiosk.sync.client import ATTEMPT_LIMIT_S
 from kiosk.sync.messages import Refused, RequestHead, SignedRequest, VerifiedRequest
 from kiosk.sync.profile import KeyRecord, register_key
+from kiosk.sync.uploader import EVENTS_ROUTE
 from kiosk.sync.wire import RawAnswer, WireFailure
 from simulators.fleet import machine
 from simulators.fleet.identity import kiosk_id, signing_key
@@ -59,7 +62,7 @@ def busy(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def gone(_: dict[str, Any]) -> WireFailure:
-    return WireFailure("ConnectionResetError")
+    return WireFailure("connection reset")
 
 
 @dataclass
@@ -69,6 +72,7 @@ class Script:
     says: Sequence[Say]
     signs: bool = True
     batches: list[tuple[str, bytes]] = field(default_factory=list)
+    limits_s: dict[str, float] = field(default_factory=dict)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     def answer(self, request: SignedRequest, body: bytes) -> RawAnswer | WireFailure:
@@ -82,7 +86,7 @@ class Script:
             find_key=lambda keyid: KIOSK_RECORD if keyid == KIOSK_RECORD.keyid else None,
         )
         assert not isinstance(proven, Refused), proven
-        if path == "/v1/policy/state":
+        if path == POLICY_ROUTE:
             return self._signed(proven, 200, {"documents": [], "latest": {"policy": 1}})
         self.batches.append((proven.head.idempotency_key, body))
         if len(self.batches) > len(self.says):
@@ -117,19 +121,15 @@ def lived(
             async def open(cls, *_: object) -> Line:
                 return cls()
 
-            async def send(self, request: SignedRequest, body: bytes) -> None:
-                self._sent = (request, body)
-
-            async def receive(self, _limit_s: float) -> RawAnswer | WireFailure:
-                return script.answer(*self._sent)
+            async def exchange(self, request: SignedRequest, body: bytes, limit_s: float) -> RawAnswer | WireFailure:
+                script.limits_s[request.target_uri.removeprefix(BACKEND.origin)] = limit_s
+                return script.answer(request, body)
 
             def is_closing(self) -> bool:
                 return False
 
             def close(self) -> None:
                 pass
-
-            abort = close
 
         monkeypatch.setattr(machine, "Connection", Line)
         tally = Tally()
@@ -143,7 +143,6 @@ def lived(
             tally=tally,
             is_away=lambda: is_away,
             idle_limit_s=0.01,
-            handshakes=asyncio.Semaphore(1),
         )
         living = asyncio.create_task(kiosk.live(LIMIT_S))
         while not (script.enough.is_set() or (tally.acked and not tally.waiting)):
@@ -164,12 +163,17 @@ def test_it_tells_everything_in_numbered_batches(monkeypatch: pytest.MonkeyPatch
         (2, 1, 20),
     ]
     assert (end.made, end.acked, end.last_acked_seq, end.in_flight) == (120, 120, 2, ())
-    assert (tally.acked, tally.waiting, tally.errors.total()) == (120, 0, 0)
+    assert (tally.acked, tally.waiting, tally.errors.total(), tally.calls) == (120, 0, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("first", "error"), [(busy, "503 busy"), (ordered, "event order"), (gone, "ConnectionResetError")]
-)
+def test_a_call_may_take_as_long_as_the_kiosks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    script, _, _ = lived(monkeypatch, [busy, applied, applied])
+    assert script.limits_s.keys() == {POLICY_ROUTE, EVENTS_ROUTE}
+    assert RETRY_S - 1 < script.limits_s[POLICY_ROUTE] <= RETRY_S
+    assert ATTEMPT_LIMIT_S - 1 < script.limits_s[EVENTS_ROUTE] <= ATTEMPT_LIMIT_S
+
+
+@pytest.mark.parametrize(("first", "error"), [(busy, "503 busy"), (ordered, "event order"), (gone, "connection reset")])
 def test_an_error_is_counted_and_the_same_bytes_go_again(
     monkeypatch: pytest.MonkeyPatch, first: Say, error: str
 ) -> None:
@@ -190,7 +194,7 @@ def test_what_fails_while_the_backend_is_away_is_no_error(monkeypatch: pytest.Mo
     script, tally, _ = lived(monkeypatch, [gone, gone], is_away=True)
     assert len(set(script.batches)) == 1
     assert not tally.errors
-    assert tally.failures["ConnectionResetError"] >= 2
+    assert tally.failures["connection reset"] >= 2
 
 
 def test_a_lost_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:

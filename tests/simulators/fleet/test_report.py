@@ -9,41 +9,72 @@ import subprocess
 import sys
 from array import array
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from simulators.fleet.__main__ import main
 from simulators.fleet.check import Check
 from simulators.fleet.plan import Plan, Scenario
+from simulators.fleet.plot import plot
 from simulators.fleet.progress import WIDTH, Progress, bar
+from simulators.fleet.rates import percentiles_ms, rates
 from simulators.fleet.report import figures, markdown
 from simulators.fleet.run import Cost, Result
-from simulators.fleet.tally import Second, Tally, percentile_ms, together
+from simulators.fleet.tally import AWAY, Second, Tally, percentile_ms, together
 from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 
 
-def _result(*, errors: int = 0, waiting: int = 0, drained_s: float = 100.0, wrong: int = 0, gaps: int = 0) -> Result:
-    tally = Tally(
-        requests=Counter({"/v1/events": 30, "/v1/policy/state": 10}),
-        errors=Counter({"503 busy": errors} if errors else {}),
+def _second(at_s: float, waiting: int = 0, requests: int = 0, handshakes: int = 0) -> Second:
+    return Second(
+        at_s=at_s,
         waiting=waiting,
-        drained_s=drained_s,
+        acked=0,
+        polls=requests // 2,
+        batches=requests - requests // 2,
+        handshakes=handshakes,
+        connections=3,
+        calls=int(at_s),
+        fleet_cpu_s=at_s / 2,
+        backend_cpu_s=at_s / 4,
+        database_cpu_s=at_s / 8,
     )
-    tally.seconds["handshake"].extend([0.01, 0.02])
-    moments = tuple(
-        Second(float(at), 1000 - 2 * at, 2 * at, at, at // 2, 0, 3) for at in (10, 20, 21)
-    )  # ten requests a second at most… of a run of 21 s, 12 of which nobody was there
+
+
+def _result(
+    *,
+    errors: int = 0,
+    waiting: int = 0,
+    drained_s: float = 300.0,
+    wrong: int = 0,
+    gaps: int = 0,
+    slowest_s: float = 0.02,
+    scenario: Scenario = Scenario.OUTAGE,
+) -> Result:
+    tally = Tally(requests=Counter({"/v1/events": 30, "/v1/policy/state": 10}), waiting=waiting, drained_s=drained_s)
+    tally.took("handshake", 0.01, 10.0)
+    tally.took("handshake", 5.0, 11.0)
+    for name in ("events", "policy"):
+        tally.took(name, 0.001, 10.0)
+        tally.took(name, slowest_s, 210.0)
+    tally.failed("connection refused", 12.0, while_away=True)
+    if errors:
+        tally.failed("503 busy", 20.0, count=errors)
+    moments = tuple(_second(float(at), 1000 - 2 * at, at, at // 2) for at in (10, 20, 21))
     return Result(
-        plan=Plan(Scenario.OUTAGE, 20, 5, 1),
+        plan=Plan(scenario, 20, 5, 1),
         engine="postgresql",
         backend_processes=2,
         fleet_processes=1,
         provision_s=0.5,
         load_before=1.0,
         load_after=2.0,
-        back_s=102.0,
+        back_s=202.0,
         tally=tally,
         moments=moments,
         cost=Cost(0.4, 0.2, 0.1, 1 << 20, 20 << 10),
@@ -60,24 +91,55 @@ def test_figures_are_per_request_and_per_kiosk() -> None:
     assert numbers["cost"]["fleet_memory_kib_per_kiosk"] == 1.0
     assert numbers["requests"]["peak_per_s"] == 1.0
     assert numbers["backlog"]["most"] == 980
-    assert numbers["latency_ms"]["handshake"] == {"count": 2, "p50": 10.0, "p99": 20.0, "most": 20.0}
+    assert numbers["backlog"]["most_calls_under_way"] == 21
+    assert numbers["latency_ms"]["handshake"] == {"count": 2, "p50": 10.0, "p99": 5000.0, "most": 5000.0}
+    assert numbers["cost"]["cpu_ms_per_request"] == 17.5
     assert numbers["good"]
+    assert numbers["bars"] == [
+        {"said": "all told 98.0 s after the return (at most 360 s)", "met": True},
+        {"said": "nothing lost, nothing twice", "met": True},
+        {"said": "no error", "met": True},
+        {"said": "99 % of the answers within 20 ms (at most 1000 ms)", "met": True},
+    ]
 
 
 @pytest.mark.parametrize(
-    "bad", [{"errors": 1}, {"waiting": 1}, {"drained_s": 102.0 + 361.0}, {"wrong": 1}, {"gaps": 1}], ids=str
+    ("bad", "said"),
+    [
+        ({"errors": 1}, "1 errors"),
+        ({"waiting": 1}, "1 events not told 480 s after the return"),
+        ({"drained_s": 202.0 + 361.0}, "all told 361.0 s after the return (at most 360 s)"),
+        ({"wrong": 1}, "1 kiosks with an event lost or doubled, 0 gaps"),
+        ({"gaps": 1}, "0 kiosks with an event lost or doubled, 1 gaps"),
+        ({"slowest_s": 1.25}, "99 % of the answers within 1250 ms (at most 1000 ms)"),
+    ],
 )
-def test_anything_lost_late_or_refused_is_not_good(bad: dict[str, int]) -> None:
+def test_anything_lost_late_slow_or_refused_is_not_good(bad: dict[str, Any], said: str) -> None:
     result = _result(**bad)
     assert not result.is_good
-    assert markdown(figures(result), "x.png").startswith("# Fleet: outage, 20 kiosks, NOT GOOD\n")
+    assert [text for text, is_met in result.bars if not is_met] == [said]
+    page = markdown(figures(result), "x.png")
+    assert page.startswith("# Fleet: outage, 20 kiosks, NOT GOOD\n")
+    assert f"- **MISSED**: {said}\n" in page
+
+
+@pytest.mark.parametrize(
+    "result",
+    [_result(), _result(errors=3), _result(scenario=Scenario.DAY), replace(_result(), moments=(), tally=Tally())],
+    ids=["good", "errors", "day", "nothing"],
+)
+def test_every_result_has_its_picture(result: Result, tmp_path: Path) -> None:
+    plot(result, tmp_path / "run.png")
+    with Image.open(tmp_path / "run.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 1000
 
 
 def test_the_page_says_what_the_numbers_stand_for() -> None:
     page = markdown(figures(_result()), "x.png")
     assert "these load the backend as 20 would in 5 min" in page
     assert "| Errors | none |" in page
-    assert "![Backlog, requests and handshakes over time](x.png)" in page
+    assert "over time](x.png)" in page
 
 
 @given(st.lists(st.floats(0, 100, width=32), min_size=1, max_size=50), st.integers(1, 100))
@@ -95,14 +157,41 @@ def test_no_values_have_no_percentile() -> None:
 
 def test_processes_count_together() -> None:
     one, two = Tally(requests=Counter(a=1), acked=2, drained_s=5.0), Tally(requests=Counter(a=2, b=1), acked=3)
-    one.seconds["events"].append(1.0)
-    two.seconds["events"].append(2.0)
+    one.took("events", 1.0, 10.0)
+    two.took("events", 2.0, 20.0)
+    one.failed("reset", 3.5)
+    two.failed("reset", 3.9, count=2)
+    two.failed("reset", 4.0, while_away=True)
     one.add(two)
     assert (one.requests, one.acked, one.drained_s) == (Counter(a=3, b=1), 5, 5.0)
-    assert list(one.seconds["events"]) == [1.0, 2.0]
-    assert together([Second(1.0, 1, 2, 3, 4, 5, 6), Second(1.5, 10, 20, 30, 40, 50, 60)]) == Second(
-        1.5, 11, 22, 33, 44, 55, 66
+    assert (list(one.seconds["events"]), list(one.at_s["events"])) == ([1.0, 2.0], [10.0, 20.0])
+    assert (one.errors, one.failures) == (Counter(reset=3), Counter(reset=1))
+    assert one.failed_at == {("reset", 3): 3, (AWAY, 4): 1}
+    both = together([_second(1.0, 1, 3, 4), _second(1.5, 10, 30, 40)])
+    assert (both.at_s, both.waiting, both.polls, both.batches, both.handshakes) == (1.5, 11, 16, 17, 44)
+    assert (both.requests, both.connections, both.calls, both.fleet_cpu_s) == (33, 6, 2, 1.25)
+
+
+def test_rates_are_of_what_happened_between_two_moments() -> None:
+    seen = rates([_second(0.0), _second(2.0, requests=20, handshakes=4), _second(2.1, requests=30)])
+    assert [(rate.until_s, rate.polls, rate.batches, rate.handshakes) for rate in seen] == [(2.0, 5.0, 5.0, 2.0)]
+    assert (seen[0].requests, seen[0].fleet_cores, seen[0].backend_cores, seen[0].database_cores) == (
+        10,
+        0.5,
+        0.25,
+        0.125,
     )
+
+
+def test_percentiles_are_of_what_ended_in_each_bin() -> None:
+    tally = Tally()
+    for took_s, at_s in ((0.1, 0.5), (0.3, 1.5), (0.2, 1.9), (0.9, 5.0)):
+        tally.took("policy", took_s, at_s)
+    tally.took("events", 0.7, 1.0)
+    tally.took("handshake", 9.0, 1.0)
+    found = percentiles_ms(tally, ("policy", "events"), 99, 2.0)
+    assert [(at_s, round(took_ms)) for at_s, took_ms in found] == [(1.0, 700), (5.0, 900)]
+    assert round(percentiles_ms(tally, ("policy",), 50, 2.0)[0][1]) == 200
 
 
 @given(st.floats(-1, 2), st.integers(10, 120))

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 from sqlalchemy import create_engine, func, select
@@ -16,9 +23,10 @@ from simulators.fleet.plan import RETURN_EVENTS, Plan, Scenario
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import figures, write
-from simulators.fleet.run import POSTGRESQL, SQLITE, Result, Where, run
+from simulators.fleet.run import POSTGRESQL, SQLITE, Result, RunFailed, Where, run
 
 KIOSKS = 20
+LIMIT_S = 60
 
 
 def _silent() -> Progress:
@@ -34,7 +42,7 @@ def _is_sound(result: Result) -> None:
     assert (last.waiting, last.acked) == (0, made)
     assert [moment.at_s for moment in result.moments] == sorted(moment.at_s for moment in result.moments)
     requests = result.tally.requests
-    assert requests["/v1/events"] == len(result.tally.seconds["events"])
+    assert requests["/v1/events"] + result.tally.lost_answers == len(result.tally.seconds["events"])
     assert requests["/v1/policy/state"] == len(result.tally.seconds["policy"])
     assert 0 < len(result.tally.seconds["handshake"]) <= requests.total() + result.tally.failures.total() + 1
     assert result.cost.backend_cpu_s > 0
@@ -81,3 +89,58 @@ def test_an_outage_and_its_return_on_postgresql() -> None:
         assert batches <= result.tally.requests["/v1/events"] + result.tally.lost_answers
         with pytest.raises(FleetExists, match="already knows the fleet 2"):
             run(plan, Where(url, postgres.pid), _silent())
+
+
+def _started(tmp_path: Path, *options: str) -> psutil.Popen:
+    """A run from the command line, in a session of its own; back as soon as its kiosks are being made."""
+    command = ["-m", "simulators.fleet", "--kiosks=20", "--minutes=60", "--sqlite", f"--out={tmp_path}", *options]
+    process = psutil.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    end_s = time.monotonic() + LIMIT_S
+    while len(_children(process)) < 2:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+    return process
+
+
+def _children(process: psutil.Popen) -> dict[str, psutil.Process]:
+    """The backend and the process of kiosks, once they are there."""
+    found = {}
+    for child in process.children():
+        arguments = child.cmdline()
+        if "simulators.backend" in arguments:
+            found["backend"] = child
+        elif any("spawn_main" in argument for argument in arguments):
+            found["worker"] = child
+    return found
+
+
+@pytest.mark.parametrize(
+    ("victim", "said"),
+    [
+        ("run", "simulators.fleet: interrupted: no report\n"),
+        ("worker", "simulators.fleet: a process of the fleet has ended by itself: is there enough memory?\n"),
+        ("backend", "simulators.fleet: the backend has ended by itself: its log does not say why\n"),
+    ],
+)
+def test_a_run_that_cannot_go_on_says_so_in_one_line_and_leaves_nobody(tmp_path: Path, victim: str, said: str) -> None:
+    with _started(tmp_path) as process:
+        below = process.children(recursive=True)
+        if victim == "run":
+            os.killpg(process.pid, signal.SIGINT)  # Ctrl-C is for the whole group
+        else:
+            _children(process)[victim].kill()
+        _, error = process.communicate(timeout=LIMIT_S)
+        assert (process.returncode, error) == (1, said)
+        assert psutil.wait_procs(below, timeout=LIMIT_S)[1] == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_kiosks_for_the_open_files_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_what: int, _limits: tuple[int, int]) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _what: (100, 1000))
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    with pytest.raises(RunFailed, match="open files: 525 needed for 20 connections, the limit is 1000"):
+        run(Plan(Scenario.DAY, KIOSKS, 0.05, 1), Where(None, None), _silent())
