@@ -28,6 +28,7 @@ class _Joined:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self.is_closing = transport.is_closing  # asked at each step of each request
 
     def write(self, data: bytes) -> None:
         """At the end of this turn of the loop."""
@@ -55,7 +56,9 @@ class BackendHttpProtocol(HttpToolsProtocol):
     `scope["state"]` gains `peer_kiosk` (of the certificate, or None) and `target` (raw bytes).
     """
 
-    _deadline: asyncio.TimerHandle | None = None
+    _due_s: float | None = None  # on the loop's clock; None: nothing is waited for
+    _is_idle = False  # waits for a next request, which need not come
+    _timer: asyncio.TimerHandle | None = None  # wakes at the deadline or before it, and then looks
     _in_header = True
     _section_bytes = 0  # of the fields completed in this request
     _pending_bytes = 0  # fed since the last completed field
@@ -74,11 +77,13 @@ class BackendHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed small slices while in a header, so that an oversized field is noticed before it is collected."""
-        if self._in_header and self._deadline is None:
+        if self._is_idle or (self._in_header and self._due_s is None):
             self._arm(HEADER_LIMIT_S)  # empty lines begin no request, yet they end the idle connection's own limit
         view = memoryview(data)
         while view and not self.transport.is_closing() and self._refusal is None:
@@ -136,11 +141,21 @@ class BackendHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Go on with what was sent meanwhile, be it a refusal."""
-        super().on_response_complete()
-        if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
+        """Go on with what was sent meanwhile, be it a refusal; else wait for the next request.
+
+        In place of the library's own, which arms a timer after each answer.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
             self.transport.write(fixed_refusal(self._refusal))
             self.transport.close()
+        elif self._due_s is None:
+            self._arm(self.timeout_keep_alive, is_idle=True)
 
     def _is_oversized(self) -> bool:
         """Over a limit already, or so far into one field that it will be."""
@@ -166,15 +181,26 @@ class BackendHttpProtocol(HttpToolsProtocol):
         self.transport.write(fixed_refusal(status))
         self.transport.close()
 
-    def _arm(self, limit_s: float) -> None:
-        self._disarm()
-        self._deadline = self.loop.call_later(limit_s, self._expired)
+    def _arm(self, limit_s: float, *, is_idle: bool = False) -> None:
+        """Move the deadline. The timer is moved when it wakes: one for each step of each request costs more."""
+        self._due_s, self._is_idle = self.loop.time() + limit_s, is_idle
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._due_s, self._look)
+        elif self._timer.when() > self._due_s:
+            self._timer.cancel()
+            self._timer = self.loop.call_at(self._due_s, self._look)
 
     def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._due_s, self._is_idle = None, False
 
-    def _expired(self) -> None:
-        self.app_state["metrics"].dropped("slow")
-        self.transport.abort()
+    def _look(self) -> None:
+        self._timer = None
+        if self._due_s is None:
+            return
+        if self._due_s > self.loop.time():
+            self._timer = self.loop.call_at(self._due_s, self._look)
+        elif self._is_idle:
+            self.transport.close()
+        else:
+            self.app_state["metrics"].dropped("slow")
+            self.transport.abort()

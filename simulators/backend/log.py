@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import threading
 import time
 from typing import Final
 
-_JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+import orjson
 
 
 class _Waiting(threading.local):
     """Lines of a loop's present turn: they are written together at its end."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.lines: list[bytes] = []
 
 
 _WAITING: Final = _Waiting()
@@ -26,7 +25,7 @@ def log(event: str, **fields: str | int | float | None) -> None:
     """Tell the fact with the machine's time; empty fields are left out."""
     entry = {"time_s": round(time.time(), 3), "event": event}
     entry.update({name: value for name, value in fields.items() if value not in (None, "")})
-    _WAITING.lines.append(_JSON.encode(entry) + "\n")
+    _WAITING.lines.append(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE))
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -37,7 +36,7 @@ def log(event: str, **fields: str | int | float | None) -> None:
 
 
 def _write() -> None:
-    text = "".join(_WAITING.lines)
+    text = b"".join(_WAITING.lines).decode()
     _WAITING.lines.clear()
     sys.stderr.write(text)
     sys.stderr.flush()

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from kiosk.sync.profile import MAX_HEADER_FIELDS, MAX_HEADER_SECTION_BYTES
-from simulators.backend import http_protocol
+from simulators.backend import http_protocol, listener
 from simulators.backend.http import read_body
+from simulators.backend.http_protocol import BackendHttpProtocol
+from simulators.backend.metrics import Metrics
+from simulators.backend.process import in_thread
 from simulators.backend.server import Ready
 from tests.simulators.backend.kiosk_side import KioskSide
 
@@ -106,6 +112,81 @@ def test_a_half_sent_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, rea
     context = ssl.create_default_context(cafile=ready.ca_file)
     request = head(["content-length: 10", "host: x"], target="/account/redeem") + b"{"
     assert speak(ready.enrol_origin, context, request) == b""
+
+
+def test_an_idle_connection_is_closed_in_peace(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    monkeypatch.setattr(listener, "KEEP_ALIVE_S", 0.05)
+    dropped: list[str] = []
+    monkeypatch.setattr(Metrics, "dropped", lambda _, reason: dropped.append(reason))
+    with in_thread(data_dir) as ready:
+        context = ssl.create_default_context(cafile=ready.ca_file)
+        answer = speak(ready.enrol_origin, context, head(["host: x"], "GET", "/.well-known/kiosk/trust"))
+    assert status_of(answer) == 200
+    assert dropped == []
+
+
+class Connection(BackendHttpProtocol):
+    """Its deadlines only: on a loop whose time a test moves, noting how it ends."""
+
+    def __init__(self) -> None:
+        self.now_s, self.ended, self.timers = 0.0, "", list[tuple[float, Callable[[], None]]]()
+        self.loop = self.transport = cast(Any, self)
+        self.app_state = {"metrics": cast(Any, self)}
+
+    def time(self) -> float:
+        return self.now_s
+
+    def call_at(self, when_s: float, look: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = (when_s, look)
+        self.timers.append(timer)
+        handle = SimpleNamespace(when=lambda: when_s, cancel=lambda: self.timers.remove(timer))
+        return cast(asyncio.TimerHandle, handle)
+
+    def pass_until(self, now_s: float) -> None:
+        while self.timers and min(self.timers)[0] <= now_s:
+            timer = min(self.timers)
+            self.timers.remove(timer)
+            self.now_s = timer[0]
+            timer[1]()
+        self.now_s = now_s
+
+    def close(self) -> None:
+        self.ended += "closed"
+
+    def abort(self) -> None:
+        self.ended += "aborted"
+
+    def dropped(self, reason: str) -> None:
+        self.ended += f"{reason} "
+
+
+@pytest.mark.parametrize(
+    ("armed", "ends_s", "how"),
+    [
+        ([(0, 10, False)], 10, "slow aborted"),
+        ([(0, 10, False), (4, 75, True)], 79, "closed"),  # answered: the first timer finds that there is time
+        ([(0, 75, True), (5, 10, False)], 15, "slow aborted"),  # a next request begins: its limit comes sooner
+        ([(0, 10, False), (9, 10, False), (18, 10, False)], 28, "slow aborted"),
+    ],
+)
+def test_one_timer_serves_every_deadline(armed: list[tuple[int, int, bool]], ends_s: int, how: str) -> None:
+    connection = Connection()
+    for at_s, limit_s, is_idle in armed:
+        connection.pass_until(at_s)
+        connection._arm(limit_s, is_idle=is_idle)
+        assert len(connection.timers) == 1
+    connection.pass_until(ends_s - 0.001)
+    assert connection.ended == ""
+    connection.pass_until(ends_s)
+    assert (connection.ended, connection.timers) == (how, [])
+
+
+def test_a_deadline_that_is_over_does_nothing_when_its_timer_wakes() -> None:
+    connection = Connection()
+    connection._arm(10)
+    connection._disarm()
+    connection.pass_until(100)
+    assert (connection.ended, connection.timers) == ("", [])
 
 
 def test_two_requests_in_one_packet_get_two_verdicts(ready: Ready) -> None:
