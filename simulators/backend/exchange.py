@@ -149,7 +149,8 @@ def _judge(
     now_s: int,
 ) -> Asking[Outcome | Refusal]:
     head, name = request.head, request.kiosk
-    keep_until_s = head.expires_s + profile.SKEW_S + NONCE_MARGIN_S  # past the last moment of the message's window
+    # Past the last moment of its window, of a message that is taken. One of far ahead is refused now, not then as well.
+    keep_until_s = min(head.expires_s + profile.SKEW_S + NONCE_MARGIN_S, now_s + REPEATABLE_S)
     asked = request.keyid, name, head.idempotency_key
     locked, new_nonces, known = yield (
         Ask(_LOCKED_KIOSK, [(name,)]),

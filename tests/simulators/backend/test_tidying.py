@@ -117,6 +117,15 @@ def test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back(
         assert replayed() == "time_skew"  # though what was last forgotten is older
 
 
+def test_a_message_of_a_time_far_ahead_is_not_remembered_until_then(kiosk: KioskSide, observer: Observer) -> None:
+    path, kept = "/v1/sync/state", select(func.count()).where(schema.nonce.c.nonce == NONCE)
+    assert kiosk.refused(path, POLLS[path], nonce=NONCE, created_s=9_000_000_000)[1] == "time_skew"
+    assert observer.scalar(kept) == 1
+    kiosk.utc.now_s += REPEATABLE_S + 1
+    kiosk.good(path, POLLS[path])
+    assert observer.scalar(kept) == 0
+
+
 def test_a_turn_takes_so_many_rows_and_says_whether_there_are_more(observer: Observer) -> None:
     def store(number: int, path: str, gone_at_s: int) -> dict[str, Any]:
         return {
