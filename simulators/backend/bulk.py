@@ -1,9 +1,9 @@
 """Statements that carry the rows of many requests at once, written in SQLAlchemy Core for both engines.
 
 A request is a generator: it yields what it wants asked or stored, `Ask(statement, rows)`, and gets the statement's
-answer; or a tuple of them, and gets a tuple. `together` moves a group of requests forward
-in step, so that each statement runs once for the group: on PostgreSQL a statement costs a round trip, on SQLite as much
-Python as it does work.
+answer; or a tuple of them, and gets a tuple. `together` moves a group of requests forward in step, so that each
+statement runs once for the group: by itself it costs on SQLite as much Python as it does work. All statements of a step
+are one round trip to PostgreSQL, and are done in the order in which the group's first request names them.
 
 A statement is compiled once for each dialect and each power of two of rows, and run by the driver itself. Lookups and
 changes fill up by repeating their last row; insertions are cut into powers of two and a few.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar
@@ -36,27 +37,62 @@ FEW_ROWS: Final = 16
 class Wire:
     """The driver's side of a connection: statements go straight to it, in the connection's transaction."""
 
-    __slots__ = ("connection", "dialect", "execute")
-
     def __init__(self, connection: Connection) -> None:
-        driver: Any = connection.connection.driver_connection
         self.connection = connection
         self.dialect = connection.dialect.name
-        # The raw cursor takes the server's own placeholders: the other rewrites a long statement each time.
-        cursor: Any = psycopg.RawCursor(driver) if isinstance(driver, psycopg.Connection) else driver.cursor()
-        self.execute: Callable[[str, Sequence[Any]], Any] = cursor.execute
+        self._driver: Any = connection.connection.driver_connection
+
+    def execute(self, sql: str, parameters: Sequence[Any]) -> Any:
+        """The driver's cursor."""
+        if isinstance(self._driver, psycopg.Connection):
+            # The raw cursor takes the server's own placeholders: the other rewrites a long statement each time.
+            return psycopg.RawCursor(self._driver).execute(sql, parameters)
+        return self._driver.execute(sql, parameters)
+
+    def at_once(self) -> AbstractContextManager[Any]:
+        """What is executed within goes to a server in one message; cursors have their rows afterwards."""
+        return self._driver.pipeline() if isinstance(self._driver, psycopg.Connection) else nullcontext()
 
 
 class Statement(ABC, Generic[A]):
-    """Anything that may be yielded."""
+    """Anything that may be yielded: one statement in all its sizes."""
+
+    def __init__(self, build: Callable[[int], Executable]) -> None:
+        self._build = build
+        self._sql: dict[tuple[str, int], str] = {}
+
+    def start(self, wire: Wire, rows: Sequence[Row]) -> Sequence[Any]:
+        """Ask for it for all rows: the driver's cursors."""
+        return [wire.execute(self._text(wire, len(part)), [*chain.from_iterable(part)]) for part in self._parts(rows)]
 
     @abstractmethod
-    def on(self, wire: Wire, rows: Sequence[Row]) -> A:
-        """Do it for all rows."""
+    def end(self, cursors: Sequence[Any]) -> A:
+        """The answer of what was started."""
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> A:
-        """The same, by itself."""
-        return self.on(Wire(connection), rows)
+        """By itself."""
+        wire = Wire(connection)
+        with wire.at_once():
+            cursors = self.start(wire, rows)
+        return self.end(cursors)
+
+    def _parts(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+        return _filled(rows)
+
+    def _text(self, wire: Wire, count: int) -> str:
+        sql = self._sql.get((wire.dialect, count))
+        if sql is None:
+            sql = self._sql[wire.dialect, count] = self._compile(wire.connection, count)
+        return sql
+
+    def _compile(self, connection: Connection, count: int) -> str:
+        statement = self._build(count)
+        assert isinstance(statement, ClauseElement)  # noqa: S101  # every Core statement is one
+        compiled = statement.compile(dialect=_DIALECTS.get(connection.dialect.name, connection.dialect))
+        names: list[str] = getattr(compiled, "positiontup", None) or []
+        order = [tuple(map(int, name.split("_"))) for name in names]
+        assert order == sorted(order)  # noqa: S101  # row by row is the order of the parameters
+        return str(compiled)
 
 
 @dataclass(slots=True)
@@ -88,7 +124,7 @@ def together(connection: Connection, requests: Sequence[Asking[T]]) -> list[T]:
             asked.append((index, request, wanted))
             for ask in wanted if isinstance(wanted, tuple) else (wanted,):
                 rows.setdefault(ask.statement, []).extend(ask.rows)
-        answers = {statement: statement.on(wire, wanted) for statement, wanted in rows.items()}
+        answers = _answers(wire, rows)
         under_way = [
             (
                 index,
@@ -102,62 +138,40 @@ def together(connection: Connection, requests: Sequence[Asking[T]]) -> list[T]:
     return [outcomes[index] for index in range(len(requests))]
 
 
+def _answers(wire: Wire, rows: Mapping[Statement[Any], Sequence[Row]]) -> dict[Statement[Any], Any]:
+    if not rows:
+        return {}
+    with wire.at_once():
+        started = {statement: statement.start(wire, wanted) for statement, wanted in rows.items()}
+    return {statement: statement.end(cursors) for statement, cursors in started.items()}
+
+
 _DIALECTS: Final = {
     "postgresql": PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # of the library
 }
-
-
-class _Compiled:
-    """One statement in all its sizes."""
-
-    def __init__(self, build: Callable[[int], Executable]) -> None:
-        self._build = build
-        self._sql: dict[tuple[str, int], str] = {}
-
-    def on(self, wire: Wire, rows: Sequence[Row]) -> Any:
-        """The driver's cursor."""
-        key = wire.dialect, len(rows)
-        sql = self._sql.get(key)
-        if sql is None:
-            sql = self._sql[key] = self._compile(wire.connection, len(rows))
-        return wire.execute(sql, [*chain.from_iterable(rows)])
-
-    def _compile(self, connection: Connection, count: int) -> str:
-        statement = self._build(count)
-        assert isinstance(statement, ClauseElement)  # noqa: S101  # every Core statement is one
-        compiled = statement.compile(dialect=_DIALECTS.get(connection.dialect.name, connection.dialect))
-        names: list[str] = getattr(compiled, "positiontup", None) or []
-        order = [tuple(map(int, name.split("_"))) for name in names]
-        assert order == sorted(order)  # noqa: S101  # row by row is the order of the parameters
-        return str(compiled)
 
 
 class Lookup(Statement[dict[Row, Row]]):
     """`asked` rows → found rows: a mapping from the first columns, as many as were asked with, to the others."""
 
     def __init__(self, asked: Mapping[str, Column[Any]], build: Callable[[CTE], Executable]) -> None:
+        super().__init__(lambda count: build(_asked(asked, count)))
         self._width = len(asked)
-        self._compiled = _Compiled(lambda count: build(_asked(asked, count)))
 
-    def on(self, wire: Wire, rows: Sequence[Row]) -> dict[Row, Row]:
+    def end(self, cursors: Sequence[Any]) -> dict[Row, Row]:
         """What was not found is not in it."""
-        return {
-            tuple(found[: self._width]): tuple(found[self._width :])
-            for part in _filled(rows)
-            for found in self._compiled.on(wire, part).fetchall()
-        }
+        width = self._width
+        return {row[:width]: row[width:] for cursor in cursors for row in cursor.fetchall()}
 
 
 class Change(Statement[None]):
     """Something done for each `asked` row; repeating a row must change nothing more."""
 
     def __init__(self, asked: Mapping[str, Column[Any]], build: Callable[[CTE], Executable]) -> None:
-        self._compiled = _Compiled(lambda count: build(_asked(asked, count)))
+        super().__init__(lambda count: build(_asked(asked, count)))
 
-    def on(self, wire: Wire, rows: Sequence[Row]) -> None:
+    def end(self, cursors: Sequence[Any]) -> None:
         """Nothing comes back."""
-        for part in _filled(rows):
-            self._compiled.on(wire, part)
 
 
 class Add(Statement[None]):
@@ -165,23 +179,25 @@ class Add(Statement[None]):
 
     def __init__(self, table: Table, build: Callable[[list[dict[str, Any]]], Executable] | None = None) -> None:
         make = build or insert(table).values
-        self._compiled = _Compiled(lambda count: make(_rows(list(table.c), count)))
+        super().__init__(lambda count: make(_rows(list(table.c), count)))
 
-    def on(self, wire: Wire, rows: Sequence[Row]) -> None:
-        """No key may be in the rows twice. In the order of their keys neighbours come to the same page."""
-        for part in _powers(sorted(rows)):
-            self._compiled.on(wire, part)
+    def _parts(self, rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
+        # No key may be in the rows twice. In the order of their keys neighbours come to the same page.
+        return _powers(sorted(rows))
+
+    def end(self, cursors: Sequence[Any]) -> None:
+        """Nothing comes back."""
 
 
 class AddNew(Statement[set[Row]]):
     """As `Add`, for rows that may be there already: the keys of those that were not."""
 
     def __init__(self, table: Table, build: Callable[[list[dict[str, Any]]], Executable]) -> None:
-        self._compiled = _Compiled(lambda count: build(_rows(list(table.c), count)))
+        super().__init__(lambda count: build(_rows(list(table.c), count)))
 
-    def on(self, wire: Wire, rows: Sequence[Row]) -> set[Row]:
+    def end(self, cursors: Sequence[Any]) -> set[Row]:
         """As the statement's RETURNING has them."""
-        return {tuple(found) for part in _filled(rows) for found in self._compiled.on(wire, part).fetchall()}
+        return {row for cursor in cursors for row in cursor.fetchall()}
 
 
 def _asked(columns: Mapping[str, Column[Any]], count: int) -> CTE:

@@ -130,6 +130,36 @@ def test_the_one_that_fails_fails_alone(database: Database) -> None:
     assert [row.refusals for row in counted] == [1, 0, 1]
 
 
+def test_what_is_asked_together_is_done_and_answered_in_its_order(database: Database) -> None:
+    def start(_connection: Connection) -> Asking[Any]:
+        added, numbers = yield (
+            Ask(intake._SET_LAST_NUMBERS, [("a", "visit", 3)]),
+            Ask(intake._LAST_NUMBERS, [("a", "visit"), ("a", "none")]),
+        )
+        return added, numbers
+
+    assert database.submit_of("a", start).result(10) == (None, {("a", "visit"): (3,)})
+
+
+def test_the_one_whose_statement_fails_fails_alone(database: Database) -> None:
+    def adding(kiosk: str, *numbers: int) -> Callable[[Connection], Asking[None]]:
+        def start(_connection: Connection) -> Asking[None]:
+            rows = [(f"id-{n}", kiosk, "visit", n, "t", 0, "{}") for n in numbers]
+            yield Ask(intake._SET_LAST_NUMBERS, [(kiosk, "visit", max(numbers))]), Ask(intake._ADD_EVENTS, rows)
+
+        return start
+
+    database.submit_of("b", adding("b", 1)).result(10)
+    release = held(database)
+    futures = [database.submit_of(kiosk, adding(kiosk, 1, 2)) for kiosk in ("a", "b", "c")]
+    release.set()
+    assert [futures[0].result(10), futures[2].result(10)] == [None, None]
+    with pytest.raises(database._engine.dialect.dbapi.IntegrityError):  # type: ignore[union-attr]  # of either driver
+        futures[1].result(10)
+    found = database.run(lambda c: c.execute(select(schema.aggregate).order_by(schema.aggregate.c.kiosk)).all())
+    assert [tuple(row) for row in found] == [("a", "visit", 2), ("b", "visit", 1), ("c", "visit", 2)]
+
+
 def test_nobody_hears_of_what_could_not_be_committed(
     database: Database, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
