@@ -38,6 +38,8 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 MAX_GROUP: Final = 64
+CLOSE_LIMIT_S: Final = 5.0
+"""Longer than a full queue takes."""
 
 
 class DatabaseBusy(Exception):  # noqa: N818  # states a fact, not a defect
@@ -91,9 +93,9 @@ class Database:
         return self.submit(work).result()
 
     def close(self) -> None:
-        """Finish what is queued, then close the connection."""
+        """Finish what is queued, then close the connection; a thread that a frozen server holds is left behind."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_LIMIT_S)
 
     def _put(self, job: _Job) -> Future[Any]:
         self._jobs.put(job)

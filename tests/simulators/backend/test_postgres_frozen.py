@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import func, select, text
 
+from simulators.backend import database as database_module
 from simulators.backend import patience, schema
 from simulators.backend.database import Database
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
@@ -69,3 +70,19 @@ def test_a_frozen_server_process_is_signed_busy_and_a_repeat_finds_what_happened
     answer = until_not_busy(lambda: kiosk.call(EVENTS, batch(1, event(1)), KEY))
     assert answer == {"results": [{"event_id": event(1)["event_id"], "status": "applied"}], "last_seq": 1}
     assert observer.scalar(select(func.count()).select_from(schema.event)) == 1
+
+
+def test_a_database_can_be_closed_while_its_server_is_frozen(
+    postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "CLOSE_LIMIT_S", 0.1)
+    database = Database(postgres.new_database())
+    ask = text("SELECT pg_backend_pid()")
+    pid = database.run(lambda connection: connection.execute(ask).scalar_one())
+    os.kill(pid, signal.SIGSTOP)
+    asked = database.submit(lambda connection: connection.execute(ask).scalar_one())
+    database.close()
+    assert not asked.done()
+    os.kill(pid, signal.SIGCONT)
+    assert asked.result(10) == pid
+    database._thread.join(10)
