@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from sqlalchemy import Connection
@@ -16,6 +15,7 @@ from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused, certs_only, enrol, read_basic, trust_bundle
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
+from simulators.backend.patience import Patience
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.renewal_app import PKCS7, RECOVER_TARGET, Recovery, answer_issued
 
@@ -30,6 +30,7 @@ class EnrolApp:
         self, database: Database, authority: Authority, registry: KeyRegistry, origin: str, utc_s: UtcSeconds
     ) -> None:
         self._database = database
+        self._patience = Patience(database)
         self._authority = authority
         self._registry = registry
         self._origin = origin
@@ -86,7 +87,7 @@ class EnrolApp:
         def work(connection: Connection) -> Enrolled | Refused:
             return enrol(connection, self._authority, text, csr, now_s)
 
-        result = await asyncio.wrap_future(self._database.submit(work))
+        result = await self._patience.answer(self._database.submit(work))
         await answer_issued(scope, send, result, self._registry, "enrolled")
 
     async def _redeem(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +102,7 @@ class EnrolApp:
             await refuse(send, 400)
             return
         now_s, checked = self._utc_s(), body
-        result = await asyncio.wrap_future(
+        result = await self._patience.answer(
             self._database.submit(lambda connection: codes.redeem(connection, checked, self._authority.pepper, now_s))
         )
         log("redeem", accepted=int(result["accepted"]))

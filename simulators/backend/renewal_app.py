@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64decode
 from collections.abc import Awaitable
 from typing import Final
@@ -20,6 +19,7 @@ from simulators.backend.enrolment import Enrolled, Refused, certs_only
 from simulators.backend.http import Receive, Scope, Send, answer, read_body, refuse
 from simulators.backend.log import log
 from simulators.backend.metrics import Metrics
+from simulators.backend.patience import Patience
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.renewal import recover
 
@@ -42,6 +42,7 @@ class Recovery:
 
     def __init__(self, database: Database, authority: Authority, registry: KeyRegistry, utc_s: UtcSeconds) -> None:
         self._database, self._authority, self._registry, self._utc_s = database, authority, registry, utc_s
+        self._patience = Patience(database)
 
     async def recover(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`{"certificate": base64 of DER, "csr": base64 of DER}`."""
@@ -54,7 +55,7 @@ class Recovery:
             return
         old, csr, now_s = b64decode(body["certificate"]), body["csr"].encode("ascii"), self._utc_s()
         work = self._database.submit(lambda connection: recover(connection, self._authority, csr, old, now_s))
-        await _answer(scope, send, self._registry, asyncio.wrap_future(work))
+        await _answer(scope, send, self._registry, self._patience.answer(work))
 
 
 async def _body(scope: Scope, receive: Receive, send: Send, content_type: bytes, limit_bytes: int) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import time
@@ -14,9 +15,12 @@ from simulators.backend import database as database_module
 from simulators.backend import patience, schema
 from simulators.backend.database import Database
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+from simulators.backend.server import Ready
 from tests.simulators.backend.kiosk_side import LIMIT_S, KioskSide
 from tests.simulators.backend.observer import Observer
+from tests.simulators.backend.test_enrolment import ask, csr
 from tests.simulators.backend.test_intake import EVENTS, STATE, batch, event
+from tests.simulators.backend.test_renewal import recover, reenrol, renewal_csr
 
 BUSY = (503, "busy", "UNAVAILABLE")
 KEY = "0f" * 16
@@ -72,15 +76,31 @@ def test_a_frozen_server_process_is_signed_busy_and_a_repeat_finds_what_happened
     assert observer.scalar(select(func.count()).select_from(schema.event)) == 1
 
 
+def test_certificates_and_codes_do_not_wait_for_it_either(
+    kiosk: KioskSide, ready: Ready, server_pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "ANSWER_LIMIT_S", 0.2)
+    ticket = "borne-0001:" + "0" * 32
+    first, code = base64.b64encode(csr(ticket)), b'{"login":"2840599999002","code":"0427"}'
+    os.kill(server_pid, signal.SIGSTOP)
+    try:
+        assert reenrol(kiosk, renewal_csr(kiosk))[0] == 503
+        assert recover(ready, kiosk.identity, renewal_csr(kiosk))[0] == 503
+        assert ask(ready, "POST", "/.well-known/est/simpleenroll", ticket=ticket, body=first)[0] == 503
+        assert ask(ready, "POST", "/account/redeem", body=code, content_type="application/json")[0] == 503
+    finally:
+        os.kill(server_pid, signal.SIGCONT)
+
+
 def test_a_database_can_be_closed_while_its_server_is_frozen(
     postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "CLOSE_LIMIT_S", 0.1)
     database = Database(postgres.new_database())
-    ask = text("SELECT pg_backend_pid()")
-    pid = database.run(lambda connection: connection.execute(ask).scalar_one())
+    whose = text("SELECT pg_backend_pid()")
+    pid = database.run(lambda connection: connection.execute(whose).scalar_one())
     os.kill(pid, signal.SIGSTOP)
-    asked = database.submit(lambda connection: connection.execute(ask).scalar_one())
+    asked = database.submit(lambda connection: connection.execute(whose).scalar_one())
     database.close()
     assert not asked.done()
     os.kill(pid, signal.SIGCONT)
