@@ -82,7 +82,7 @@ class Uploader:
         self._recovered = False
         self._held: str | None = None
         self._failures = 0  # in a row: the exponent of the backoff
-        self._ask_again_s = 0.0
+        self._ask_again_ms = 0
         self._last_sent_s = clock.monotonic_s()  # another run may have sent just before
         self.status = UploadStatus(UploadState.IDLE)
 
@@ -113,7 +113,7 @@ class Uploader:
         if self._turn.take_return():
             self._run(batches.due_now)
             self._failures = 0
-            self._ask_again_s = 0.0
+            self._ask_again_ms = 0
         if (wait_s := self._turn.wait_s()) > 0:
             self.status = replace(self.status, state=UploadState.WAITING, reason="")
             return wait_s
@@ -156,9 +156,8 @@ class Uploader:
     def _refused(self, batch: Batch, refusal: Refusal) -> float:
         match refusal.reason:
             case RefusalReason.KEY_STATE | RefusalReason.QUARANTINED | RefusalReason.CAPABILITY:
-                self._held = refusal.reason.value
                 self._put_off(batch, 0.0, attempts=0)
-                return HELD_S
+                return self._refused_for_now(refusal)
             case RefusalReason.FORK | RefusalReason.IDEM_CONFLICT:
                 return self._stop(refusal.reason.value)
             case RefusalReason.STALE_SEQ:
@@ -180,9 +179,8 @@ class Uploader:
             self._turn.service_back()
         state = answer if isinstance(answer, Refusal | Fault) else read_state(answer)
         if not isinstance(state, tuple):
-            if isinstance(state, Refusal) and state.reason in _HOLDING:
-                self._held = state.reason.value
-            return self._later(batch, attempts=batch.attempts)
+            delay_s = self._later(batch, attempts=batch.attempts)
+            return self._refused_for_now(state) if isinstance(state, Refusal) and state.reason in _HOLDING else delay_s
         applied, last_seq = state
         if last_seq > self._run(batches.last_sealed):
             return self._stop("rolled_back")
@@ -197,8 +195,6 @@ class Uploader:
 
     def _ask_numbering(self) -> float:
         """How far is the backend? Until it has said so nothing is sent."""
-        if (wait_s := self._ask_again_s - self._clock.monotonic_s()) > 0:
-            return wait_s
         answer = self._channel.call(STATE_ROUTE, {"batch_seq": 1})
         if isinstance(answer, Fault):
             self._turn.service_away()
@@ -211,12 +207,17 @@ class Uploader:
             self._failures = 0
             return 0.0
         if isinstance(state, Refusal) and state.reason in _HOLDING:
-            self._held = state.reason.value
-            return HELD_S
+            return self._refused_for_now(state)
         self._failures += 1
         delay_s = self._backoff_s() + (state.retry_after_s if isinstance(state, Refusal) else 0.0)
-        self._ask_again_s = self._clock.monotonic_s() + delay_s
+        self._ask_again_ms = self._due_ms(delay_s)
         return delay_s
+
+    def _refused_for_now(self, refusal: Refusal) -> float:
+        """The kiosk itself is refused: nothing is sent until `resume()`."""
+        self._held = refusal.reason.value
+        self.status = replace(self.status, state=UploadState.HELD, reason=self._held)
+        return HELD_S
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
         """On a full disk too: whoever uploads makes room."""
@@ -255,8 +256,10 @@ class Uploader:
             self.status = UploadStatus(UploadState.STOPPED, reason, pending(tx), dead(tx))
             return HELD_S
         if numbering.is_unasked(tx):
-            self.status = UploadStatus(UploadState.WAITING, "numbering", pending(tx), dead(tx))
-            return None
+            wait_ms = self._ask_again_ms - now_ms
+            waits = (UploadState.WAITING, "numbering") if wait_ms > 0 else (UploadState.SENDING, "")
+            self.status = UploadStatus(*waits, pending(tx), dead(tx))
+            return wait_ms / 1000 if wait_ms > 0 else None
         batches.purge(tx)
         batch = batches.current(tx) or batches.seal(tx, now_ms)
         if batch is None:

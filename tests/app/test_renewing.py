@@ -113,6 +113,7 @@ def test_a_kiosk_renews_its_keys_by_itself_and_goes_on_with_them(scene: Scene) -
     assert (before.facts["store"], before.facts["sealed_by"]) == ("file", "nothing (mode 0600)")
     running = Running(settings)
     try:
+        running.wait_for_fact("enrolled")  # not by the command, which might have been cut off
         running.wait_for_fact("renewed")
         running.wait(lambda state: state.world.service_up is True)
         assert scene.keys() == {f"{KIOSK}/1": "grace", f"{KIOSK}/2": "active"}

@@ -171,6 +171,8 @@ def test_a_used_ticket_enrols_nobody_else(machine: Machine, backend: Centre, tic
 def test_an_enrolled_kiosk_is_not_enrolled_over(machine: Machine, backend: Centre, ticket: Path) -> None:
     assert machine.enrol(backend, ticket).returncode == 0
     before = {path: path.read_bytes() for path in (machine.state / IDENTITY).rglob("*") if path.is_file()}
+    assert machine.enrol(backend, ticket).returncode == 0, "a repeat with its own ticket changes nothing"
+    ticket.write_bytes(KIOSK_ID.encode("ascii") + b":" + b"0" * 32)
     refused(machine.enrol(backend, ticket), "state_dir", "enrolled already")
     assert {path: path.read_bytes() for path in (machine.state / IDENTITY).rglob("*") if path.is_file()} == before
 
