@@ -97,6 +97,14 @@ def wrong_clock(scene: Scene) -> None:
     scene.at_home_again(kiosk, ev.Choice.UPDATE)
 
 
+def clock_gone_back(scene: Scene) -> None:
+    """The centre's clock falls behind what it has signed before."""
+    kiosk, time = scene.house(), scene.centre.time
+    time.ahead_s -= 3600
+    scene.stack.callback(setattr, time, "ahead_s", time.ahead_s + 3600)
+    scene.at_home_again(kiosk, ev.Choice.UPDATE)
+
+
 # --- the update --------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +207,7 @@ AT_THE_CENTRE: Final[Mapping[Cause, tuple[Staging, ...]]] = {
     Cause.KIOSK_REFUSED: (refused_key,),
     Cause.BAD_ANSWER: (malformed,),
     Cause.SERVICE_CLOSED: (closed,),
-    Cause.CLOCK_WRONG: (wrong_clock,),
+    Cause.CLOCK_WRONG: (wrong_clock, clock_gone_back),
     Cause.APDU_REFUSED: (_with_packages(_forbid),),
     Cause.PACKAGE_REFUSED: (_with_packages(_disorder),),
     Cause.CONVERSATION_EXPIRED: (expired,),
