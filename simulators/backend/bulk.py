@@ -5,8 +5,8 @@ answer; or a tuple of them, and gets a tuple. `together` moves a group of reques
 statement runs once for the group: by itself it costs on SQLite as much Python as it does work. All statements of a step
 are one round trip to PostgreSQL, and are done in the order in which the group's first request names them.
 
-A statement is compiled once for each dialect and each power of two of rows, and run by the driver itself. Lookups and
-changes fill up by repeating their last row; insertions are cut into powers of two and a few.
+A statement is compiled once for each dialect and each of a few numbers of rows, and run by the driver itself. Lookups
+and changes fill up by repeating their last row; insertions are cut.
 """
 
 from __future__ import annotations
@@ -222,10 +222,12 @@ def _powers(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
 
 
 def _filled(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
-    """In parts of MAX_ROWS, the last filled up to a power of two with its last row."""
+    """In parts of MAX_ROWS, the last filled up with its last row, to a power of two or to three quarters of one."""
     parts = []
     for start in range(0, len(rows), MAX_ROWS):
         part = rows[start : start + MAX_ROWS]
         size = 1 << (len(part) - 1).bit_length()
+        if len(part) <= size // 4 * 3:
+            size = size // 4 * 3
         parts.append([*part, *[part[-1]] * (size - len(part))])
     return parts

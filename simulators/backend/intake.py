@@ -152,7 +152,7 @@ def _take(kiosk: str, rows: Sequence[Row]) -> Asking[tuple[list[str], list[Ask]]
     if not rows:
         return [], []
     ids = [(row[0], kiosk) for row in rows]
-    names = dict.fromkeys(row[1] for row in rows)
+    names = dict.fromkeys([row[1] for row in rows])
     found, numbers = yield Ask(_KNOWN_IDS, ids), Ask(_LAST_NUMBERS, [(kiosk, name) for name in names])
     known = {row[0] for row in ids if row in found} if found else set[str]()
     last = {name: number for name in names for (number,) in [numbers.get((kiosk, name), (0,))]}
