@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from simulators.backend.database import Database, DatabaseBusy
@@ -20,6 +23,8 @@ class Patience:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._back: Future[Any] | None = None
+        self._ended: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
+        self._is_woken = False
 
     @property
     def is_over(self) -> bool:
@@ -31,9 +36,36 @@ class Patience:
 
         What has not begun by then is never done. What has begun may yet be: only a repeat tells.
         """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        asked.add_done_callback(partial(self._end, loop, answer))
+        in_vain = loop.call_later(ANSWER_LIMIT_S, self._give_up, answer)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(asked), ANSWER_LIMIT_S)
-        except TimeoutError:
-            if not self.is_over:
-                self._back = self._database.submit(lambda _: None)
-            raise DatabaseBusy("no answer in time") from None
+            return await answer
+        finally:
+            in_vain.cancel()
+            asked.cancel()  # no more than a look at one that has ended
+
+    def _end(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], asked: Future[Any]) -> None:
+        """In the thread: a group's futures end one after the other, and wake the loop once."""
+        self._ended.append((answer, asked))
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._is_woken = False  # before the look: what comes after it wakes again
+        while self._ended:
+            answer, asked = self._ended.popleft()
+            if answer.done():
+                continue
+            if error := asked.exception():
+                answer.set_exception(error)
+            else:
+                answer.set_result(asked.result())
+
+    def _give_up(self, answer: asyncio.Future[Any]) -> None:
+        if not self.is_over:
+            self._back = self._database.submit(lambda _: None)
+        answer.set_exception(DatabaseBusy("no answer in time"))
