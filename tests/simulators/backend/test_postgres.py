@@ -60,6 +60,14 @@ from tests.simulators.backend.test_intake import (
     test_order_is_kept_within_an_aggregate_only,
     test_the_state_of_a_batch,
 )
+from tests.simulators.backend.test_tidying import (
+    test_a_late_repeat_of_a_poll_is_refused_by_its_time_and_one_signed_anew_is_answered_anew,
+    test_a_message_of_a_time_far_ahead_is_not_remembered_until_then,
+    test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back,
+    test_a_turn_takes_so_many_rows_and_says_whether_there_are_more,
+    test_polls_leave_no_more_than_those_of_the_last_minutes,
+    test_what_was_done_is_remembered_for_ever,
+)
 
 __all__ = [
     "test_a_batch_has_at_most_a_thousand_events",
@@ -68,6 +76,9 @@ __all__ = [
     "test_a_code_has_four_digits_fifteen_minutes_and_one_use",
     "test_a_conversation_belongs_to_its_kiosk",
     "test_a_further_enrolment_retires_the_older_key",
+    "test_a_late_repeat_of_a_poll_is_refused_by_its_time_and_one_signed_anew_is_answered_anew",
+    "test_a_message_of_a_time_far_ahead_is_not_remembered_until_then",
+    "test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back",
     "test_a_new_code_replaces_the_older_one",
     "test_a_nonce_is_kept_past_the_last_moment_of_its_message_then_forgotten",
     "test_a_nonce_works_once_even_under_another_signature",
@@ -78,16 +89,19 @@ __all__ = [
     "test_a_repeated_message_gets_the_stored_answer_and_the_conversation_goes_on",
     "test_a_retry_within_its_life_gives_the_same_code_and_later_gone",
     "test_a_second_start_ends_the_older_conversation",
+    "test_a_turn_takes_so_many_rows_and_says_whether_there_are_more",
     "test_a_whole_update_then_nothing_is_due",
     "test_an_answer_with_card_commands_ends_with_their_life",
     "test_an_idempotency_key_belongs_to_its_kiosk",
     "test_events_are_applied_once_and_known_afterwards",
     "test_only_newer_documents_are_sent_and_the_latest_numbers_always",
     "test_order_is_kept_within_an_aggregate_only",
+    "test_polls_leave_no_more_than_those_of_the_last_minutes",
     "test_the_close_can_be_repeated_but_no_package_of_a_closed_conversation",
     "test_the_same_key_and_body_give_the_stored_answer_and_another_body_a_conflict",
     "test_the_state_of_a_batch",
     "test_tries_are_counted_for_each_card",
+    "test_what_was_done_is_remembered_for_ever",
     "ticket",
 ]
 
