@@ -66,6 +66,8 @@ class Patience:
                 answer.set_result(asked.result())
 
     def _give_up(self, answer: asyncio.Future[Any]) -> None:
+        if answer.done():  # in this very turn of the loop
+            return
         if not self.is_over:
             self._back = self._database.submit(lambda _: None)
         answer.set_exception(DatabaseBusy("no answer in time"))

@@ -87,3 +87,18 @@ def test_who_stops_waiting_takes_the_question_back() -> None:
         assert asked.cancelled()
 
     asyncio.run(run())
+
+
+def test_an_answer_at_the_last_moment_is_one() -> None:
+    async def run() -> None:
+        thread, asked = Thread(), Future[int]()
+        waiting = Patience(cast(Database, thread))
+        answer = asyncio.ensure_future(waiting.answer(asked))
+        await asyncio.sleep(0)
+        asked.set_result(7)
+        loop, [told] = asyncio.get_running_loop(), [ended for ended, _ in waiting._ended]
+        loop.call_soon(waiting._give_up, told)  # the limit, in the same turn
+        assert await answer == 7
+        assert (thread.asked, waiting.is_over) == ([], False)
+
+    asyncio.run(run())
