@@ -8,6 +8,8 @@ so CPU per request of server and engine is told beside the rate.
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,7 @@ CONNECTIONS: Final = 16
 BATCHES: Final = 100
 """Of each connection, in each round."""
 SIGNATURES: Final = 500
+HANDSHAKES: Final = 200
 BAR_REQUEST_US: Final = 500.0  # 2,000 requests a second
 BAR_P99_MS: Final = 50.0
 BAR_CPU_RATIO: Final = 4.0
@@ -77,6 +80,7 @@ def _figures(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: 
     with _serving(folder / "data", url) as backend:
         # The round before the first is not counted: statements of every size are compiled in it.
         loads = [_round(backend, kiosks, postgres, 1 + number * BATCHES) for number in range(rounds + 1)][1:]
+        handshake_us = _handshake_us(backend, kiosks[0])
     database_us = _database_alone_us(DataDir(folder / "data"), url, kiosks, 1 + (rounds + 1) * BATCHES)
     request_us = median(load.request_us for load in loads)
     return [
@@ -94,6 +98,7 @@ def _figures(folder: Path, name: str, postgres: PrivatePostgres | None, rounds: 
             BAR_CPU_RATIO,
         ),
         *_engine(name, median(load.engine_us for load in loads)),
+        Figure(f"{name}: server CPU of a TLS handshake", handshake_us, "µs"),
         Figure(f"{name}: load generator's CPU of one", median(load.generator_us for load in loads), "µs"),
     ]
 
@@ -148,6 +153,18 @@ def _round(backend: BackendProcess, kiosks: list[BenchKiosk], postgres: PrivateP
         engine_s / count * 1e6,
         told["cpu_s"] / count * 1e6,
     )
+
+
+def _handshake_us(backend: BackendProcess, kiosk: BenchKiosk) -> float:
+    """CPU of the server for a connection with a client certificate, from its beginning to its end."""
+    context = ssl.create_default_context(cafile=backend.ready.ca_file)
+    context.load_cert_chain(kiosk.tls_file)
+    host, _, port = backend.ready.origin.removeprefix("https://").partition(":")
+    began_s = _cpu_s(backend.pid)
+    for _ in range(HANDSHAKES):
+        with socket.create_connection((host, int(port))) as sock, context.wrap_socket(sock, server_hostname=host):
+            pass
+    return (_cpu_s(backend.pid) - began_s) / HANDSHAKES * 1e6
 
 
 def _der(kiosk: BenchKiosk) -> bytes:
