@@ -10,19 +10,22 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.server import ServerState
 
-from simulators.backend.http_protocol import HEADER_LIMIT_S, BackendHttpProtocol
+from simulators.backend.doorway import Doorway
+from simulators.backend.http_protocol import BackendHttpProtocol
 from simulators.backend.metrics import Metrics
 
 KEEP_ALIVE_S: Final = 75
 DRAIN_LIMIT_S: Final = 5.0
-BACKLOG: Final = 256
+BACKLOG: Final = 4096
+"""Connections that wait to be let in, if the kernel's own limit (`net.core.somaxconn`) allows as many: beyond it they
+are not refused but dropped, and come again after one second, then two, then four."""
 
 
 class Listener:
     """Opened with `open`."""
 
-    def __init__(self, server: asyncio.Server, state: ServerState) -> None:
-        self._server, self._state = server, state
+    def __init__(self, doorway: Doorway, state: ServerState) -> None:
+        self._doorway, self._state = doorway, state
 
     @classmethod
     async def open(cls, app: Any, sock: socket.socket, context: ssl.SSLContext | None, metrics: Metrics) -> Listener:
@@ -42,19 +45,13 @@ class Listener:
         )
         config.load()
         state, loop = ServerState(), asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: BackendHttpProtocol(config, state, {"metrics": metrics}, loop),
-            sock=sock,
-            backlog=BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=HEADER_LIMIT_S if context else None,
-            ssl_shutdown_timeout=1.0 if context else None,
-        )
-        return cls(server, state)
+        sock.listen(BACKLOG)
+        doorway = Doorway(sock, context, lambda: BackendHttpProtocol(config, state, {"metrics": metrics}, loop))
+        return cls(doorway, state)
 
     async def drain(self) -> None:
         """Accept nobody, finish the requests at hand, DRAIN_LIMIT_S at most."""
-        self._server.close()
+        self._doorway.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
