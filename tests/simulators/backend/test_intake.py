@@ -43,6 +43,14 @@ def test_events_are_applied_once_and_known_afterwards(kiosk: KioskSide, observer
     assert observer.scalar(select(func.count()).select_from(schema.event)) == 3
 
 
+def test_a_known_event_is_known_whatever_it_says_of_itself(kiosk: KioskSide, observer: Observer) -> None:
+    elsewhere = event(1, 1, "visit:ab")
+    assert send(kiosk, 1, event(1), event(1), elsewhere) == ["applied", "already", "already"]
+    assert send(kiosk, 2, elsewhere, event(2, 2)) == ["already", "applied"]
+    assert observer.scalar(select(func.count()).select_from(schema.event)) == 2
+    assert send(kiosk, 3, event(3, 1, "visit:ab")) == ["applied"]
+
+
 def test_order_is_kept_within_an_aggregate_only(kiosk: KioskSide) -> None:
     assert send(kiosk, 1, event(3), event(1), event(2)) == ["order", "applied", "applied"]
     assert send(kiosk, 2, event(9, 1, "visit:ab"), event(3)) == ["applied", "applied"]
