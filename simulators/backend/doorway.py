@@ -8,6 +8,7 @@ waits where it costs nothing, in the socket's backlog, and in order.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -69,6 +70,9 @@ class Doorway:
                 self._look_away()
                 self._loop.call_later(PAUSE_S, self._look)
                 return
+            if self._context and _has_left(connection):
+                connection.close()
+                continue
             connection.setblocking(False)
             task = self._loop.create_task(self._enter(connection))
             self._entering.add(task)
@@ -93,3 +97,10 @@ class Doorway:
         self._counting.discard(task)
         if self.counting < AT_ONCE:
             self._look()
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Whether the peer has given up while it waited outside: its handshake would be work for nobody."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))

@@ -107,6 +107,32 @@ def test_so_many_shake_hands_at_once_and_the_next_one_waits_outside_until_one_ha
     house.run(live)
 
 
+def test_whoever_has_left_while_waiting_outside_is_no_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[socket.socket] = []
+    enter = Doorway._enter  # what costs a handshake
+
+    async def counted(door: Doorway, connection: socket.socket) -> None:
+        entered.append(connection)
+        await enter(door, connection)
+
+    monkeypatch.setattr(Doorway, "_enter", counted)
+
+    async def live(house: House) -> None:
+        silent = [house.silent() for _ in range(FEW)]
+        await house.until(FEW)
+        for _ in range(5):
+            with house.silent() as impatient:
+                impatient.send(b"hello")
+        silent.pop().close()
+        assert await house.spoken() == b"hello"
+        for one in silent:
+            one.close()
+        await house.until(0)
+
+    house.run(live)
+    assert len(entered) == FEW + 1
+
+
 def test_whoever_connects_and_says_nothing_keeps_nobody_out_for_long(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
