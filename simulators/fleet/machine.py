@@ -1,7 +1,7 @@
 """One simulated kiosk: polls, uploads, loses answers, finds the service away, waits for its turn. The bytes are real.
 
 What it does not have is a card, a screen and a disk; what it says on the wire is what a kiosk says. Its rules are the
-real ones (`kiosk.sync.uploader`, `kiosk.sync.turn`, `kiosk.chores.documents`), its clock runs `pace` times faster.
+real ones (`kiosk.sync.uploader`, `kiosk.sync.turn`, `kiosk.chores.documents`), its clock is `simulators.fleet.clock`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, EVENTS_ROUTE
 from kiosk.sync.wire import WireFailure
 from kiosk.visit.ports import SigningKey
+from simulators.fleet.clock import RunClock
 from simulators.fleet.outbox import FleetOutbox
 from simulators.fleet.plan import Life
 from simulators.fleet.tally import KioskEnd, Tally
@@ -35,26 +36,6 @@ LOST_SHARE: Final = 0.005
 """Answers that never arrive although the request did."""
 _LOST: Final = "lost"
 _GOOD: Final = (EventStatus.APPLIED.value, EventStatus.ALREADY.value)
-
-
-@dataclass(slots=True)
-class RunClock:
-    """The kiosk's monotonic clock: `pace` seconds in one of the run, which begins at `start_s` of the machine's."""
-
-    pace: float
-    start_s: float = 0.0
-
-    def monotonic_s(self) -> float:
-        """Seconds of the kiosk."""
-        return (time.monotonic() - self.start_s) * self.pace
-
-    def utc_s(self) -> float:
-        """As the machine has it: certificates and signatures are of the real time."""
-        return time.time()
-
-    def run_s(self) -> float:
-        """Seconds of the run."""
-        return time.monotonic() - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +81,9 @@ class Kiosk:
         self._used_s = 0.0
         self._known: dict[str, int] = {}
         self._next_visit = 0
-        self._poll_at_s = life.first_poll_s * clock.pace
+        self._poll_at_s = clock.kiosk_s(life.online_from_s) + life.first_poll_in_s
         self._poll_failures = 0
-        self._upload_at_s = life.online_from_s * clock.pace
+        self._upload_at_s = clock.kiosk_s(life.online_from_s)
         self._upload_failures = 0
 
     async def live(self, end_s: float) -> KioskEnd:
@@ -145,7 +126,7 @@ class Kiosk:
         due_s = self._poll_at_s
         if self._outbox.waiting:
             due_s = min(due_s, self._clock.monotonic_s() + self._upload_in_s())
-        due_s /= self._clock.pace
+        due_s = self._clock.run_at_s(due_s)
         if self._next_visit < len(self._life.visits):
             due_s = min(due_s, self._life.visits[self._next_visit].at_s)
         return due_s

@@ -3,7 +3,7 @@
 Two speeds. `visits_factor`: how many seconds of a kiosk's day pass in one second of the run. `pace`: how many times
 faster than a real one a kiosk polls, gives up idle connections and waits for its turn. In `day` the visits of sixteen
 hours are compressed and polls are not. In `outage` a kiosk lives `pace` times faster in everything, so that N kiosks
-load the backend as N · pace would.
+load the backend as N · pace would; while it is away, and nothing can be loaded, faster still (`clock`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from kiosk.sync.turn import OUTAGE_S, WINDOW_S
+from simulators.fleet.clock import RunClock
 from simulators.fleet.curves import EVENTS_PER_VISIT, site_kind, visit_hours
 from simulators.fleet.identity import kiosk_id
 
@@ -28,9 +29,11 @@ LEAD_S: Final = 10.0
 """Seconds of a kiosk from the start to the outage. Every so-many-th kiosk has something to tell in them, so that
 batches and answers are under way when the backend dies."""
 LEAD_EVERY: Final = 20
-AWAY_S: Final = OUTAGE_S + 120.0
+AWAY_S: Final = 10 * OUTAGE_S
 """Seconds of a kiosk: all must see that it was no hiccup (`kiosk.sync.turn`), and look for the service as they do when
 it is away for hours (`kiosk.chores.documents`)."""
+AWAY_HURRY: Final = 8.0
+"""So many times faster that time passes."""
 RETURN_EVENTS: Final = 100
 SETTLE_S: Final = 60.0
 """What the bar grants beyond the window (channel reference §8.2)."""
@@ -59,11 +62,12 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One kiosk's run. Before `online_from_s` it makes events and reaches nobody."""
+    """One kiosk's run. Before `online_from_s` it makes events and reaches nobody; it then polls after `first_poll_in_s`
+    seconds of its own."""
 
     kiosk: str
     online_from_s: float
-    first_poll_s: float
+    first_poll_in_s: float
     visits: tuple[Visit, ...]
 
     @property
@@ -99,7 +103,12 @@ class Plan:
     @property
     def return_s(self) -> float:
         """When the backend is back; 0 where it never goes."""
-        return (LEAD_S + AWAY_S) / self.pace if self.scenario is Scenario.OUTAGE else 0.0
+        return (LEAD_S + AWAY_S / AWAY_HURRY) / self.pace if self.scenario is Scenario.OUTAGE else 0.0
+
+    @property
+    def clock(self) -> RunClock:
+        """A kiosk's, not started."""
+        return RunClock(self.pace, self.killed_s or 0.0, self.return_s, AWAY_HURRY)
 
     @property
     def from_what(self) -> str:
@@ -130,17 +139,16 @@ class Plan:
     def life(self, number: int, poll_s: float) -> Life:
         """Kiosk `number`; `poll_s`: the real kiosk's period of polls."""
         rng = random.Random(f"{self.seed}/{number}")  # noqa: S311  # a plan, not a secret
-        first_poll_s = rng.uniform(0, poll_s / self.pace)
+        first_poll_in_s = rng.uniform(0, poll_s)
         if self.scenario is Scenario.OUTAGE:
-            return Life(kiosk_id(self.seed, number), 0.0, first_poll_s, self._outage_visits(number, rng))
+            return Life(kiosk_id(self.seed, number), 0.0, first_poll_in_s, self._outage_visits(number, rng))
         visits = [self._visit(hour, rng) for hour in visit_hours(site_kind(number), DAY.timetuple().tm_yday, rng)]
         online_from_s = 0.0
         if number % WEEKS_OFFLINE_EVERY == WEEKS_OFFLINE_EVERY - 1:
             online_from_s = rng.uniform(0.2, 0.8) * self.last_visit_s
             weeks = rng.randint(*WEEKS_OFFLINE_EVENTS) // _VISIT_EVENTS
             visits = [self._old_visit(rng.uniform(1, 28 * 24)) for _ in range(weeks)] + visits
-            first_poll_s += online_from_s
-        return Life(kiosk_id(self.seed, number), online_from_s, first_poll_s, tuple(visits))
+        return Life(kiosk_id(self.seed, number), online_from_s, first_poll_in_s, tuple(visits))
 
     def _visit(self, hour: float, rng: random.Random) -> Visit:
         at_s = (hour - OPENS_H) * 3600 / self.visits_factor

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from simulators.fleet.plan import Scenario
+from simulators.fleet.plan import AWAY_S, Scenario
 from simulators.fleet.plot import plot
 from simulators.fleet.rates import rates
 from simulators.fleet.run import Result
@@ -175,7 +175,8 @@ def _told(plan: Mapping[str, Any]) -> str:
             f" backend as {round(plan['kiosks'] * plan['visits_factor'])} would, in polls as themselves."
         )
     return (
-        f"The backend is killed after {plan['away_s'][0]} s and back after {plan['away_s'][1]} s; the fleet has"
+        f"The backend is killed after {plan['away_s'][0]} s and back after {plan['away_s'][1]} s, which is"
+        f" {AWAY_S / 60:g} min to a kiosk; the fleet has"
         f" {plan['minutes']:g} min to return. Kiosks live {plan['pace']:g} times faster than in life: these load the"
         f" backend as {round(plan['kiosks'] * plan['pace'])} would in 5 min."
     )

@@ -17,8 +17,9 @@ from typing import Final
 from kiosk.chores.documents import POLL_S
 from kiosk.sync.profile import KeyRefusal, register_key
 from kiosk.sync.wire import IDLE_LIMIT_S
+from simulators.fleet.clock import RunClock
 from simulators.fleet.identity import TlsIdentities, signing_key
-from simulators.fleet.machine import Backend, Kiosk, RunClock
+from simulators.fleet.machine import Backend, Kiosk
 from simulators.fleet.plan import Plan
 from simulators.fleet.tally import KioskEnd, Tally
 
@@ -54,7 +55,7 @@ def work(task: Task, pipe: Pipe, is_away: Event) -> None:
     It ends without a word when nobody holds the other end of the pipe any more.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
-    tally, clock = Tally(), RunClock(task.plan.pace)
+    tally, clock = Tally(), task.plan.clock
     kiosks = _kiosks(task, clock, tally, is_away)
     gc.disable()  # nothing here is a cycle, and looking through ten thousand kiosks stops them all
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -20,8 +20,9 @@ from kiosk.sync.profile import KeyRecord, register_key
 from kiosk.sync.uploader import EVENTS_ROUTE
 from kiosk.sync.wire import RawAnswer, WireFailure
 from simulators.fleet import machine
+from simulators.fleet.clock import RunClock
 from simulators.fleet.identity import kiosk_id, signing_key
-from simulators.fleet.machine import Backend, Kiosk, RunClock
+from simulators.fleet.machine import Backend, Kiosk
 from simulators.fleet.plan import Life, Visit
 from simulators.fleet.tally import KioskEnd, Tally
 
@@ -139,7 +140,7 @@ def lived(
             key=KIOSK_KEY,
             tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             backend=BACKEND,
-            clock=RunClock(PACE, time.monotonic()),
+            clock=RunClock(PACE, start_s=time.monotonic()),
             tally=tally,
             is_away=lambda: is_away,
             idle_limit_s=0.01,

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from kiosk.sync.profile import KIOSK_ID
 from kiosk.sync.turn import WINDOW_S
-from simulators.fleet.plan import LEAD_EVERY, RETURN_EVENTS, WEEKS_OFFLINE_EVENTS, WEEKS_OFFLINE_EVERY, Plan, Scenario
+from simulators.fleet.plan import (
+    AWAY_S,
+    LEAD_EVERY,
+    LEAD_S,
+    RETURN_EVENTS,
+    WEEKS_OFFLINE_EVENTS,
+    WEEKS_OFFLINE_EVERY,
+    Plan,
+    Scenario,
+)
 
 POLL_S = 60.0
 PLANS = st.builds(
@@ -26,7 +35,7 @@ def test_a_life_is_reproducible_and_within_the_run(plan: Plan, number: int) -> N
     times_s = [visit.at_s for visit in life.visits]
     assert times_s == sorted(times_s)
     assert all(0 <= at_s <= plan.last_visit_s for at_s in times_s)
-    assert 0 <= life.first_poll_s - life.online_from_s <= POLL_S / plan.pace
+    assert 0 <= life.first_poll_in_s <= POLL_S
     assert life.online_from_s < plan.last_visit_s < plan.last_visit_s + plan.drain_limit_s < plan.end_s
     assert all(visit.utc_ms > 0 and visit.events > 0 for visit in life.visits)
 
@@ -39,6 +48,18 @@ def test_every_kiosk_comes_back_from_an_outage_with_a_hundred_events(plan: Plan,
     assert plan.killed_s is not None
     before = sum(visit.at_s < plan.killed_s for visit in life.visits)
     assert before == (1 if number % LEAD_EVERY == 0 else 0)
+
+
+@given(PLANS, st.lists(st.floats(0, 1e5), min_size=2, max_size=2))
+@settings(max_examples=60, deadline=None)
+def test_a_kiosks_clock_goes_forward_and_tells_the_second_of_the_run(plan: Plan, seconds: list[float]) -> None:
+    clock = plan.clock
+    early_s, late_s = sorted(seconds)
+    assert clock.kiosk_s(early_s) <= clock.kiosk_s(late_s)
+    for run_s in seconds:
+        assert clock.run_at_s(clock.kiosk_s(run_s)) == pytest.approx(run_s, rel=1e-9, abs=1e-6)
+    assert clock.kiosk_s(plan.return_s) == pytest.approx(LEAD_S + AWAY_S if plan.return_s else 0.0)
+    assert clock.kiosk_s(plan.return_s + 1) - clock.kiosk_s(plan.return_s) == pytest.approx(plan.pace)
 
 
 def test_five_minutes_of_return_are_the_real_pace() -> None:
