@@ -1,7 +1,7 @@
 """Statements that carry the rows of many requests at once, written in SQLAlchemy Core for both engines.
 
 A request is a generator: it yields what it wants asked or stored, `Ask(statement, rows)`, and gets the statement's
-answer; or a tuple of them, and gets a tuple. `together` moves a group of requests forward in step, so that each
+answer; or a tuple of them, and gets a list. `together` moves a group of requests forward in step, so that each
 statement runs once for the group: by itself it costs on SQLite as much Python as it does work. All statements of a step
 are one round trip to PostgreSQL, and are done in the order in which the group's first request names them.
 
@@ -129,9 +129,7 @@ def together(connection: Connection, requests: Sequence[Asking[T]]) -> list[T]:
             (
                 index,
                 request,
-                tuple(answers[ask.statement] for ask in wanted)
-                if isinstance(wanted, tuple)
-                else answers[wanted.statement],
+                [answers[ask.statement] for ask in wanted] if isinstance(wanted, tuple) else answers[wanted.statement],
             )
             for index, request, wanted in asked
         ]
@@ -229,5 +227,5 @@ def _filled(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
         size = 1 << (len(part) - 1).bit_length()
         if len(part) <= size // 4 * 3:
             size = size // 4 * 3
-        parts.append([*part, *[part[-1]] * (size - len(part))])
+        parts.append([*part, *[part[-1]] * (size - len(part))] if size > len(part) else part)
     return parts

@@ -89,14 +89,10 @@ def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
         return refusals.FORK
     entries: list[Any] = call.body["events"]
     rows, refused = _judge(entries)
-    taken, effects = yield from _take(call.kiosk_id, rows)
-    statuses = iter(taken)
-    results = [
-        {"event_id": entry["event_id"], "status": next(statuses)}
-        if index not in refused
-        else {"event_id": _name(entry), "status": refused[index]}
-        for index, entry in enumerate(entries)
-    ]
+    statuses, effects = yield from _take(call.kiosk_id, rows)
+    results = [{"event_id": row[0], "status": status} for row, status in zip(rows, statuses, strict=True)]
+    for index, status in refused.items():
+        results.insert(index, {"event_id": _name(entries[index]), "status": status})
     acked, pruned = min(call.body["acked_through_seq"], last), call.kiosk["acked_through_seq"]
     if acked > pruned:
         effects.append(Ask(_PRUNE, [(call.kiosk_id, pruned, acked)]))
