@@ -61,9 +61,10 @@ def _title(result: Result) -> str:
 
 
 def _verdict(result: Result) -> str:
-    """Two bars a line."""
+    """Three bars on one line, four on two."""
     said = [f"{'✓' if is_met else '✗'} {text}" for text, is_met in result.bars]
-    return "\n".join("     ".join(said[place : place + 2]) for place in range(0, len(said), 2))
+    a_line = 3 if len(said) == 3 else 2
+    return "\n".join("     ".join(said[place : place + a_line]) for place in range(0, len(said), a_line))
 
 
 def _backlog(axes: Any, result: Result) -> None:
@@ -73,9 +74,14 @@ def _backlog(axes: Any, result: Result) -> None:
     axes.set_ylabel("events")
     axes.fill_between(times_s, waiting, color=_BLUE, alpha=0.25, linewidth=0)
     axes.plot(times_s, waiting, color=_BLUE, linewidth=1.5)
-    limit_s = max(result.back_s, result.plan.last_visit_s) + result.plan.drain_limit_s
-    axes.axvline(limit_s, color=_RED, linestyle="--", linewidth=1.2, label="all must be told by then")
-    axes.legend(loc="upper right")
+    if result.plan.scenario is Scenario.OUTAGE:
+        label = "all must be told by then"
+        axes.axvline(_limit_s(result), color=_RED, linestyle="--", linewidth=1.2, label=label)
+        axes.legend(loc="upper right")
+
+
+def _limit_s(result: Result) -> float:
+    return result.back_s + result.plan.drain_limit_s
 
 
 def _answered(axes: Any, result: Result) -> None:
@@ -101,7 +107,7 @@ def _under_way(axes: Any, result: Result) -> None:
 def _times(axes: Any, result: Result) -> None:
     last_s = result.moments[-1].at_s if result.moments else 1.0
     bin_s = max(1.0, last_s / BINS)
-    axes.set_title(f"Time of an answer, in each {bin_s:.2g} s" if bin_s > 1 else "Time of an answer, in each second")
+    axes.set_title(f"Time of answers and handshakes, in each {f'{bin_s:.2g} s' if bin_s > 1 else 'second'}")
     axes.set_ylabel("milliseconds")
     axes.set_ylim(1, 200_000)  # the legend's room included
     axes.set_yscale("log")
@@ -121,6 +127,7 @@ def _times(axes: Any, result: Result) -> None:
             )
     if (limit_ms := result.plan.p99_limit_ms) is not None:
         axes.axhline(limit_ms, color=_RED, linestyle="--", linewidth=1.2, label="limit of p99 of the answers")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.legend(loc="upper right", ncols=2)
 
 
@@ -151,7 +158,8 @@ def _processors(axes: Any, result: Result) -> None:
         alpha=0.75,
         linewidth=0,
     )
-    axes.legend(loc="upper right")
+    axes.axhline(result.cores, color=_GREY, linestyle="--", linewidth=1.2, label="all there are")
+    axes.legend(loc="upper right", ncols=2)
 
 
 def _failed(axes: Any, result: Result) -> None:
@@ -182,9 +190,12 @@ def _failed(axes: Any, result: Result) -> None:
                 label=f"{kind}: {total:,}",
             )
             base = [low + height for low, height in zip(base, heights, strict=True)]
-    if not tally.errors:
-        axes.plot([], [], " ", label="while it was there: none")
-    axes.legend(loc="upper right")
+    if tally.failed_at:
+        if not tally.errors:
+            axes.plot([], [], " ", label="while it was there: none")
+        axes.legend(loc="upper right")
+    else:
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=12, color="0.35")
 
 
 def _dress(axes: Any, result: Result) -> None:
@@ -192,7 +203,10 @@ def _dress(axes: Any, result: Result) -> None:
     if axes.get_yscale() == "linear":
         axes.set_ylim(0, max(axes.get_ylim()[1] * 1.25, 1))  # room for the legend
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set_xlim(0, max((moment.at_s for moment in result.moments), default=1.0))
+    last_s = max((moment.at_s for moment in result.moments), default=1.0)
+    if result.plan.scenario is Scenario.OUTAGE:
+        last_s = max(last_s, _limit_s(result) * 1.01)
+    axes.set_xlim(0, last_s)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if result.plan.killed_s is not None:

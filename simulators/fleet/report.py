@@ -37,6 +37,7 @@ def figures(result: Result) -> dict[str, Any]:
         },
         "machine": {
             "engine": result.engine,
+            "cores": result.cores,
             "backend_processes": result.backend_processes,
             "fleet_processes": result.fleet_processes,
             "load_before": round(result.load_before, 1),
@@ -144,8 +145,8 @@ def markdown(numbers: Mapping[str, Any], picture: str) -> str:
     }
     ran = (
         f"{machine['engine']}, {machine['backend_processes']} backend and {machine['fleet_processes']} fleet processes"
-        f" on the same cores, load {machine['load_before']} before and {machine['load_after']} after the run,"
-        f" Python {machine['python']}, OpenSSL {machine['openssl']}. Seed {plan['seed']}."
+        f" on the same {machine['cores']} cores, load {machine['load_before']} before and {machine['load_after']} after"
+        f" the run, Python {machine['python']}, OpenSSL {machine['openssl']}. Seed {plan['seed']}."
     )
     lines = [
         f"# Fleet: {plan['scenario']}, {plan['kiosks']} kiosks, {'good' if numbers['good'] else 'NOT GOOD'}",

@@ -62,6 +62,7 @@ class Result:
 
     plan: Plan
     engine: str
+    cores: int
     backend_processes: int
     fleet_processes: int
     provision_s: float
@@ -146,12 +147,14 @@ def run(plan: Plan, where: Where, progress: Progress) -> Result:
 class _Run:
     def __init__(self, plan: Plan, where: Where, progress: Progress, data: DataDir) -> None:
         self._plan, self._where, self._progress, self._data = plan, where, progress, data
-        cores = len(os.sched_getaffinity(0))
-        self._backend_processes = 1 if where.url is None else cores
-        self._backend = BackendProcess(data.root, database_url=where.url, processes=self._backend_processes)
+        self._cores = len(os.sched_getaffinity(0))
+        # Every core serves connections: beside the one process that holds the file, or each with PostgreSQL behind it.
+        processes, fronts = (1, self._cores) if where.url is None else (self._cores, 0)
+        self._backend_processes = processes + fronts
+        self._backend = BackendProcess(data.root, database_url=where.url, processes=processes, fronts=fronts)
         self._context = multiprocessing.get_context("spawn")
         self._away: Event = self._context.Event()
-        self._workers = min(cores, -(-plan.kiosks // KIOSKS_A_WORKER))
+        self._workers = min(self._cores, -(-plan.kiosks // KIOSKS_A_WORKER))
         self._moments: list[Second] = []
         self._backend_cpu_s = 0.0  # of the processes that were killed, less what the starts have cost
         self._database_before_s: float | None = None
@@ -159,7 +162,7 @@ class _Run:
         self._back_s = 0.0
 
     def result(self) -> Result:
-        _make_room(-(-self._plan.kiosks // min(self._backend_processes, self._workers)))
+        _make_room(-(-self._plan.kiosks // min(self._cores, self._workers)))
         load_before = os.getloadavg()[0]
         self._data.create()
         authority = open_authority(self._data, utc(system_utc_s()))
@@ -182,6 +185,7 @@ class _Run:
         return Result(
             plan=self._plan,
             engine=SQLITE if self._where.url is None else POSTGRESQL,
+            cores=self._cores,
             backend_processes=self._backend_processes,
             fleet_processes=self._workers,
             provision_s=provision_s,

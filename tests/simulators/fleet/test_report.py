@@ -69,6 +69,7 @@ def _result(
     return Result(
         plan=Plan(scenario, 20, 5, 1),
         engine="postgresql",
+        cores=2,
         backend_processes=2,
         fleet_processes=1,
         provision_s=0.5,

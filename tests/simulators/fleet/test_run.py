@@ -52,7 +52,7 @@ def _is_sound(result: Result) -> None:
 def test_a_day_on_sqlite(tmp_path: Path) -> None:
     result = run(Plan(Scenario.DAY, KIOSKS, 0.05, 1), Where(None, None), _silent())
     _is_sound(result)
-    assert (result.engine, result.backend_processes) == (SQLITE, 1)
+    assert (result.engine, result.backend_processes) == (SQLITE, 1 + result.cores)
     page = write(result, tmp_path)
     numbers = json.loads((tmp_path / "fleet-day.json").read_text())
     assert numbers == json.loads(json.dumps(figures(result)))
