@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -175,9 +175,12 @@ def _der(kiosk: BenchKiosk) -> bytes:
 
 def _cpu_s(pid: int) -> float:
     """CPU time of a process and everything below it that still runs."""
-    top = psutil.Process(pid)
-    times = [process.cpu_times() for process in (top, *top.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    top, cpu_s = psutil.Process(pid), 0.0
+    for process in (top, *top.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # an engine's helper has ended meanwhile
+            times = process.cpu_times()
+            cpu_s += times.user + times.system
+    return cpu_s
 
 
 def _signature_s() -> float:

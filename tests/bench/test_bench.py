@@ -40,7 +40,7 @@ def test_each_bench_gives_finite_figures(name: str) -> None:
     assert figures
     for figure in figures:
         assert math.isfinite(figure.value)
-        assert figure.value > 0
+        assert figure.value >= 0  # a delay beyond another one may be none
         assert figure.baseline is None or figure.baseline > 0
 
 
