@@ -31,6 +31,9 @@ from kiosk.visit.ports import Clock, Post
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
 """How long one poll may take, and the longest first wait behind one that failed (`retry_in_s`)."""
+AWAY_POLL_S: Final = POLL_S - RETRY_S
+"""Period of the polls while the service is away for long: it is found within a minute of its return, even by a poll that
+takes all its time."""
 POLICY_ROUTE: Final = "/v1/policy/state"
 PART: Final = "documents"
 _FLEET_SUFFIX: Final = "/fleet"
@@ -201,11 +204,11 @@ def retry_in_s(failures: int, rng: random.Random) -> float:
     """Seconds from a poll to the next one when so many in a row have failed, this one included (1 or more).
 
     Full jitter within 5, 20 and 60 s: a fleet that lost its service, or that was switched on, at one moment is spread
-    over a minute. From then on the period of every poll, which keeps it spread: when the service returns, every second
-    brings as many kiosks as any other. Jitter for ever would bring twice as many at first.
+    over a minute. From then on a fixed period, which keeps it spread: when the service returns, every second brings as
+    many kiosks as any other. Jitter for ever would bring twice as many at first.
     """
     longest_s = RETRY_S * 4.0 ** min(failures - 1, 3)
-    return POLL_S if longest_s > 2 * POLL_S else rng.uniform(0.0, min(longest_s, POLL_S))
+    return AWAY_POLL_S if longest_s > 2 * POLL_S else rng.uniform(0.0, min(longest_s, POLL_S))
 
 
 def _plain(error: DocumentError) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kiosk.chores.documents import POLL_S, RETRY_S, Documents, retry_in_s
+from kiosk.chores.documents import AWAY_POLL_S, POLL_S, RETRY_S, Documents, retry_in_s
 from kiosk.diagnostics.report import CheckState
 from kiosk.facts import Facts
 from kiosk.store.thread import Store
@@ -116,7 +116,7 @@ def test_a_service_that_is_away_is_asked_less_and_less_often_until_it_is_back(st
     for _ in range(6):
         waits.append(house.chore.step())
         house.clock.advance(waits[-1])
-    assert waits == [RETRY_S, 4 * RETRY_S, POLL_S, POLL_S, POLL_S, POLL_S]
+    assert waits == [RETRY_S, 4 * RETRY_S, POLL_S, AWAY_POLL_S, AWAY_POLL_S, AWAY_POLL_S]
     assert len(house.backend.asked) == 6
     house.backend.away = False
     house.clock.advance(house.chore.step())
@@ -135,11 +135,11 @@ def _polls(kiosk: int, first_s: float, until_s: float) -> Iterator[float]:
 
 @pytest.mark.parametrize("apart_s", [0.0, POLL_S], ids=["switched on together", "spread over the minute"])
 def test_a_fleet_looks_evenly_for_a_service_that_was_away_for_long(apart_s: float) -> None:
-    kiosks, span_s = 2000, 10
+    kiosks, span_s = 2000, 11
     polls = [at_s for kiosk in range(kiosks) for at_s in _polls(kiosk, apart_s * kiosk / kiosks, 900.0)]
-    for start_s in range(600, 660, span_s):
+    for start_s in range(600, 655, span_s):
         seen = sum(start_s <= at_s < start_s + span_s for at_s in polls)
-        assert seen == pytest.approx(kiosks * span_s / POLL_S, rel=0.25)
+        assert seen == pytest.approx(kiosks * span_s / AWAY_POLL_S, rel=0.25)
 
 
 STOP = {"type": "quarantine", "body": {"level": "stop"}}
