@@ -29,6 +29,7 @@ from kiosk.visit.ports import SigningKey
 from simulators.fleet.clock import RunClock
 from simulators.fleet.outbox import FleetOutbox
 from simulators.fleet.plan import Life
+from simulators.fleet.provision import ENROLLED_WITH
 from simulators.fleet.tally import KioskEnd, Tally
 from simulators.fleet.wire import Connection
 
@@ -79,7 +80,7 @@ class Kiosk:
         self._turn = Turn(life.kiosk, clock)
         self._connection: Connection | None = None
         self._used_s = 0.0
-        self._known: dict[str, int] = {}
+        self._known = dict(ENROLLED_WITH)  # it has lived before the run
         self._next_visit = 0
         self._poll_at_s = clock.kiosk_s(life.online_from_s) + life.first_poll_in_s
         self._poll_failures = 0

@@ -6,7 +6,8 @@ What an enrolment by ticket leaves behind (`simulators.backend.enrolment`) witho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +23,8 @@ from simulators.backend.database import Database
 from simulators.fleet.curves import site_kind
 from simulators.fleet.identity import GENERATION, Purpose, kiosk_id, private_key
 
+ENROLLED_WITH: Final[Mapping[str, int]] = MappingProxyType({"policy": 1})
+"""Documents that a kiosk of the fleet holds, and their versions."""
 AT_ONCE: Final = 1000
 """Kiosks a transaction enrols."""
 
@@ -61,7 +64,7 @@ def _rows(authority: Authority, secret: bytes, seed: int, number: int, now_s: in
     policy = {
         "type": "policy",
         "scope": kiosk,
-        "version": 1,
+        "version": ENROLLED_WITH["policy"],
         "issued_at": now_s,
         "not_before": now_s,
         "not_after": now_s + documents.LIFETIME_S,
@@ -93,7 +96,7 @@ def _rows(authority: Authority, secret: bytes, seed: int, number: int, now_s: in
         schema.document: {
             "type": "policy",
             "scope": kiosk,
-            "version": 1,
+            "version": ENROLLED_WITH["policy"],
             "body_json": json.dumps(body),
             "envelope_json": json.dumps(documents.envelope(authority, "policy", policy)),
         },

@@ -88,6 +88,7 @@ class Script:
         )
         assert not isinstance(proven, Refused), proven
         if path == POLICY_ROUTE:
+            assert json.loads(body) == {"known": {"policy": 1}}
             return self._signed(proven, 200, {"documents": [], "latest": {"policy": 1}})
         self.batches.append((proven.head.idempotency_key, body))
         if len(self.batches) > len(self.says):
