@@ -32,8 +32,8 @@ POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
 """How long one poll may take, and the longest first wait behind one that failed (`retry_in_s`)."""
 AWAY_POLL_S: Final = POLL_S - RETRY_S
-"""Period of the polls while the service is away for long: it is found within a minute of its return, even by a poll that
-takes all its time."""
+"""Period of the polls while the service is away for long: it is found within a minute of its return, even by a poll
+that takes all its time."""
 POLICY_ROUTE: Final = "/v1/policy/state"
 PART: Final = "documents"
 _FLEET_SUFFIX: Final = "/fleet"
