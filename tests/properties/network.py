@@ -21,7 +21,8 @@ class Network:
         self.calm = False
         self._late: list[Callable[[], object]] = []
         self._older: RawAnswer | None = None
-        self.batches: dict[int, set[bytes]] = {}
+        self.disk = 1
+        self.batches: dict[tuple[int, int], set[bytes]] = {}  # of each disk and number
         self.nonces: Counter[str] = Counter()
         self.mishaps: Counter[str] = Counter()
 
@@ -75,7 +76,7 @@ class Network:
     def _note(self, url: str, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
         fields = dict(headers)
         if url == f"{ORIGIN}/v1/events":
-            self.batches.setdefault(json.loads(body)["batch_seq"], set()).add(body)
+            self.batches.setdefault((self.disk, json.loads(body)["batch_seq"]), set()).add(body)
         if "signature-input" in fields:
             _, _, rest = fields["signature-input"].partition(';nonce="')
             self.nonces[rest.partition('"')[0]] += 1

@@ -106,6 +106,7 @@ class World:
         self.shut()
         self.network.settle()  # by the time that somebody has come
         self.disks += 1
+        self.network.disk = self.disks  # a number that an earlier disk has sent in vain is free
         image = self.state.with_name(f"image-{self.images}")
         self.state = self.state.with_name(f"state-{self.disks}")
         told = {json.loads(body)["packages"] for _, _, kind, body in self.backend.applied() if kind == "update_ended"}
