@@ -21,7 +21,7 @@ from simulators.backend.database import Database, DatabaseInUse
 from simulators.backend.enrol_app import EnrolApp
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.fronts import Holder
-from simulators.backend.listener import BACKLOG, Listener
+from simulators.backend.listener import Listener
 from simulators.backend.metrics import Metrics
 from simulators.backend.ops import OpsApp
 from simulators.backend.registry import KeyRegistry
@@ -170,7 +170,12 @@ async def _soon() -> None:
 
 
 def bind(data: DataDir, port: int, enrol_port: int, ops_port: int | None, *, processes: int) -> list[Sockets]:
-    """Sockets for each process. Each has its own of the same two ports: the kernel shares connections out by them."""
+    """Sockets for each process. Each has its own of the same two ports: the kernel shares connections out by them.
+
+    None of them listens yet: until somebody serves, whoever comes is refused at once and comes again in its own time.
+    Were they let wait, a fleet's first seconds would queue before the door that opens, and be served too late. Once
+    they listen they do so until they are closed: who comes while a process is being replaced waits.
+    """
     last: dict[str, int] = json.loads(data.ports_file.read_text()) if data.ports_file.exists() else {}
     is_shared = processes > 1
     bound: list[list[socket.socket]] = []
@@ -204,8 +209,6 @@ def _bound(number: int, *, is_shared: bool) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((HOST, number))
         sock.setblocking(False)
-        if is_shared:
-            sock.listen(BACKLOG)  # so that connections wait for a process that is being replaced
     except OSError:
         sock.close()
         raise
