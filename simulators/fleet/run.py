@@ -148,10 +148,9 @@ class _Run:
     def __init__(self, plan: Plan, where: Where, progress: Progress, data: DataDir) -> None:
         self._plan, self._where, self._progress, self._data = plan, where, progress, data
         self._cores = len(os.sched_getaffinity(0))
-        # Every core serves connections: beside the one process that holds the file, or each with PostgreSQL behind it.
-        processes, fronts = (1, self._cores) if where.url is None else (self._cores, 0)
-        self._backend_processes = processes + fronts
-        self._backend = BackendProcess(data.root, database_url=where.url, processes=processes, fronts=fronts)
+        # A front on every core before one process that has the database: what all have brought shares a transaction.
+        self._backend_processes = 1 + self._cores
+        self._backend = BackendProcess(data.root, database_url=where.url, fronts=self._cores)
         self._context = multiprocessing.get_context("spawn")
         self._away: Event = self._context.Event()
         self._workers = min(self._cores, -(-plan.kiosks // KIOSKS_A_WORKER))

@@ -120,8 +120,8 @@ def _children(process: psutil.Popen) -> dict[str, psutil.Process]:
     [
         ("run", "simulators.fleet: interrupted: no report\n"),
         ("worker", "simulators.fleet: a process of the fleet has ended by itself: is there enough memory?\n"),
-        ("backend", "simulators.fleet: the backend has ended by itself: its log does not say why\n"),
     ],
+    ids=["run", "worker"],
 )
 def test_a_run_that_cannot_go_on_says_so_in_one_line_and_leaves_nobody(tmp_path: Path, victim: str, said: str) -> None:
     with _started(tmp_path) as process:
