@@ -39,7 +39,7 @@ from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
 
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 24
 BATCHES: Final = 100
 """Of each connection, in each round."""
 SIGNATURES: Final = 500
@@ -48,7 +48,9 @@ BAR_REQUEST_US: Final = 500.0  # 2,000 requests a second
 BAR_P99_MS: Final = 50.0
 BAR_CPU_RATIO: Final = 4.0
 FRONTS: Final = 1
-"""The machine has two cores: one for signatures, one for rows."""
+"""For each process on the database: signatures and rows have a core each."""
+PROCESSES: Final = 2
+"""On PostgreSQL: while one waits for the engine the other does not."""
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
 
@@ -110,7 +112,7 @@ def _engine(name: str, cpu_us: float) -> list[Figure]:
 
 @contextmanager
 def _serving(folder: Path, url: str | None) -> Iterator[BackendProcess]:
-    backend = BackendProcess(folder, database_url=url, fronts=FRONTS)
+    backend = BackendProcess(folder, database_url=url, processes=PROCESSES if url else 1, fronts=FRONTS)
     backend.start()
     try:
         yield backend

@@ -43,6 +43,7 @@ class Authority:
     ca_certificate: x509.Certificate
     ca_key: ec.EllipticCurvePrivateKey = field(repr=False)
     server_key: SoftwareKey
+    tls_key: ec.EllipticCurvePrivateKey = field(repr=False)
     policy_keys: dict[str, tuple[SoftwareKey, ...]]
     pepper: bytes = field(repr=False)
 
@@ -78,6 +79,7 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
         ca_certificate=ca_certificate,
         ca_key=ca_key,
         server_key=server_key(data),
+        tls_key=_private_key(data, "tls"),  # here, before there are several processes: each would make one
         policy_keys=policy_keys,
         pepper=data.pepper_file.read_bytes(),
     )
@@ -90,9 +92,9 @@ def server_key(data: DataDir) -> SoftwareKey:
 
 def server_contexts(data: DataDir, authority: Authority, now: dt.datetime) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """TLS 1.3 contexts (signed listener with client certificates, enrolment listener without), fresh certificate."""
-    key = _private_key(data, "tls")
+    public_key = authority.tls_key.public_key()
     certificate = (
-        _builder("serveur de démonstration", authority.ca_certificate.subject, key.public_key(), now, SERVER_LIFETIME)
+        _builder("serveur de démonstration", authority.ca_certificate.subject, public_key, now, SERVER_LIFETIME)
         .add_extension(
             x509.SubjectAlternativeName(
                 [x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]

@@ -17,6 +17,9 @@ import pytest
 
 from kiosk.sync.signature import sign_request
 from simulators.backend.__main__ import main
+from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.clock import system_utc_s, utc
+from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
 from tests.simulators.backend.kiosk_side import KioskSide, RealUtc, enrolled
@@ -157,3 +160,13 @@ def _conninfo(backend: BackendProcess) -> str:
     options: list[str] = backend._options
     url = next(option for option in options if option.startswith("--database-url="))
     return url.removeprefix("--database-url=").replace("+psycopg", "")
+
+
+def test_every_key_is_made_before_there_are_several_processes(tmp_path: Path) -> None:
+    """Each would make its own, and the certificate of one be put beside the key of another."""
+    data = DataDir(tmp_path / "data")
+    data.create()
+    authority = open_authority(data, utc(system_utc_s()))
+    files = set(data.root.iterdir())
+    server_contexts(data, authority, utc(system_utc_s()))
+    assert {path.name for path in set(data.root.iterdir()) - files} == {"tls.pem"}
