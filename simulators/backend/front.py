@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from simulators.backend.authority import kiosk_context, server_key
-from simulators.backend.children import order_of_parent
+from simulators.backend.children import collect_rarely, order_of_parent
 from simulators.backend.clock import system_utc_s
 from simulators.backend.files import DataDir
 from simulators.backend.link import RemoteBooks
@@ -37,6 +37,7 @@ async def main() -> None:
         metrics=Metrics(),
         utc_s=system_utc_s,
     )
+    collect_rarely()
     print("ready", flush=True)
     await stop.wait()
     await listener.drain()

@@ -18,7 +18,7 @@ from typing import Final
 import uvloop
 
 from simulators.backend import metrics
-from simulators.backend.children import Child, Children, order_of_parent, spawn
+from simulators.backend.children import Child, Children, collect_rarely, order_of_parent, spawn
 from simulators.backend.clock import system_utc_s
 from simulators.backend.database import Database
 from simulators.backend.files import DataDir
@@ -79,13 +79,18 @@ async def _work() -> None:
     signed, enrol, admin, *ops = (socket.socket(fileno=number) for number in order["sockets"])
     data = DataDir(Path(order["data"]))
     database = Database(order["database_url"] or data.database)
+
+    def say_ready(ready: Ready) -> None:
+        collect_rarely()
+        print(ready.to_json(), flush=True)
+
     try:
         await listen(
             data,
             database,
             Sockets(signed, enrol, admin, ops[0] if ops else None),
             stop=stop,
-            on_ready=lambda ready: print(ready.to_json(), flush=True),
+            on_ready=say_ready,
             fronts=order["fronts"],
         )
     finally:
