@@ -86,7 +86,7 @@ def refused_page(state: Path) -> OutOfService:
             arrived.set()
 
     def draw(_ticket: TicketContent, _width_dots: int) -> Bitmap:
-        raise NotImplementedError
+        raise AssertionError("a kiosk that is out of service prints nothing")
 
     kiosk = Kiosk(settings_of(state), Surroundings(EmbeddedScard(), publish, draw, SystemClock()))
     kiosk.start()

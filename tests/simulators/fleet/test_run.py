@@ -99,7 +99,7 @@ def _started(tmp_path: Path, *options: str) -> psutil.Popen:
     while len(_children(process)) < 2:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < end_s
-        time.sleep(0.01)
+        time.sleep(0.01)  # that a process has got children tells nobody
     return process
 
 
