@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,7 +246,8 @@ class _Run:
                 },
             )
             process = self._context.Process(target=work, args=(task, theirs, self._away), daemon=True)
-            process.start()
+            with _interrupts_held():
+                process.start()
             theirs.close()
             pipes.append(mine)
             processes.append(process)
@@ -342,6 +344,19 @@ def _told(pipe: multiprocessing.connection.Connection[Any, Any]) -> Any:
         return pipe.recv()
     except EOFError:
         raise RunFailed("a process of the fleet has ended by itself: is there enough memory?") from None
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C is for the whole group and for this process to act on: a child started here never takes it.
+
+    A child that set it aside by itself would do so too late: what comes while Python starts ends in its own words.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _last_line(log: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -54,7 +53,6 @@ def work(task: Task, pipe: Pipe, is_away: Event) -> None:
 
     It ends without a word when nobody holds the other end of the pipe any more.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it
     tally, clock = Tally(), task.plan.clock
     kiosks = _kiosks(task, clock, tally, is_away)
     gc.disable()  # nothing here is a cycle, and looking through ten thousand kiosks stops them all

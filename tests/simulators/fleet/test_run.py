@@ -115,6 +115,11 @@ def _children(process: psutil.Popen) -> dict[str, psutil.Process]:
     return found
 
 
+def _blocks(process: psutil.Process, number: signal.Signals) -> bool:
+    status = dict(line.split(":\t") for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+    return bool(int(status["SigBlk"], 16) >> number - 1 & 1)
+
+
 @pytest.mark.parametrize(
     ("victim", "said"),
     [
@@ -126,11 +131,13 @@ def _children(process: psutil.Popen) -> dict[str, psutil.Process]:
 def test_a_run_that_cannot_go_on_says_so_in_one_line_and_leaves_nobody(tmp_path: Path, victim: str, said: str) -> None:
     with _started(tmp_path) as process:
         below = process.children(recursive=True)
+        deaf = _blocks(_children(process)["worker"], signal.SIGINT)
         if victim == "run":
             os.killpg(process.pid, signal.SIGINT)  # Ctrl-C is for the whole group
         else:
             _children(process)[victim].kill()
         _, error = process.communicate(timeout=LIMIT_S)
+        assert deaf, "Ctrl-C while Python starts would end the worker in its own words"
         assert (process.returncode, error) == (1, said)
         assert psutil.wait_procs(below, timeout=LIMIT_S)[1] == []
         assert list(tmp_path.iterdir()) == []
