@@ -31,9 +31,11 @@ from kiosk.visit.ports import Clock, Post
 POLL_S: Final = 60.0
 RETRY_S: Final = 5.0
 """How long one poll may take, and the longest first wait behind one that failed (`retry_in_s`)."""
-AWAY_POLL_S: Final = POLL_S - RETRY_S
-"""Period of the polls while the service is away for long: it is found within a minute of its return, even by a poll
-that takes all its time."""
+AWAY_POLL_S: Final = 105.0
+"""Period of the polls while the service is away for long. With a poll that takes all its time and the longest wait for
+a turn (`kiosk.sync.turn`) an upload begins 350 s after the return at the latest. No member waits for a poll: every card
+that is read asks the service by itself."""
+_FIRST_WAITS_S: Final = (RETRY_S, 4 * RETRY_S, AWAY_POLL_S)
 POLICY_ROUTE: Final = "/v1/policy/state"
 PART: Final = "documents"
 _FLEET_SUFFIX: Final = "/fleet"
@@ -203,12 +205,13 @@ class Documents:
 def retry_in_s(failures: int, rng: random.Random) -> float:
     """Seconds from a poll to the next one when so many in a row have failed, this one included (1 or more).
 
-    Full jitter within 5, 20 and 60 s: a fleet that lost its service, or that was switched on, at one moment is spread
-    over a minute. From then on a fixed period, which keeps it spread: when the service returns, every second brings as
-    many kiosks as any other. Jitter for ever would bring twice as many at first.
+    Full jitter within 5, 20 and 105 s: a fleet that lost its service, or that was switched on, at one moment is spread
+    over the period. From then on the period itself, which keeps it spread: when the service returns, every second
+    brings as many kiosks as any other. Jitter for ever would bring twice as many at first.
     """
-    longest_s = RETRY_S * 4.0 ** min(failures - 1, 3)
-    return AWAY_POLL_S if longest_s > 2 * POLL_S else rng.uniform(0.0, min(longest_s, POLL_S))
+    if failures > len(_FIRST_WAITS_S):
+        return AWAY_POLL_S
+    return rng.uniform(0.0, _FIRST_WAITS_S[failures - 1])
 
 
 def _plain(error: DocumentError) -> str:

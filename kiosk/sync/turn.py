@@ -1,6 +1,6 @@
 """Whose turn it is after an outage of the service, so that twenty thousand kiosks do not come back at once.
 
-A service that was away for a minute or more was away for everybody: each kiosk then waits its own part of five minutes.
+A service that was away for a minute or more was away for everybody: each kiosk then waits its own part of four minutes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from kiosk.visit.ports import Clock
 
 OUTAGE_S: Final = 60.0
-WINDOW_S: Final = 300.0
+WINDOW_S: Final = 240.0
 
 
 class Turn:

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Final
 
-from kiosk.sync.turn import OUTAGE_S, WINDOW_S
+from kiosk.sync.turn import OUTAGE_S
 from simulators.fleet.clock import RunClock
 from simulators.fleet.curves import EVENTS_PER_VISIT, site_kind, visit_hours
 from simulators.fleet.identity import kiosk_id
@@ -35,8 +35,9 @@ it is away for hours (`kiosk.chores.documents`)."""
 AWAY_HURRY: Final = 8.0
 """So many times faster that time passes."""
 RETURN_EVENTS: Final = 100
+WINDOW_S: Final = 300.0
 SETTLE_S: Final = 60.0
-"""What the bar grants beyond the window (channel reference §8.2)."""
+"""Within what time of a return everything must be told, and what is granted beyond it (channel reference §8.2)."""
 P99_LIMIT_MS: Final = 1000.0
 """Of the answers during a return (channel reference §8.2)."""
 GRACE_S: Final = 120.0

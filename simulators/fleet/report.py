@@ -175,11 +175,14 @@ def _told(plan: Mapping[str, Any]) -> str:
             f" {plan['visits_factor']:g} times faster than in life, polls do not. In visits these kiosks load the"
             f" backend as {round(plan['kiosks'] * plan['visits_factor'])} would, in polls as themselves."
         )
+    pace, speed = plan["pace"], "as fast as in life"
+    if pace != 1:
+        as_many = round(plan["kiosks"] * pace)
+        speed = f"{pace:g} times faster than in life: these load the backend as {as_many} would in 5 min"
     return (
         f"The backend is killed after {plan['away_s'][0]} s and back after {plan['away_s'][1]} s, which is"
         f" {AWAY_S / 60:g} min to a kiosk; the fleet has"
-        f" {plan['minutes']:g} min to return. Kiosks live {plan['pace']:g} times faster than in life: these load the"
-        f" backend as {round(plan['kiosks'] * plan['pace'])} would in 5 min."
+        f" {plan['minutes']:g} min to return. Kiosks live {speed}."
     )
 
 

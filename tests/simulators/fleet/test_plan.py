@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kiosk.chores.documents import AWAY_POLL_S, RETRY_S
+from kiosk.sync import turn
 from kiosk.sync.profile import KIOSK_ID
-from kiosk.sync.turn import WINDOW_S
 from simulators.fleet.plan import (
     AWAY_S,
     LEAD_EVERY,
@@ -15,6 +16,7 @@ from simulators.fleet.plan import (
     RETURN_EVENTS,
     WEEKS_OFFLINE_EVENTS,
     WEEKS_OFFLINE_EVERY,
+    WINDOW_S,
     Plan,
     Scenario,
 )
@@ -60,6 +62,10 @@ def test_a_kiosks_clock_goes_forward_and_tells_the_second_of_the_run(plan: Plan,
         assert clock.run_at_s(clock.kiosk_s(run_s)) == pytest.approx(run_s, rel=1e-9, abs=1e-6)
     assert clock.kiosk_s(plan.return_s) == pytest.approx(LEAD_S + AWAY_S if plan.return_s else 0.0)
     assert clock.kiosk_s(plan.return_s + 1) - clock.kiosk_s(plan.return_s) == pytest.approx(plan.pace)
+
+
+def test_a_kiosk_that_does_all_as_late_as_it_may_has_ten_seconds_left_for_its_upload() -> None:
+    assert AWAY_POLL_S + RETRY_S + turn.WINDOW_S == Plan(Scenario.OUTAGE, 1, WINDOW_S / 60, 1).drain_limit_s - 10
 
 
 def test_five_minutes_of_return_are_the_real_pace() -> None:
