@@ -138,7 +138,9 @@ def test_every_result_has_its_picture(result: Result, tmp_path: Path) -> None:
 
 def test_the_page_says_what_the_numbers_stand_for() -> None:
     page = markdown(figures(_result()), "x.png")
-    assert "these load the backend as 20 would in 5 min" in page
+    assert "Kiosks live as fast as in life." in page
+    short = replace(_result(), plan=Plan(Scenario.OUTAGE, 20, 2, 1))
+    assert "2.5 times faster than in life: these load the backend as 50 would" in markdown(figures(short), "x.png")
     assert "| Errors | none |" in page
     assert "over time](x.png)" in page
 
