@@ -25,6 +25,10 @@ _HEAD: Final = ("path", "idempotency_key", "created_s", "expires_s", "nonce")
 """What the judge of a proven request needs of its head, beside the key; the rest binds its answer, in the front."""
 
 
+class HolderFailedError(Exception):
+    """A bug in the holder, raised in the front as it would be in one process; the message is the exception's type."""
+
+
 class RemoteBooks:
     """`Books` in a front."""
 
@@ -74,6 +78,8 @@ class RemoteBooks:
         told = await reply
         if "busy" in told[0]:
             raise DatabaseBusy(told[0]["busy"])
+        if "bug" in told[0]:
+            raise HolderFailedError(told[0]["bug"])
         return told
 
     def _told(self, head: Head, rest: bytes) -> None:
@@ -107,6 +113,8 @@ class _Served:
             told, body = await self._answers[head["do"]](head, rest)
         except DatabaseBusy as busy:
             told, body = {"busy": str(busy)}, b""
+        except Exception as error:  # noqa: BLE001  # raised where it was asked: a question without answer waits for ever
+            told, body = {"bug": type(error).__name__}, b""
         self.frames.send({"number": head["number"], **told}, body)
 
     async def _key(self, head: Head, _rest: bytes) -> Reply:

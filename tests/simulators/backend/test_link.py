@@ -22,7 +22,7 @@ from simulators.backend.database import DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused
 from simulators.backend.exchange import Outcome
 from simulators.backend.frames import Frames, Head
-from simulators.backend.link import RemoteBooks, serve_books
+from simulators.backend.link import HolderFailedError, RemoteBooks, serve_books
 from simulators.backend.registry import KeyRegistry, stored_key
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Holder:
     def __init__(self) -> None:
         self.asked: list[VerifiedRequest] = []
         self.outcomes: dict[str, asyncio.Future[Outcome]] = {}
-        self.renewed: Enrolled | Refused | DatabaseBusy = Refused(400, "test")
+        self.renewed: Enrolled | Refused | Exception = Refused(400, "test")
         self.crl: bytes | DatabaseBusy = b"-----BEGIN X509 CRL-----"
 
     async def key(self, keyid: str) -> KeyRecord | None:
@@ -55,7 +55,7 @@ class Holder:
         return await self.outcomes.setdefault(request.head.idempotency_key, asyncio.get_running_loop().create_future())
 
     async def reenrol(self, csr: bytes, kiosk: str | None) -> Enrolled | Refused:
-        if isinstance(self.renewed, DatabaseBusy):
+        if isinstance(self.renewed, Exception):
             raise self.renewed
         assert (csr, kiosk) == (b"csr", "borne-1")
         return self.renewed
@@ -177,6 +177,13 @@ def test_a_database_that_is_busy_there_is_busy_here() -> None:
         linked(holder, lambda books: books.reenrol(b"csr", "borne-1"))
     with pytest.raises(DatabaseBusy, match="locked"):
         linked(holder, lambda books: books.revocation_list())
+
+
+def test_a_bug_there_is_a_bug_here_and_nobody_waits_for_it() -> None:
+    holder = Holder()
+    holder.renewed = ZeroDivisionError("borne-1")
+    with pytest.raises(HolderFailedError, match="^ZeroDivisionError$"):
+        linked(holder, lambda books: books.reenrol(b"csr", "borne-1"))
 
 
 def test_the_list() -> None:
