@@ -182,7 +182,7 @@ def test_a_database_that_is_busy_there_is_busy_here() -> None:
 def test_a_bug_there_is_a_bug_here_and_nobody_waits_for_it() -> None:
     holder = Holder()
     holder.renewed = ZeroDivisionError("borne-1")
-    with pytest.raises(HolderFailedError, match="^ZeroDivisionError$"):
+    with pytest.raises(HolderFailedError, match=r"^ZeroDivisionError$"):
         linked(holder, lambda books: books.reenrol(b"csr", "borne-1"))
 
 
