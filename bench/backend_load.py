@@ -7,7 +7,6 @@ what was measured comes back as JSON. Each connection has one request under way.
 from __future__ import annotations
 
 import json
-import resource
 import selectors
 import socket
 import ssl
@@ -71,7 +70,6 @@ def main() -> None:
                 "wall_s": time.perf_counter() - began_s,
                 "cpu_s": time.process_time() - cpu_s,
                 "taken_s": [taken for line in lines for taken in line.taken_s],
-                "memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             }
         ),
         flush=True,

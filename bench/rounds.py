@@ -22,12 +22,10 @@ def alternate(rounds: int, measures: Sequence[Measure]) -> list[float]:
     return [median(values) for values in taken]
 
 
-def timed(work: Callable[[], object], repeat: int = 1, before: Callable[[], object] | None = None) -> Measure:
-    """Seconds of one call of `work`, the mean of `repeat` calls; `before` is done first and not counted."""
+def timed(work: Callable[[], object], repeat: int = 1) -> Measure:
+    """Seconds of one call of `work`, the mean of `repeat` calls."""
 
     def measure() -> float:
-        if before is not None:
-            before()
         began_s = perf_counter()
         for _ in range(repeat):
             work()

@@ -85,9 +85,9 @@ class Finger:
         except NotOnScreenError as error:
             raise NotOnScreenError(f"{error}; shown: {self._screen.page}") from None
 
-    def wait_for_text(self, text: str, limit_s: float = 10.0) -> None:
+    def wait_for_text(self, text: str) -> None:
         """Let the screen live until this exact text can be read."""
-        wait_until(lambda: plain(text) in self.visible_texts(), f"text {plain(text)!r}", limit_s)
+        wait_until(lambda: plain(text) in self.visible_texts(), f"text {plain(text)!r}")
 
     def controls(self) -> list[Control]:
         """Every visible element of the accessibility tree, in reading order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -44,12 +43,11 @@ class Renewing:
         time: TimeKeeper,
         clock: Clock,
         switched: Callable[[], None],
-        rng: random.Random | None = None,
     ) -> None:
         """`open_channel`: for a few calls under keys that are not, or not yet, the ones in force."""
         self._renewal, self._credentials, self._facts = renewal, credentials, facts
         self._open_channel, self._time, self._clock, self._switched = open_channel, time, clock, switched
-        self._rng = rng or secrets.SystemRandom()
+        self._rng = secrets.SystemRandom()
         self._next_s = clock.monotonic_s()
         self._failures = 0
         self._reason = ""

@@ -36,13 +36,16 @@ class WireFailure:
     by_the_clock: bool = False
 
 
-def client_tls(ca_file: Path, certificate: Path | None = None, private_key: Path | None = None) -> ssl.SSLContext:
-    """TLS 1.3 towards a server under this pinned CA; raises OSError or ssl.SSLError for unusable files."""
+def client_tls(ca_file: Path, identity: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.3 towards a server under this pinned CA; raises OSError or ssl.SSLError for unusable files.
+
+    identity: a certificate and its private key, PEM.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_verify_locations(ca_file)
-    if certificate is not None:
-        context.load_cert_chain(certificate, private_key)
+    if identity is not None:
+        context.load_cert_chain(identity)
     return context
 
 

@@ -52,9 +52,9 @@ class _Visit:
 class FleetOutbox:
     """One kiosk's queue."""
 
-    def __init__(self, first_batch_seq: int = 1) -> None:
+    def __init__(self) -> None:
         self._visits: deque[_Visit] = deque()
-        self._next_seq = first_batch_seq
+        self._next_seq = 1
         self._acked_through = 0
         self._sealed: Batch | None = None
         self.waiting = 0

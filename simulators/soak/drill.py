@@ -96,7 +96,7 @@ def matrix(points: dict[str, tuple[int, int]]) -> Iterator[Case]:
                 yield Case(number, persona, point, blow)
 
 
-def drill(*, every: int = 1, only: int | None = None, tell: TextIO = sys.stderr) -> DrillReport:
+def drill(*, every: int = 1, only: int | None = None) -> DrillReport:
     """Run the matrix, or each `every`-th case of it, or one case alone."""
     report = DrillReport()
     started_s = time.monotonic()
@@ -115,7 +115,7 @@ def drill(*, every: int = 1, only: int | None = None, tell: TextIO = sys.stderr)
                 report.blows[case.blow.value] += 1
                 report.run += 1
                 if report.run % 50 == 0:
-                    print(f"{report.run} cases, {len(report.violations)} violations", file=tell, flush=True)
+                    print(f"{report.run} cases, {len(report.violations)} violations", file=sys.stderr, flush=True)
             if not report.run:
                 report.violations.append(f"there is no case {only}")
             report.violations += stage.forked(_ledger).violations

@@ -98,7 +98,7 @@ class Report:
             print(f"  {violation}", file=out)
 
 
-def soak(visits: int, seed: int, *, only: int | None = None, tell: TextIO = sys.stderr) -> Report:
+def soak(visits: int, seed: int, *, only: int | None = None) -> Report:
     """Run so many visits, or one of them alone."""
     report = Report(seed)
     application()
@@ -111,14 +111,14 @@ def soak(visits: int, seed: int, *, only: int | None = None, tell: TextIO = sys.
                 settings = enrolled(folder, centre, printer_port=printer.port)
                 with running(settings, centre, draw_ticket, printer=printer) as rig:
                     numbers = range(1, visits + 1) if only is None else (only,)
-                    _visits(rig, report, numbers, tell)
+                    _visits(rig, report, numbers)
                     _books(rig, report, folder)
         finally:
             centre.stop(kill=False)
     return report
 
 
-def _visits(rig: Rig, report: Report, numbers: range | tuple[int, ...], tell: TextIO) -> None:
+def _visits(rig: Rig, report: Report, numbers: range | tuple[int, ...]) -> None:
     started_s = time.monotonic()
     for number in numbers:
         plan = plan_of(report.seed, number)
@@ -129,7 +129,7 @@ def _visits(rig: Rig, report: Report, numbers: range | tuple[int, ...], tell: Te
             report.sizes[number] = _measured(rig)
         if number % 100 == 0:
             rate = report.visits / (time.monotonic() - started_s)
-            print(f"{number} visits, {rate:.2f}/s, {len(report.violations)} violations", file=tell, flush=True)
+            print(f"{number} visits, {rate:.2f}/s, {len(report.violations)} violations", file=sys.stderr, flush=True)
     report.took_s = time.monotonic() - started_s
 
 

@@ -224,9 +224,9 @@ class World:
         """What a signed call under the keys in force brings."""
         return self.channel(self.credentials).call("/v1/policy/state", {"known": {}}, deadline_s=1.0)
 
-    def run_until(self, done: Callable[[], bool], limit_s: float = 3 * DAY_S) -> None:
+    def run_until(self, done: Callable[[], bool]) -> None:
         """Let the chore work, and time pass as it asks for."""
-        end_s = self.clock.now_s + limit_s
+        end_s = self.clock.now_s + 3 * DAY_S
         for _ in range(MAX_STEPS):
             if done():
                 return

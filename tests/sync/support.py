@@ -80,8 +80,8 @@ def head(sent: SignedRequest, path: str = PATH) -> RequestHead:
     return RequestHead("POST", path.encode(), b"", [(b"host", HOST), *raw(sent.headers)])
 
 
-def verified(sent: SignedRequest, body: bytes = BODY, path: str = PATH) -> VerifiedRequest:
-    result = verify_request(head(sent, path), body, origin=ORIGIN, tls_kiosk=KIOSK, find_key=KEYS.get)
+def verified(sent: SignedRequest, body: bytes = BODY) -> VerifiedRequest:
+    result = verify_request(head(sent), body, origin=ORIGIN, tls_kiosk=KIOSK, find_key=KEYS.get)
     assert isinstance(result, VerifiedRequest), result
     return result
 

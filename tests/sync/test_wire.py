@@ -105,14 +105,14 @@ def server(tls: tuple[Path, Path]) -> Iterator[Server]:
     running.stop()
 
 
-def _post(wire: Wire, port: int, max_body_bytes: int = 1000) -> RawAnswer | WireFailure:
+def _post(wire: Wire, port: int) -> RawAnswer | WireFailure:
     return wire.exchange(
         "POST",
         f"https://127.0.0.1:{port}/v1/events",
         (("content-type", "application/json"), ("content-length", "2")),
         b"{}",
         deadline_s=5.0,
-        max_body_bytes=max_body_bytes,
+        max_body_bytes=1000,
     )
 
 

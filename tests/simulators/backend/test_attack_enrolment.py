@@ -93,9 +93,9 @@ ROWS: dict[str, tuple[int, Callable[[str, Stage], bytes]]] = {
 }
 
 
-def new_ticket(stage: Stage, kiosk: str = KIOSK) -> str:
+def new_ticket(stage: Stage) -> str:
     folder = Path(stage.ready.ca_file).parent
-    return str(command(DataDir(folder), {"do": "ticket", "kiosk": kiosk, "site_kind": "agency"})["ticket"])
+    return str(command(DataDir(folder), {"do": "ticket", "kiosk": KIOSK, "site_kind": "agency"})["ticket"])
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -22,7 +22,7 @@ from simulators.backend.server import Ready
 from tests.simulators.backend.kiosk_side import KioskSide
 
 
-def speak(origin: str, context: ssl.SSLContext, request: bytes, *, more: bool = False) -> bytes:
+def speak(origin: str, context: ssl.SSLContext, request: bytes) -> bytes:
     """Send these bytes on a connection of their own; everything that comes back until the server closes."""
     host, _, port = origin.removeprefix("https://").partition(":")
     with (
@@ -39,8 +39,6 @@ def speak(origin: str, context: ssl.SSLContext, request: bytes, *, more: bool = 
             if not part:
                 return received
             received += part
-            if more:
-                return received
 
 
 def head(lines: list[str], method: str = "POST", target: str = "/v1/sync/state") -> bytes:

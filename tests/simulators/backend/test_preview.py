@@ -24,8 +24,8 @@ MGEN, GENERAL = Organisation("91", "999", "9999"), Organisation("01", "999", "99
 GAIN, LOSS, NEUTRAL = PreviewEffect.GAIN, PreviewEffect.LOSS, PreviewEffect.NEUTRAL
 
 
-def period(end: str, exemption: Exemption = Exemption.NONE, start: str = "2024-01-01", index: int = 0) -> RightsPeriod:
-    return RightsPeriod(index, dt.date.fromisoformat(start), dt.date.fromisoformat(end), exemption)
+def period(end: str, exemption: Exemption = Exemption.NONE, start: str = "2024-01-01") -> RightsPeriod:
+    return RightsPeriod(0, dt.date.fromisoformat(start), dt.date.fromisoformat(end), exemption)
 
 
 def lines(before: list[RightsPeriod], after: list[RightsPeriod], name: str = "JEANNE") -> tuple[Line, ...]:
