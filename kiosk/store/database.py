@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 
 from kiosk.store.errors import StoreError, as_store_error
-from kiosk.store.files import sync_directory, write_durably
+from kiosk.store.files import sync_directory, write_private
 from kiosk.store.schema import MIGRATIONS
 
 KEY_BYTES = 32
@@ -68,7 +68,7 @@ def open_database(path: Path, key: bytes, *, vfs: str | None = None) -> apsw.Con
         # Only with the connection closed may the file be looked at: whatever closes it ends this process' locks on it.
         if (refused := _look_at_header(path)) is not None:
             return refused
-        write_durably(_marker(path), b"")
+        write_private(_marker(path), b"")
         return open_database(path, key, vfs=vfs)
     except apsw.Error as error:
         if (known := as_store_error(error)) is None:

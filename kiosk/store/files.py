@@ -1,4 +1,4 @@
-"""Small files beside the database, written so that a power cut leaves the old one or the new one."""
+"""Writing small private files so that a power cut leaves the old one or the new one, never half of one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import os
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Replace `path` (mode 0600): temporary file, fsync, rename, fsync of the directory. Raises OSError."""
-    fresh = path.with_name(path.name + ".new")
+    fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        os.write(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.rename(path)
     sync_directory(path.parent)
 

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from kiosk.store.files import sync_directory, write_private
 from kiosk.sync.csr import build_csr
 from kiosk.sync.enrol_record import EnrolmentRecord, last_enrolment, ticket_sha256, write_record
 from kiosk.sync.fields import FieldError
-from kiosk.sync.files import sync_directory, write_private
 from kiosk.sync.identity import (
     MAX_TRUST_BYTES,
     ORIGIN,

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from kiosk.store.files import write_private
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.sync.files import write_private
 from kiosk.sync.identity import IdentityError, in_force
 from kiosk.sync.identity_files import FIRST_SLOT
 from kiosk.sync.keys import MAX_SLOT

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kiosk.store.files import sync_directory, write_private
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.sync.files import sync_directory, write_private
 from kiosk.sync.keys import MAX_SLOT
 from kiosk.sync.profile import KIOSK_KEYID
 from kiosk.sync.strict_json import JsonError, decode, encode

@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kiosk.sync.files import sync_directory, write_private
+from kiosk.store.files import sync_directory, write_private
 from kiosk.sync.keys import (
     UNNAMED,
     KeyStoreError,

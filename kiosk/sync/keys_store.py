@@ -13,8 +13,8 @@ from typing import Final
 
 from kiosk.store.database import KEY_BYTES, had_database
 from kiosk.store.errors import StoreError
+from kiosk.store.files import sync_directory, write_private
 from kiosk.store.key import load_or_create_key
-from kiosk.sync.files import sync_directory, write_private
 from kiosk.sync.keys import KeyStore, KeyStoreError, read_private
 from kiosk.sync.keys_seal import MAX_SEALED_BYTES
 

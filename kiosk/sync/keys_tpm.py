@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
-from kiosk.sync.files import sync_directory, write_private
+from kiosk.store.files import sync_directory, write_private
 from kiosk.sync.keys import UNNAMED, KeyStoreError, KeyUnusableError, check_slot, read_private
 from kiosk.sync.keys_seal import KEY_BYTES, MAX_SEALED_BYTES, seal_with, unseal_with
 from kiosk.sync.profile import ALG_P256

@@ -26,9 +26,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from kiosk.store.files import write_private
 from kiosk.sync.csr import build_renewal_csr
 from kiosk.sync.enrol import MAX_ISSUED_BYTES, EnrolError, durable_keys, read_issued
-from kiosk.sync.files import write_private
 from kiosk.sync.identity import Identities, Identity, IdentityError, load_identities
 from kiosk.sync.identity_files import (
     Entry,

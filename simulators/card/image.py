@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.card.layout import EEPROM_PAGE_BYTES, SIM_STATE
+from kiosk.store.files import sync_directory
 from simulators.card.faults import CardGoneError, Rest, Tear
 from simulators.card.files import Ef, FileSystem
 
@@ -144,11 +145,7 @@ def replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(path.parent)
 
 
 def _is_backed_up(ef: Ef) -> bool:

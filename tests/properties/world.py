@@ -16,10 +16,10 @@ from pathlib import Path
 
 from kiosk.journal.journal import verify
 from kiosk.store.errors import StoreFailedError
+from kiosk.store.files import sync_directory
 from kiosk.store.transaction import read_meta_int
 from kiosk.sync.documents import Document
 from kiosk.sync.enrol_record import EnrolmentRecord, last_enrolment
-from kiosk.sync.files import sync_directory
 from kiosk.sync.identity_files import TRUST
 from kiosk.sync.outbox import pending
 from kiosk.sync.time_keeper import TIME_FLOOR

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.sync.files import write_private
+from kiosk.store.files import write_private
 from kiosk.sync.keys import KeyStore, KeyStoreError, SoftwareKey, private_pem
 from kiosk.sync.keys_file import FileKeyStore
 from kiosk.sync.keys_open import check_uri, open_key_store
