@@ -1,4 +1,4 @@
-"""What a piece of work sees of the database: one transaction, plain tuples, and two tables of named values."""
+"""What a piece of work sees of the database: one transaction, plain tuples, and a table of named values."""
 
 from __future__ import annotations
 
@@ -55,15 +55,3 @@ def read_meta_int(tx: Transaction, key: str, default: int = 0) -> int:
 def write_meta_int(tx: Transaction, key: str, value: int) -> None:
     """Set it, or replace it."""
     write_meta(tx, key, b"%d" % value)
-
-
-def read_setting(tx: Transaction, key: str) -> str | None:
-    """A value that somebody chose, or None."""
-    for (value,) in tx.execute("SELECT value FROM setting WHERE key = ?", (key,)):
-        return str(value)
-    return None
-
-
-def write_setting(tx: Transaction, key: str, value: str) -> None:
-    """Set it, or replace it."""
-    tx.execute("INSERT INTO setting VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", (key, value))

@@ -11,7 +11,7 @@ import pytest
 from kiosk.store.ballast import BALLAST_BYTES, Ballast
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
-from kiosk.store.transaction import Transaction, read_setting, write_setting
+from kiosk.store.transaction import Transaction, read_meta, write_meta
 from tests.store.power_loss import DISK, Disk, staged
 
 KEY = bytes(range(32))
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def write(key: str, size: int = 20_000) -> Callable[[Transaction], None]:
-    return lambda tx: write_setting(tx, key, "x" * size)
+    return lambda tx: write_meta(tx, key, b"x" * size)
 
 
 def fill(store: Store) -> None:
@@ -54,14 +54,14 @@ def test_what_is_owed_is_acknowledged_on_a_full_disk(store: Store, tmp_path: Pat
     assert ballast.stat().st_size == SMALL_BYTES  # not for new work
     store.submit(write("owed"), essential=True).result()
     assert ballast.stat().st_size == 0
-    assert refusal(store, lambda tx: write_setting(tx, "small", "1")) == FULL  # the room is not for new work
+    assert refusal(store, lambda tx: write_meta(tx, "small", b"1")) == FULL  # the room is not for new work
     store.submit(write("owed too"), essential=True).result()
-    assert store.submit(lambda tx: read_setting(tx, "new"), essential=True).result() is None
+    assert store.submit(lambda tx: read_meta(tx, "new"), essential=True).result() is None
     DISK.room_bytes = None  # somebody has tidied up
     store.submit(write("new")).result()
     assert ballast.stat().st_size == SMALL_BYTES
     for key in ("before", "owed", "owed too", "new"):
-        assert store.submit(lambda tx, key=key: read_setting(tx, key)).result() is not None  # type: ignore[misc]  # default
+        assert store.submit(lambda tx, key=key: read_meta(tx, key)).result() is not None  # type: ignore[misc]  # default
 
 
 def test_a_disk_full_beyond_the_ballast_says_so(store: Store) -> None:

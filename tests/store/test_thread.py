@@ -18,10 +18,8 @@ from kiosk.store.transaction import (
     Transaction,
     read_meta,
     read_meta_int,
-    read_setting,
     write_meta,
     write_meta_int,
-    write_setting,
 )
 
 KEY = bytes(range(32))
@@ -37,14 +35,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_named_values(store: Store) -> None:
     def work(tx: Transaction) -> list[object]:
-        before: list[object] = [read_meta(tx, "m"), read_meta_int(tx, "n", 7), read_setting(tx, "s")]
+        before: list[object] = [read_meta(tx, "m"), read_meta_int(tx, "n", 7)]
         for _ in range(2):
             write_meta(tx, "m", b"\0")
             write_meta_int(tx, "n", -3)
-            write_setting(tx, "s", "é")
-        return [*before, read_meta(tx, "m"), read_meta_int(tx, "n"), read_setting(tx, "s")]
+        return [*before, read_meta(tx, "m"), read_meta_int(tx, "n")]
 
-    assert store.submit(work).result() == [None, 7, None, b"\0", -3, "é"]
+    assert store.submit(work).result() == [None, 7, b"\0", -3]
 
 
 def test_a_bug_while_opening_is_raised_and_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +55,12 @@ def test_a_bug_while_opening_is_raised_and_nobody_waits(tmp_path: Path, monkeypa
 
 def test_an_exception_rolls_back_and_is_handed_over(store: Store) -> None:
     def work(tx: Transaction) -> None:
-        write_setting(tx, "half", "1")
+        write_meta(tx, "half", b"1")
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
         store.submit(work).result()
-    assert store.submit(lambda tx: read_setting(tx, "half")).result() is None
+    assert store.submit(lambda tx: read_meta(tx, "half")).result() is None
 
 
 def test_a_broken_rule_is_a_bug_not_a_failing_disk(store: Store) -> None:
@@ -109,7 +106,7 @@ def test_closing_finishes_what_was_submitted(tmp_path: Path) -> None:
     assert isinstance(store, Store)
     gate = threading.Event()
     store.submit(lambda _: gate.wait(10))
-    last = store.submit(lambda tx: write_setting(tx, "last", "1"))
+    last = store.submit(lambda tx: write_meta(tx, "last", b"1"))
     closer = threading.Thread(target=store.close)
     closer.start()
     gate.set()
@@ -122,17 +119,17 @@ def test_closing_finishes_what_was_submitted(tmp_path: Path) -> None:
     assert failed.value.error == StoreError("store", "closed")
     again = Store.open(tmp_path / "kiosk.db", KEY)
     assert isinstance(again, Store)
-    assert again.submit(lambda tx: read_setting(tx, "last")).result() == "1"
+    assert again.submit(lambda tx: read_meta(tx, "last")).result() == b"1"
     again.close()
 
 
 def test_a_cancelled_job_is_not_run(store: Store) -> None:
     gate = threading.Event()
     store.submit(lambda _: gate.wait(10))
-    waiting = store.submit(lambda tx: write_setting(tx, "cancelled", "1"))
+    waiting = store.submit(lambda tx: write_meta(tx, "cancelled", b"1"))
     assert waiting.cancel()
     gate.set()
-    assert store.submit(lambda tx: read_setting(tx, "cancelled")).result() is None
+    assert store.submit(lambda tx: read_meta(tx, "cancelled")).result() is None
 
 
 def test_opening_says_why_not(tmp_path: Path) -> None:
