@@ -33,6 +33,7 @@ class Stagehand:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._ending = threading.Event()
         self._acting = threading.Lock()  # what was taken away is queued to come back before the end is
+        self._away: set[FaultKind] = set()  # the reader or the service, until somebody begins to bring it back
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._work, name=f"stagehand-{slot}", daemon=True)
         self._thread.start()
@@ -65,8 +66,10 @@ class Stagehand:
             self._act(card, due)
 
     def _act(self, card: SimulatedCard, due: Due) -> None:
-        """In the card's thread: take away at once, bring back later."""
+        """In the card's thread: take away at once, bring back later. What is away is out of reach until it is back."""
         hands, slot = self._hands, self._slot
+        if due.fault.kind in self._away or (self._away and due.fault.kind is FaultKind.RESET_BY_OTHER):
+            return
         match due.fault.kind:
             case FaultKind.FLAKY:
                 self._later(due, lambda: self._put(card))
@@ -76,16 +79,26 @@ class Stagehand:
                     self._later(due, lambda: self._put(other))
             case FaultKind.UNPLUGGED:
                 hands.unplug(slot)
-                self._later(due, lambda: hands.replug(slot))
+                self._away_for(due, lambda: hands.replug(slot))
             case FaultKind.SERVICE_KILLED:
                 hands.kill_service()
-                self._later(due, hands.start_service)
+                self._away_for(due, hands.start_service)
             case FaultKind.RESET_BY_OTHER:
                 hands.reset_by_other(slot)
 
     def _put(self, card: SimulatedCard) -> None:
         self._hands.remove(self._slot)
         self._hands.insert(self._slot, card)
+
+    def _away_for(self, due: Due, bring_back: Callable[[], None]) -> None:
+        self._away.add(due.fault.kind)
+
+        def back() -> None:
+            with self._acting:
+                self._away.discard(due.fault.kind)
+            bring_back()
+
+        self._later(due, back)
 
     def _later(self, due: Due, task: Callable[[], None]) -> None:
         self._tasks.put((due.seconds, task))

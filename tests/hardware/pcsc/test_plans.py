@@ -172,6 +172,12 @@ READER_PLANS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         [at("unplugged", 3, for_ms=10), at("service_killed", 9, for_ms=10)],
         ["READER_LOST", "SERVICE_LOST", DONE],
     ),
+    "unplugged twice at once": ([at("unplugged", 12, for_ms=10)] * 2, ["READER_LOST", DONE]),
+    "reset when it was unplugged": ([at("unplugged", 12, for_ms=10), at("reset_by_other", 12)], ["READER_LOST", DONE]),
+    "unplugged and the service killed at once": (
+        [at("unplugged", 12, for_ms=10), at("service_killed", 12, for_ms=10)],
+        ["SERVICE_LOST", DONE],
+    ),
     "reset by another program": ([at("reset_by_other", 12)], ["CARD_RESET"]),
     "reset by another program in the update": ([at("reset_by_other", 1, ins="d6")], ["CARD_RESET"]),
 }
@@ -182,6 +188,18 @@ def test_what_a_virtual_reader_cannot_stage_runs_on_the_embedded_one(name: str) 
     reader, outcomes = READER_PLANS[name]
     played = play(EmbeddedHands(), {"reader": reader}, len(outcomes))
     assert played.outcomes == outcomes
+
+
+@pytest.mark.pcscd
+def test_a_service_that_is_killed_twice_at_once_can_be_killed_again(private_pcscd: Callable[[], PrivatePcscd]) -> None:
+    """Brought back twice, a second daemon would take the first one's place, and the first would never die."""
+    hands = PcscdHands(private_pcscd())
+    twice = [at("service_killed", 12, for_ms=10), at("service_killed", 12, for_ms=400)]
+    for kills in (twice, twice[:1]):
+        outcomes = ["SERVICE_LOST", DONE]
+        assert play(EmbeddedHands(), {"reader": kills}, len(outcomes)).outcomes == outcomes
+        assert play(hands, {"reader": kills}, len(outcomes)).outcomes == outcomes
+    hands.tidy()
 
 
 def test_pairs_of_card_and_reader_faults() -> None:
