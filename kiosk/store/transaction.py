@@ -33,6 +33,13 @@ class Transaction:
         self._connection = None
 
 
+def whole(value: SqlValue) -> int:
+    """A cell of a column of numbers that holds no NULL: every table is STRICT."""
+    if not isinstance(value, int):
+        raise TypeError("a whole number expected")
+    return value
+
+
 def read_meta(tx: Transaction, key: str) -> bytes | None:
     """A value of the program itself (head, floor, secret), or None."""
     for (value,) in tx.execute("SELECT value FROM meta WHERE key = ?", (key,)):
@@ -44,6 +51,11 @@ def read_meta(tx: Transaction, key: str) -> bytes | None:
 def write_meta(tx: Transaction, key: str, value: bytes) -> None:
     """Set it, or replace it."""
     tx.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", (key, value))
+
+
+def drop_meta(tx: Transaction, key: str) -> None:
+    """Forget it, if it is there."""
+    tx.execute("DELETE FROM meta WHERE key = ?", (key,))
 
 
 def read_meta_int(tx: Transaction, key: str, default: int = 0) -> int:

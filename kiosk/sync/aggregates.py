@@ -12,7 +12,7 @@ import re
 import secrets
 from typing import Final
 
-from kiosk.store.transaction import Transaction, read_meta, write_meta
+from kiosk.store.transaction import Transaction, read_meta, whole, write_meta
 
 _INSTALLATION: Final = "installation"
 _INSTALLATION_BYTES: Final = 4
@@ -39,8 +39,7 @@ def take_number(tx: Transaction, aggregate: str, utc_ms: int) -> int:
         " SET last_seq = last_seq + 1, last_utc_ms = max(last_utc_ms, excluded.last_utc_ms) RETURNING last_seq",
         (aggregate, utc_ms),
     )
-    assert isinstance(number, int)  # noqa: S101  the table is STRICT
-    return number
+    return whole(number)
 
 
 def move_to_this_installation(tx: Transaction, event_id: str) -> bool:
@@ -51,31 +50,19 @@ def move_to_this_installation(tx: Transaction, event_id: str) -> bool:
     twice.
     """
     rows = tx.execute(
-        "SELECT aggregate, aggregate_seq, type, schema_version, body, created_utc_ms, created_boot_ms, boot_id,"
+        "SELECT aggregate, aggregate_seq, created_utc_ms, type, schema_version, body, created_boot_ms, boot_id,"
         " attempts FROM event WHERE event_id = ?",
         (event_id,),
     )
-    ((old, number, type_, schema_version, body, created_utc_ms, created_boot_ms, boot_id, attempts),) = rows
-    assert isinstance(created_utc_ms, int)  # noqa: S101  the table is STRICT
+    ((old, number, created_utc_ms, *content),) = rows
     aggregate = aggregate_of(tx, _OF_AN_INSTALLATION.sub("", str(old)))
     waits = "SELECT 1 FROM event WHERE aggregate = ? AND aggregate_seq < ? AND state <> 'acked' LIMIT 1"
     if aggregate == old or tx.execute(waits, (old, number)):
         return False
     tx.execute("DELETE FROM event WHERE event_id = ?", (event_id,))
     tx.execute(
-        "INSERT INTO event(event_id, aggregate, aggregate_seq, type, schema_version, body, created_utc_ms,"
+        "INSERT INTO event(event_id, aggregate, aggregate_seq, created_utc_ms, type, schema_version, body,"
         " created_boot_ms, boot_id, attempts, last_status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'order')",
-        (
-            event_id,
-            aggregate,
-            take_number(tx, aggregate, created_utc_ms),
-            type_,
-            schema_version,
-            body,
-            created_utc_ms,
-            created_boot_ms,
-            boot_id,
-            attempts,
-        ),
+        (event_id, aggregate, take_number(tx, aggregate, whole(created_utc_ms)), created_utc_ms, *content),
     )
     return True

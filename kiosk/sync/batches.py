@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from kiosk.store.transaction import Transaction, read_meta_int, write_meta_int
+from kiosk.store.transaction import Transaction, read_meta_int, whole, write_meta_int
 from kiosk.sync.aggregates import move_to_this_installation
 from kiosk.sync.profile import MAX_REQUEST_BODY_BYTES
 from kiosk.sync.strict_json import encode
@@ -76,14 +76,14 @@ def current(tx: Transaction) -> Batch | None:
         seq, idem_key, body, attempts, refusals, lease_until_ms, next_at_ms = row
         ids = tx.execute("SELECT event_id FROM event WHERE batch_seq = ? ORDER BY seq", (seq,))
         return Batch(
-            batch_seq=_whole(seq),
+            batch_seq=whole(seq),
             idem_key=str(idem_key),
             body=body if isinstance(body, bytes) else b"",
             event_ids=tuple(str(event_id) for (event_id,) in ids),
-            attempts=_whole(attempts),
-            refusals=_whole(refusals),
-            lease_until_ms=_whole(lease_until_ms),
-            next_at_ms=_whole(next_at_ms),
+            attempts=whole(attempts),
+            refusals=whole(refusals),
+            lease_until_ms=whole(lease_until_ms),
+            next_at_ms=whole(next_at_ms),
         )
     return None
 
@@ -154,7 +154,7 @@ def settle(
             _end_event(tx, event_id, "pending", status)
             tx.execute(
                 "UPDATE event SET attempts = ?, next_at_ms = ? WHERE event_id = ?",
-                (attempts, next_at_ms(_whole(attempts)), event_id),
+                (attempts, next_at_ms(whole(attempts)), event_id),
             )
         else:
             _end_event(tx, event_id, "dead", status)
@@ -207,7 +207,7 @@ def next_due_ms(tx: Transaction, now_ms: int) -> int | None:
     ((due,),) = tx.execute(
         "SELECT min(next_at_ms) FROM event WHERE state = 'pending' AND next_at_ms > 0 AND next_at_ms > ?", (now_ms,)
     )
-    return None if due is None else _whole(due)
+    return None if due is None else whole(due)
 
 
 def _due(tx: Transaction, now_ms: int) -> list[tuple[int, bytes]]:
@@ -237,7 +237,7 @@ def _due(tx: Transaction, now_ms: int) -> list[tuple[int, bytes]]:
             "created_utc_ms": created_utc_ms,
         }
         inside = body if isinstance(body, bytes) else b""
-        ordered.append((rank, _whole(seq), encode(outside)[:-1] + b',"body":' + inside + b"}"))
+        ordered.append((rank, whole(seq), encode(outside)[:-1] + b',"body":' + inside + b"}"))
     ordered.sort()
     return [(seq, part) for _, seq, part in ordered[: batch_limit(tx)]]
 
@@ -252,9 +252,3 @@ def _end_event(tx: Transaction, event_id: str, state: str, status: EventStatus) 
 def _finish(tx: Transaction, batch: Batch) -> None:
     tx.execute("DELETE FROM batch WHERE batch_seq = ?", (batch.batch_seq,))
     write_meta_int(tx, _FINISHED, batch.batch_seq)
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError("a whole number expected")  # the tables are STRICT
-    return value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from kiosk.store.transaction import Transaction
+from kiosk.store.transaction import Transaction, whole
 from kiosk.sync.outbox import SCHEMA_VERSION, uuid7
 from kiosk.sync.strict_json import encode
 
@@ -47,50 +47,27 @@ def dead_letters(tx: Transaction) -> tuple[DeadLetter, ...]:
         """
     )
     return tuple(
-        DeadLetter(_whole(number), str(event_id), str(type_), str(status), _whole(created_ms), _whole(held_back))
+        DeadLetter(whole(number), str(event_id), str(type_), str(status), whole(created_ms), whole(held_back))
         for number, event_id, type_, status, created_ms, held_back in rows
     )
 
 
 def decide(tx: Transaction, letter: DeadLetter, decision: Decision, *, utc_ms: int) -> None:
     """Carry it out; what was held back goes on. Raises LookupError when the event is not dead any more."""
-    if decision is Decision.RELEASE:
-        tx.execute(
-            "UPDATE event SET state = 'pending', next_at_ms = 0 WHERE seq = ? AND event_id = ? AND state = 'dead'",
-            (letter.number, letter.event_id),
-        )
-        if tx.changes() != 1:
-            raise LookupError("no such dead event")
-        return
     place = tx.execute(
         "SELECT aggregate, aggregate_seq, created_boot_ms, boot_id FROM event"
         " WHERE seq = ? AND event_id = ? AND state = 'dead'",
         (letter.number, letter.event_id),
     )
-    if len(place) != 1:
+    if not place:
         raise LookupError("no such dead event")
-    ((aggregate, aggregate_seq, created_boot_ms, boot_id),) = place
+    if decision is Decision.RELEASE:
+        tx.execute("UPDATE event SET state = 'pending', next_at_ms = 0 WHERE seq = ?", (letter.number,))
+        return
     body = encode({"event_id": letter.event_id, "type": letter.type, "status": letter.status})
     tx.execute("DELETE FROM event WHERE seq = ?", (letter.number,))
-    tx.execute(
-        "INSERT INTO event(seq, event_id, aggregate, aggregate_seq, type, schema_version, body, created_utc_ms,"
-        " created_boot_ms, boot_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            letter.number,  # its place in the queue too, or its successors would be sent before it
-            uuid7(utc_ms),
-            aggregate,
-            aggregate_seq,
-            STUB,
-            SCHEMA_VERSION,
-            body,
-            utc_ms,
-            created_boot_ms,
-            boot_id,
-        ),
+    tx.execute(  # its place in the queue too, or its successors would be sent before it
+        "INSERT INTO event(seq, event_id, type, schema_version, body, created_utc_ms,"
+        " aggregate, aggregate_seq, created_boot_ms, boot_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (letter.number, uuid7(utc_ms), STUB, SCHEMA_VERSION, body, utc_ms, *place[0]),
     )
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError("a whole number expected")  # the tables are STRICT
-    return value

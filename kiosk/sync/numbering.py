@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kiosk.store.transaction import Transaction, read_meta, write_meta
+from kiosk.store.transaction import Transaction, drop_meta, read_meta, write_meta
 from kiosk.sync import batches
 from kiosk.sync.aggregates import new_installation
 
@@ -34,4 +34,4 @@ def go_on_after(tx: Transaction, last_seq: int) -> None:
     if (batch := batches.current(tx)) is not None:
         batches.dissolve(tx, batch)
     batches.skip(tx, last_seq)
-    tx.execute("DELETE FROM meta WHERE key = ?", (_UNASKED,))
+    drop_meta(tx, _UNASKED)

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from kiosk.store.transaction import Transaction
+from kiosk.store.transaction import Transaction, whole
 from kiosk.sync.aggregates import take_number
 from kiosk.sync.strict_json import encode
 from kiosk.visit.failures import Cause, Fault
@@ -161,9 +161,9 @@ def store_full(detail: str) -> Fault:
 def _size(tx: Transaction) -> tuple[int, int]:
     """Events in the table, and the bytes of their bodies."""
     ((events, body_bytes),) = tx.execute("SELECT events, body_bytes FROM outbox_size")
-    return int(events or 0), int(body_bytes or 0)
+    return whole(events), whole(body_bytes)
 
 
 def _count(tx: Transaction, condition: str) -> int:
     ((number,),) = tx.execute(f"SELECT count(*) FROM event WHERE {condition}")  # noqa: S608  constants of this module
-    return int(number or 0)
+    return whole(number)

@@ -25,7 +25,7 @@ from typing import Final, TypeVar
 
 from kiosk.store.errors import StoreFailedError
 from kiosk.store.thread import Store
-from kiosk.store.transaction import Transaction, read_meta, write_meta
+from kiosk.store.transaction import Transaction, drop_meta, read_meta, write_meta
 from kiosk.sync import batches, numbering
 from kiosk.sync.batches import Batch, EventStatus
 from kiosk.sync.faults import Refusal, RefusalReason
@@ -299,4 +299,4 @@ def stopped(tx: Transaction) -> str | None:
 
 def release(tx: Transaction) -> None:
     """After an enrolment with a ticket: uploading may start again."""
-    tx.execute("DELETE FROM meta WHERE key = ?", (_STOPPED,))
+    drop_meta(tx, _STOPPED)
