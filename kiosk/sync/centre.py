@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from kiosk.card.values import CardContent
 from kiosk.sync import faults
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import LATEST_S, FieldError, Fields, read
 from kiosk.visit.failures import Fault
 from kiosk.visit.policy import INELIGIBLE_REASONS
 from kiosk.visit.values import CardStanding, Identified, PreviewEffect, PreviewLine, ProvisionalCode, UpdateOrder
@@ -26,7 +26,6 @@ _UPDATE_ID: Final = re.compile(r"[0-9a-f]{1,40}", re.ASCII)
 _SERIAL: Final = re.compile(r"[0-9]{21}", re.ASCII)
 _PROOF: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _CODE: Final = re.compile(r"[0-9]{4}", re.ASCII)
-_LATEST_S: Final = 9_999_999_999
 
 
 class _Priority(StrEnum):
@@ -83,7 +82,7 @@ def _standing(fields: Fields) -> CardStanding:
         replace=fields.flag("replace"),
         eligible=eligibility.flag("eligible"),
         ineligible_reason=reason,
-        outage_until_utc_s=fields.optional("outage_until_s", lambda name: fields.whole(name, 0, _LATEST_S)),
+        outage_until_utc_s=fields.optional("outage_until_s", lambda name: fields.whole(name, 0, LATEST_S)),
         serial=fields.optional("serial", lambda name: fields.text(name, pattern=_SERIAL)),
     )
 
@@ -119,5 +118,5 @@ def _provisional_code(fields: Fields) -> ProvisionalCode:
     return ProvisionalCode(
         digits=fields.text("code", pattern=_CODE),
         valid_s=fields.whole("valid_s", 1, 86_400),
-        expires_utc_s=fields.whole("expires_at_s", 1, _LATEST_S),
+        expires_utc_s=fields.whole("expires_at_s", 1, LATEST_S),
     )

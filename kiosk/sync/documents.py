@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kiosk.sync.documents_bodies import TYPES, Body, DocumentType
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import LATEST_S, FieldError, Fields, read
 from kiosk.sync.identity import Role
 from kiosk.sync.strict_json import JsonError, decode
 
@@ -24,7 +24,6 @@ FLEET: Final = "*"
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 MAX_SIGNATURES: Final = 16
 MAX_VERSION: Final = 2**31 - 1
-_LATEST_S: Final = 9_999_999_999
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _APP_VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", re.ASCII)
 
@@ -202,13 +201,13 @@ def _base64(fields: Fields, name: str, max_chars: int) -> bytes:
 
 
 def _head(fields: Fields) -> _Head:
-    fields.whole("issued_at", 0, _LATEST_S)
+    fields.whole("issued_at", 0, LATEST_S)
     return _Head(
         type=fields.text("type", max_chars=40),
         scope=fields.text("scope", max_chars=48),
         version=fields.whole("version", 1, MAX_VERSION),
-        not_before_s=fields.whole("not_before", 0, _LATEST_S),
-        not_after_s=fields.whole("not_after", 0, _LATEST_S),
+        not_before_s=fields.whole("not_before", 0, LATEST_S),
+        not_after_s=fields.whole("not_after", 0, LATEST_S),
         min_app_version=fields.text("min_app_version", pattern=_APP_VERSION),
         body=fields.object("body").raw(),
     )

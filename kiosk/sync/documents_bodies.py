@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from kiosk.sync.allow_list import BUILT_IN_INS
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import LATEST_S, FieldError, Fields, read
 from kiosk.visit.contents import HELP_TOPICS, SHIPPED, Contents, NearbyKiosk, web_addresses
 from kiosk.visit.outages import Outage
 from kiosk.visit.policy import CodeIssuing, Policy, PolicyError, Quarantine, is_phone, is_printable, parse_policy
@@ -17,7 +17,6 @@ from kiosk.visit.policy import CodeIssuing, Policy, PolicyError, Quarantine, is_
 MAX_OUTAGES: Final = 200
 MAX_NEARBY: Final = 3
 MAX_DOMAINS: Final = 16
-_LATEST_S: Final = 9_999_999_999
 _OUTAGE_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _SERVICE: Final = re.compile("update")  # the only one that an outage closes so far
 _REGIME: Final = re.compile(r"[0-9]{2}", re.ASCII)
@@ -128,7 +127,7 @@ _OUTAGE_FIELDS: Final = ("id", "service", "regimes", "caisses", "from", "until",
 
 def _outage(entry: Fields, texts: Mapping[str, str]) -> Outage:
     _only(entry, _OUTAGE_FIELDS)
-    from_s, until_s = entry.whole("from", 0, _LATEST_S), entry.whole("until", 0, _LATEST_S)
+    from_s, until_s = entry.whole("from", 0, LATEST_S), entry.whole("until", 0, LATEST_S)
     if until_s <= from_s:
         entry.refuse("until", "after `from` expected")
     entry.text("service", pattern=_SERVICE)

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
+LATEST_S: Final = 9_999_999_999
+"""The last second since 1970 that a message may name."""
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
@@ -54,11 +56,11 @@ class Fields:
         """A text that matches the whole pattern, or is at most `max_chars` long."""
         value = self._get(name)
         if not isinstance(value, str):
-            self._refuse(name, "a text expected")
+            self.refuse(name, "a text expected")
         if len(value) > max_chars:
-            self._refuse(name, f"at most {max_chars} characters expected")
+            self.refuse(name, f"at most {max_chars} characters expected")
         if pattern is not None and not pattern.fullmatch(value):
-            self._refuse(name, f"the form {pattern.pattern} expected")
+            self.refuse(name, f"the form {pattern.pattern} expected")
         return value
 
     def octets(self, name: str, low: int, high: int) -> bytes:
@@ -69,28 +71,28 @@ class Fields:
             with contextlib.suppress(ValueError):
                 raw = bytes.fromhex(value)
         if raw.hex() != value or not value:  # `fromhex` is laxer: capitals, spaces
-            self._refuse(name, f"{low} to {high} bytes in lower-case hex expected")
+            self.refuse(name, f"{low} to {high} bytes in lower-case hex expected")
         return raw
 
     def whole(self, name: str, low: int, high: int) -> int:
         """A whole number within bounds."""
         value = self._get(name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self._refuse(name, f"a whole number from {low} to {high} expected")
+            self.refuse(name, f"a whole number from {low} to {high} expected")
         return value
 
     def flag(self, name: str) -> bool:
         """True or false."""
         value = self._get(name)
         if not isinstance(value, bool):
-            self._refuse(name, "true or false expected")
+            self.refuse(name, "true or false expected")
         return value
 
     def one_of(self, name: str, kind: type[E]) -> E:
         """A member of a closed list, by value."""
         value = self._get(name)
         if not isinstance(value, str) or value not in [member.value for member in kind]:
-            self._refuse(name, f"one of {', '.join(kind)} expected")
+            self.refuse(name, f"one of {', '.join(kind)} expected")
         return kind(value)
 
     def texts(self, name: str, *, pattern: re.Pattern[str], low: int = 0, high: int) -> tuple[str, ...]:
@@ -98,14 +100,14 @@ class Fields:
         values = self._list(name, low, high)
         for index, value in enumerate(values):
             if not isinstance(value, str) or not pattern.fullmatch(value):
-                self._refuse(f"{name}[{index}]", f"the form {pattern.pattern} expected")
+                self.refuse(f"{name}[{index}]", f"the form {pattern.pattern} expected")
         return tuple(values)
 
     def object(self, name: str) -> Fields:
         """An object inside."""
         value = self._get(name)
         if not isinstance(value, dict):
-            self._refuse(name, "an object expected")
+            self.refuse(name, "an object expected")
         return Fields(value, f"{self._path}{name}.")
 
     def objects(self, name: str, *, low: int = 0, high: int) -> tuple[Fields, ...]:
@@ -113,7 +115,7 @@ class Fields:
         values = self._list(name, low, high)
         for index, value in enumerate(values):
             if not isinstance(value, dict):
-                self._refuse(f"{name}[{index}]", "an object expected")
+                self.refuse(f"{name}[{index}]", "an object expected")
         return tuple(Fields(value, f"{self._path}{name}[{index}].") for index, value in enumerate(values))
 
     def raw(self) -> Mapping[str, Any]:
@@ -121,22 +123,19 @@ class Fields:
         return self._values
 
     def refuse(self, name: str, reason: str) -> NoReturn:
-        """Make `name` the error, for a rule that this class does not know."""
-        self._refuse(name, reason)
+        """Make `name` the error."""
+        raise _BadFieldError(FieldError(f"{self._path}{name}", reason))
 
     def _get(self, name: str) -> Any:
         if name not in self._values:
-            self._refuse(name, "missing")
+            self.refuse(name, "missing")
         return self._values[name]
 
     def _list(self, name: str, low: int, high: int) -> list[Any]:
         value = self._get(name)
         if not isinstance(value, list) or not low <= len(value) <= high:
-            self._refuse(name, f"a list of {low} to {high} expected")
+            self.refuse(name, f"a list of {low} to {high} expected")
         return list(value)
-
-    def _refuse(self, name: str, reason: str) -> NoReturn:
-        raise _BadFieldError(FieldError(f"{self._path}{name}", reason))
 
 
 def read(values: Mapping[str, Any], builder: Callable[[Fields], T]) -> T | FieldError:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import LATEST_S, FieldError, Fields, read
 from kiosk.visit.ports import CardStep
 from kiosk.visit.values import Outcome
 
@@ -57,7 +57,7 @@ def _message(fields: Fields) -> Package | Close:
     return Package(
         conversation_id=package.text("conversation_id", pattern=CONVERSATION_ID),
         counter=package.whole("counter", 0, MAX_COUNTER),
-        not_after_s=package.whole("not_after_s", 0, 9_999_999_999),
+        not_after_s=package.whole("not_after_s", 0, LATEST_S),
         last_if_ok=package.flag("last_if_ok"),
         steps=tuple(_step(item) for item in package.objects("items", low=1, high=MAX_ITEMS)),
     )
