@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import secrets
-import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -23,6 +21,8 @@ CA_LIFETIME: Final = dt.timedelta(days=3650)
 SERVER_LIFETIME: Final = dt.timedelta(days=30)
 CLIENT_LIFETIME: Final = dt.timedelta(days=14)
 BACKDATING: Final = dt.timedelta(minutes=10)
+SERVER_BACKDATING: Final = dt.timedelta(days=1)
+"""A kiosk whose clock is slow takes the old certificate; it shall not notice the new one."""
 KIOSK_URN: Final = "urn:kiosk:"
 POLICY_THRESHOLDS: Final = {
     "policy": 2,
@@ -58,6 +58,30 @@ class Authority:
             .sign(self.ca_key, hashes.SHA256())
         )
 
+    def issue_server(self, now: dt.datetime) -> x509.Certificate:
+        """A 30-day certificate of both listeners, always for the same name and key."""
+        public_key = self.tls_key.public_key()
+        return (
+            _builder(
+                "serveur de démonstration",
+                self.ca_certificate.subject,
+                public_key,
+                now,
+                SERVER_LIFETIME,
+                backdating=SERVER_BACKDATING,
+            )
+            .add_extension(
+                x509.SubjectAlternativeName(
+                    [x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]
+                ),
+                False,
+            )
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca_key.public_key()), False)
+            .sign(self.ca_key, hashes.SHA256())
+        )
+
 
 def open_authority(data: DataDir, now: dt.datetime) -> Authority:
     """Load the keys of a data directory, making those that are missing."""
@@ -88,47 +112,6 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
 def server_key(data: DataDir) -> SoftwareKey:
     """What answers are signed with."""
     return SoftwareKey("srv/1", _private_key(data, "srv-1"))
-
-
-def server_contexts(data: DataDir, authority: Authority, now: dt.datetime) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS 1.3 contexts (signed listener with client certificates, enrolment listener without), fresh certificate."""
-    public_key = authority.tls_key.public_key()
-    certificate = (
-        _builder("serveur de démonstration", authority.ca_certificate.subject, public_key, now, SERVER_LIFETIME)
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")), x509.DNSName("localhost")]
-            ),
-            False,
-        )
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.ca_key.public_key()), False)
-        .sign(authority.ca_key, hashes.SHA256())
-    )
-    write_private(_chain(data), certificate.public_bytes(serialization.Encoding.PEM))
-    return kiosk_context(data), _context(data)
-
-
-def kiosk_context(data: DataDir) -> ssl.SSLContext:
-    """TLS 1.3 of the signed listener, with the certificate that `server_contexts` has last issued."""
-    context = _context(data)
-    context.load_verify_locations(data.ca_file)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def _context(data: DataDir) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.num_tickets = 0  # a resumed session would skip the certificate check
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(_chain(data), data.key_file("tls"))
-    return context
-
-
-def _chain(data: DataDir) -> Path:
-    return data.root / "tls.pem"
 
 
 def kiosk_of(certificate_der: bytes | None) -> str | None:
@@ -198,6 +181,7 @@ def _builder(
     lifetime: dt.timedelta,
     *,
     subject: x509.Name | None = None,
+    backdating: dt.timedelta = BACKDATING,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -205,7 +189,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATING)
+        .not_valid_before(now - backdating)
         .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), False)
     )

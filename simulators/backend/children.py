@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import uvloop
+
 from simulators.backend import metrics
+from simulators.backend.database import DatabaseBusy, DatabaseUnusableError, DatabaseVersionError
 from simulators.backend.listener import DRAIN_LIMIT_S
 from simulators.backend.log import log
 
@@ -59,6 +63,15 @@ def order_of_parent(stop: asyncio.Event) -> dict[str, Any]:
     return order
 
 
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """A child's whole life. What can go wrong outside of it is one line on stderr."""
+    os.umask(0o077)
+    try:
+        uvloop.run(main)
+    except (DatabaseBusy, DatabaseUnusableError, DatabaseVersionError, OSError) as error:
+        sys.exit(f"simulators.backend: {error}")
+
+
 def collect_rarely() -> None:
     """In a child that is ready to serve: what it has loaded is never looked at again for garbage, the rest seldom.
 
@@ -77,16 +90,22 @@ class Child:
         self._name, self._begin = name, begin
         self._process: Process | None = None
 
-    async def start(self) -> bool:
-        """Start and wait until it serves; False if it ended instead."""
-        process = self._process = await self._begin()
+    async def start(self) -> str:
+        """Start and wait until it serves; why it does not, or nothing."""
+        try:
+            process = await self._begin()
+        except OSError as error:  # no descriptor or no memory is left
+            return f"{self._name}: not started, {error.strerror}"
+        self._process = process
         assert process.stdout is not None  # noqa: S101  # asked for with PIPE
-        return await process.stdout.readline() != b""
+        if await process.stdout.readline():
+            return ""
+        return f"{self._name}: ended before it served, status {await process.wait()}"
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Replace it whenever it ends, until `stop`; then let it finish what it has begun."""
         stopping = asyncio.create_task(stop.wait())
-        while not stop.is_set():
+        while True:
             process = self._process
             assert process is not None  # noqa: S101  # started before
             ended = asyncio.create_task(process.wait())
@@ -98,7 +117,8 @@ class Child:
                 return
             metrics.forget_process(process.pid)
             log(f"{self._name} ended", status=process.returncode)
-            if not await self.start():
+            while (problem := await self.start()) and not stop.is_set():
+                log("not replaced", detail=problem)
                 await asyncio.wait((stopping,), timeout=RESTART_PAUSE_S)
 
     def kill(self) -> None:
@@ -116,8 +136,15 @@ class Children:
         self._keepers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """All serve, or are tried again and again from now on."""
-        await asyncio.gather(*(child.start() for child in self._children))
+        """All serve; whichever ends from now on is replaced.
+
+        If one cannot, none stays: raises ChildProcessError. What cannot even start needs whoever starts it, and who
+        is told "ready" may count on it.
+        """
+        problems = await asyncio.gather(*(child.start() for child in self._children))
+        for problem in filter(None, problems):
+            self.kill()
+            raise ChildProcessError(problem)
         self._keepers = [asyncio.create_task(child.keep(self._stop)) for child in self._children]
 
     async def drain(self) -> None:

@@ -8,16 +8,15 @@ import socket
 import sys
 from pathlib import Path
 
-import uvloop
-
-from simulators.backend.authority import kiosk_context, server_key
-from simulators.backend.children import collect_rarely, order_of_parent
+from simulators.backend.authority import server_key
+from simulators.backend.children import collect_rarely, order_of_parent, run
 from simulators.backend.clock import system_utc_s
 from simulators.backend.files import DataDir
 from simulators.backend.link import RemoteBooks
 from simulators.backend.metrics import Metrics
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.signed import SignedListener
+from simulators.backend.tls import ServerTls
 
 
 async def main() -> None:
@@ -25,6 +24,7 @@ async def main() -> None:
     stop = asyncio.Event()
     order = order_of_parent(stop)
     data, books = DataDir(Path(order["data"])), RemoteBooks()
+    tls = ServerTls(data)
     sock, link = (socket.socket(fileno=number) for number in order["descriptors"])
     await books.connect(link, _holder_ended)
     listener = await SignedListener.open(
@@ -32,14 +32,15 @@ async def main() -> None:
         KeyRegistry(),
         server_key(data),
         sock,
-        kiosk_context(data),
+        tls.signed,
         origin=order["origin"],
         metrics=Metrics(),
         utc_s=system_utc_s,
     )
     collect_rarely()
     print("ready", flush=True)
-    await stop.wait()
+    with tls.kept():
+        await stop.wait()
     await listener.drain()
     books.close()
 
@@ -51,5 +52,4 @@ def _holder_ended() -> None:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)
-    uvloop.run(main())
+    run(main())

@@ -35,6 +35,10 @@ class Holder:
         with theirs:
             descriptors = [self.sock.fileno(), theirs.fileno()]
             order = {"data": str(self.data.root), "origin": self.origin, "descriptors": descriptors}
-            process = await spawn("simulators.backend.front", order, descriptors)
+            try:
+                process = await spawn("simulators.backend.front", order, descriptors)
+            except OSError:
+                ours.close()
+                raise
         await serve_books(ours, self.books, self.registry)
         return process

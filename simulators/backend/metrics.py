@@ -28,6 +28,10 @@ STORED: Final[Mapping[str, str]] = {
     "kiosks_with_alarm": "Kiosks about which an alarm was ever raised",
     "kiosks_in_quarantine": "Kiosks of which some function is closed",
 }
+GIVEN: Final[Mapping[str, str]] = {
+    **STORED,
+    "server_certificate_end_seconds": "When the TLS certificate ends that this process shows, in seconds since 1970",
+}
 ELSEWHERE: Final = "other"
 """Label of a path that is no route: whatever a stranger asks for must not become a label."""
 
@@ -103,27 +107,27 @@ class Metrics:
         self._groups.observe(size)
         self._queue.set(waiting)
 
-    def text(self, stored: Mapping[str, int]) -> bytes:
-        """Everything, of all processes. `stored`: what the database itself counts, a name of `STORED` each."""
+    def text(self, given: Mapping[str, int]) -> bytes:
+        """Everything, of all processes. `given`: a name of `GIVEN` each."""
         registry = self._registry
         if MULTIPROCESS_VARIABLE in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it untyped
-        from_database = CollectorRegistry()
-        from_database.register(_Stored(stored))
-        return generate_latest(registry) + generate_latest(from_database)
+        not_counted = CollectorRegistry()
+        not_counted.register(_Given(given))
+        return generate_latest(registry) + generate_latest(not_counted)
 
 
-class _Stored:
+class _Given:
     """Numbers that are the same in every process: given, not counted, so kept in no process's file."""
 
-    def __init__(self, stored: Mapping[str, int]) -> None:
-        self._stored = stored
+    def __init__(self, given: Mapping[str, int]) -> None:
+        self._given = given
 
     def collect(self) -> Iterator[Metric]:
         """One gauge each."""
-        for name, count in self._stored.items():
-            yield GaugeMetricFamily(f"kiosk_backend_{name}", STORED[name], value=count)
+        for name, value in self._given.items():
+            yield GaugeMetricFamily(f"kiosk_backend_{name}", GIVEN[name], value=value)
 
 
 def forget_process(pid: int) -> None:

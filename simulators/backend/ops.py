@@ -16,6 +16,7 @@ from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database
 from simulators.backend.http import Receive, Scope, Send, answer, refuse
 from simulators.backend.metrics import Metrics
+from simulators.backend.tls import ServerTls
 
 DATABASE_LIMIT_S: Final = 2.0
 JSON_TYPE: Final = "application/json"
@@ -25,10 +26,16 @@ class OpsApp:
     """ASGI application: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`; GET only."""
 
     def __init__(
-        self, database: Database, numbers: Metrics, is_draining: Callable[[], bool], utc_s: UtcSeconds
+        self,
+        database: Database,
+        numbers: Metrics,
+        tls: ServerTls,
+        is_draining: Callable[[], bool],
+        utc_s: UtcSeconds,
     ) -> None:
         self._database = database
         self._metrics = numbers
+        self._tls = tls
         self._is_draining = is_draining
         self._utc_s = utc_s
 
@@ -58,8 +65,8 @@ class OpsApp:
             await _tell(send, 200, {"status": "ready"})
 
     async def _numbers(self, send: Send) -> None:
-        stored = await self._stored()
-        await _send(send, 200, metrics.CONTENT_TYPE, self._metrics.text(stored or {}))
+        given = {**(await self._stored() or {}), "server_certificate_end_seconds": self._tls.until_s}
+        await _send(send, 200, metrics.CONTENT_TYPE, self._metrics.text(given))
 
     async def _stored(self) -> dict[str, int] | None:
         """What the database counts; None when it does not answer in time."""

@@ -15,10 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-import uvloop
-
 from simulators.backend import metrics
-from simulators.backend.children import Child, Children, collect_rarely, order_of_parent, spawn
+from simulators.backend.children import Child, Children, collect_rarely, order_of_parent, run, spawn
 from simulators.backend.clock import system_utc_s
 from simulators.backend.database import Database
 from simulators.backend.files import DataDir
@@ -43,12 +41,12 @@ async def serve_several(
 ) -> None:
     """As `server.serve`, by this many workers with `fronts` each; `on_ready` once all of them are.
 
-    SQLite is for one worker.
+    SQLite is for one worker. Raises ChildProcessError when one of them cannot serve.
     """
     with only_server(data), tempfile.TemporaryDirectory(prefix="kiosk-metrics-") as numbers:
         database = Database(database_url or data.database)
         try:
-            prepare(data, database, system_utc_s, personas)
+            certificate = prepare(data, database, system_utc_s, personas)
         finally:
             database.close()
         bound = bind(data, port, enrol_port, ops_port, processes=processes)
@@ -63,7 +61,8 @@ async def serve_several(
         try:
             await workers.start()
             on_ready(bound[0].ready(data))
-            await stop.wait()
+            with certificate.kept():
+                await stop.wait()
             await workers.drain()
         finally:
             workers.kill()
@@ -98,5 +97,4 @@ async def _work() -> None:
 
 
 if __name__ == "__main__":
-    os.umask(0o077)
-    uvloop.run(_work())
+    run(_work())

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from simulators.backend.admin import bind_admin, serve_admin
-from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.authority import open_authority
 from simulators.backend.books import LocalBooks
 from simulators.backend.cards import all_personas, seed
 from simulators.backend.children import Children
@@ -26,6 +26,7 @@ from simulators.backend.metrics import Metrics
 from simulators.backend.ops import OpsApp
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.signed import SignedListener
+from simulators.backend.tls import ServerCertificate, ServerTls
 from simulators.personas import Persona
 
 HOST: Final = "127.0.0.1"
@@ -89,9 +90,10 @@ async def serve(
     with only_server(data):
         database = Database(database_url or data.database)
         try:
-            prepare(data, database, utc_s, personas)
+            certificate = prepare(data, database, utc_s, personas)
             (sockets,) = bind(data, port, enrol_port, ops_port, processes=1)
-            await listen(data, database, sockets, stop=stop, on_ready=on_ready, utc_s=utc_s)
+            with certificate.kept():
+                await listen(data, database, sockets, stop=stop, on_ready=on_ready, utc_s=utc_s)
             data.admin_socket.unlink(missing_ok=True)
         finally:
             database.close()
@@ -109,11 +111,14 @@ def only_server(data: DataDir) -> Iterator[None]:
         yield
 
 
-def prepare(data: DataDir, database: Database, utc_s: UtcSeconds, personas: Iterable[Persona] | None) -> None:
-    """What a first start makes: keys, certificates, cards."""
+def prepare(
+    data: DataDir, database: Database, utc_s: UtcSeconds, personas: Iterable[Persona] | None
+) -> ServerCertificate:
+    """What a first start makes: keys, certificates, cards; and what has to be kept as long as anybody serves."""
     now_s = utc_s()
-    open_authority(data, utc(now_s))
+    authority = open_authority(data, utc(now_s))
     database.run(lambda connection: seed(connection, all_personas() if personas is None else personas, now_s))
+    return ServerCertificate(data, authority, system_utc_s)
 
 
 async def listen(
@@ -126,7 +131,10 @@ async def listen(
     utc_s: UtcSeconds = system_utc_s,
     fronts: int = 0,
 ) -> None:
-    """Serve on these sockets until `stop`, then drain. With fronts the signed listener is theirs."""
+    """Serve on these sockets until `stop`, then drain. With fronts the signed listener is theirs.
+
+    Raises ChildProcessError when a front cannot serve.
+    """
     authority = open_authority(data, utc(utc_s()))
     registry = KeyRegistry()
     database.run(registry.load)
@@ -134,8 +142,7 @@ async def listen(
     metrics = Metrics()
     database.on_group = lambda size: metrics.group(size, database.waiting)
     books = LocalBooks(database, authority, registry, utc_s)
-    # The certificate is judged by the machines' own clocks, whatever a test tells the application.
-    kiosk_context, enrol_context = server_contexts(data, authority, utc(system_utc_s()))
+    tls = ServerTls(data)
     signed: SignedListener | Children
     if fronts:
         signed, on_revoked = Holder(data, ready.origin, sockets.signed, books, registry).fronts(fronts), _soon
@@ -146,19 +153,20 @@ async def listen(
             registry,
             authority.server_key,
             sockets.signed,
-            kiosk_context,
+            tls.signed,
             origin=ready.origin,
             metrics=metrics,
             utc_s=utc_s,
         )
         on_revoked = signed.refresh
     enrol_app = EnrolApp(database, authority, registry, ready.origin, utc_s)
-    enrol = await Listener.open(enrol_app, sockets.enrol, enrol_context, metrics)
-    ops_app = OpsApp(database, metrics, stop.is_set, utc_s)
+    enrol = await Listener.open(enrol_app, sockets.enrol, tls.enrol, metrics)
+    ops_app = OpsApp(database, metrics, tls, stop.is_set, utc_s)
     ops = sockets.ops and await Listener.open(ops_app, sockets.ops, None, metrics)
     admin = await serve_admin(sockets.admin, database, authority, utc_s, on_revoked)
     on_ready(ready)
-    await stop.wait()
+    with tls.kept():
+        await stop.wait()
     admin.close()
     await asyncio.gather(signed.drain(), enrol.drain())
     if ops:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from simulators.backend import doorway
-from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.authority import open_authority
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.doorway import Doorway
 from simulators.backend.files import DataDir
+from simulators.backend.tls import ServerCertificate, ServerTls
 
 HOST = "127.0.0.1"
 FEW = 3
@@ -39,8 +40,8 @@ class House:
     def __init__(self, folder: Path) -> None:
         data = DataDir(folder)
         data.create()
-        now = utc(system_utc_s())
-        _, self.context = server_contexts(data, open_authority(data, now), now)
+        ServerCertificate(data, open_authority(data, utc(system_utc_s())), system_utc_s)
+        self.context = ServerTls(data).enrol
         self._client = ssl.create_default_context(cafile=str(data.ca_file))
 
     def run(self, live: Callable[[House], Awaitable[None]]) -> None:

@@ -17,11 +17,12 @@ import pytest
 
 from kiosk.sync.signature import sign_request
 from simulators.backend.__main__ import main
-from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.authority import open_authority
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
+from simulators.backend.tls import ServerCertificate, ServerTls
 from tests.simulators.backend.kiosk_side import KioskSide, RealUtc, enrolled
 from tests.simulators.backend.test_intake import EVENTS, STATE, batch, event
 
@@ -163,10 +164,11 @@ def _conninfo(backend: BackendProcess) -> str:
 
 
 def test_every_key_is_made_before_there_are_several_processes(tmp_path: Path) -> None:
-    """Each would make its own, and the certificate of one be put beside the key of another."""
+    """Each would make its own, and the one certificate be put beside all of them."""
     data = DataDir(tmp_path / "data")
     data.create()
     authority = open_authority(data, utc(system_utc_s()))
     files = set(data.root.iterdir())
-    server_contexts(data, authority, utc(system_utc_s()))
+    ServerCertificate(data, authority, system_utc_s)
+    ServerTls(data)
     assert {path.name for path in set(data.root.iterdir()) - files} == {"tls.pem"}

@@ -28,9 +28,10 @@ from kiosk.sync.keys import SoftwareKey
 from kiosk.sync.renewal import RECOVER_ROUTE, REENROLL_ROUTE, Renewal, RenewalError
 from kiosk.visit.ports import SigningKey
 from simulators.backend import certificates, schema
-from simulators.backend.authority import CLIENT_LIFETIME, open_authority, server_contexts
+from simulators.backend.authority import CLIENT_LIFETIME, open_authority
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.server import Ready
+from simulators.backend.tls import ServerTls
 from tests.simulators.backend.kiosk_side import KioskSide, enrolled
 from tests.simulators.backend.observer import Observer
 from tests.simulators.backend.test_channel import signed
@@ -331,7 +332,7 @@ def test_the_list_is_renewed_before_it_ends_and_the_newest_counts(
 
     assert ready.origin
     authority = open_authority(kiosk.data, utc(system_utc_s()))
-    context = server_contexts(kiosk.data, authority, utc(system_utc_s()))[0]
+    context = ServerTls(kiosk.data).signed
     loaded: list[int] = []
     revoked = certificates.ListInForce(context, certificates.RevocationList(observer.database, authority).current)
     real = certificates._signed_list
@@ -360,7 +361,7 @@ def test_the_list_is_renewed_before_it_ends_and_the_newest_counts(
 def test_without_a_list_nobody_gets_in(kiosk: KioskSide, monkeypatch: pytest.MonkeyPatch) -> None:
     """Why the first list is loaded before the listener opens."""
 
-    context = server_contexts(kiosk.data, open_authority(kiosk.data, utc(system_utc_s())), utc(system_utc_s()))[0]
+    context = ServerTls(kiosk.data).signed
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
     assert context.num_tickets == 0
     server_in, server_out, client_in, client_out = (ssl.MemoryBIO() for _ in range(4))

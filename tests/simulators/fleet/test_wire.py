@@ -16,9 +16,10 @@ from kiosk.sync.profile import MAX_HEADER_SECTION_BYTES, MAX_RESPONSE_BODY_BYTES
 from kiosk.sync.signature import sign_request
 from kiosk.sync.uploader import EVENTS_ROUTE
 from kiosk.sync.wire import RawAnswer, WireFailure
-from simulators.backend.authority import open_authority, server_contexts
+from simulators.backend.authority import open_authority
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.files import DataDir
+from simulators.backend.tls import ServerCertificate, ServerTls
 from simulators.fleet import wire
 from simulators.fleet.identity import Purpose, TlsIdentities, private_key, signing_key
 from simulators.fleet.wire import Connection, parse
@@ -76,7 +77,8 @@ class House:
         data.create()
         now = utc(system_utc_s())
         authority = open_authority(data, now)
-        self._server_tls, _ = server_contexts(data, authority, now)
+        ServerCertificate(data, authority, system_utc_s)
+        self._server_tls = ServerTls(data).signed
         certificate = authority.issue_client(KIOSK, private_key(SECRET, KIOSK, Purpose.TLS).public_key(), now)
         identities = TlsIdentities(SECRET, data.ca_file.read_text("ascii"))
         self.tls = identities.context(KIOSK, certificate.public_bytes(Encoding.DER))
