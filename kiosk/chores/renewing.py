@@ -15,6 +15,7 @@ from kiosk.sync.credentials import Credentials
 from kiosk.sync.faults import Refusal, RefusalReason
 from kiosk.sync.identity import Identities, Identity
 from kiosk.sync.keys_store import sealed_key_file
+from kiosk.sync.profile import generation_of
 from kiosk.sync.renewal import Renewal, RenewalError, due_s, overdue_s
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.visit.failures import Cause, Fault
@@ -100,7 +101,7 @@ class Renewing:
         current = self._renewal.current
         if self._credentials.current.slot != current.slot:  # the ledger names them, whatever is left to clear away
             self._credentials.replace(current)
-            self._facts.commit("renewed", {"generation": int(current.signing_key.keyid.rpartition("/")[2])})
+            self._facts.commit("renewed", {"generation": generation_of(current.signing_key.keyid)})
             self._switched()
         return error
 
@@ -140,7 +141,7 @@ def keys_check(held: Identities, state_dir: Path, now_s: int, reason: str = "") 
         "store": held.key_store.kind,
         "sealed_by": held.key_store.sealed_by or "nothing (mode 0600)",
         "database_key": "sealed" if sealed_key_file(state_dir / DATABASE_KEY).exists() else "plain (mode 0600)",
-        "generation": int(current.signing_key.keyid.rpartition("/")[2]),
+        "generation": generation_of(current.signing_key.keyid),
         "certificate_until_s": current.certificate_until_s,
         "renewal": renewal,
     }

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kiosk.sync.profile import ALG_P256, KIOSK_ID, SIGNATURE_BYTES, KeyRecord, KeyRefusal, register_key
+from kiosk.sync.profile import ALG_P256, KIOSK_ID, SIGNATURE_BYTES, KeyRecord, KeyRefusal, owner_of, register_key
 from kiosk.visit.ports import SigningKey
 
 SIGNING_KEY_OID: Final = x509.ObjectIdentifier("1.3.6.1.4.1.32473.9421.1")
@@ -103,7 +103,7 @@ def check_renewal_csr(der: bytes, find_key: Callable[[str], KeyRecord | None]) -
     facts = _check(request, keyid)
     if isinstance(facts, CsrError):
         return facts
-    record = find_key(keyid) if name.endswith(b"\x00") and keyid.partition("/")[0] == facts.kiosk else None
+    record = find_key(keyid) if name.endswith(b"\x00") and owner_of(keyid) == facts.kiosk else None
     message = _authorised(_spki(facts.tls_key), facts.signing_spki, keyid)
     if record is None or not record.verify(signature, message):
         return CsrError("authorisation", "not by a key of this kiosk")

@@ -49,6 +49,7 @@ from kiosk.sync.identity_files import (
 )
 from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
 from kiosk.sync.keys_open import FILE, open_key_store
+from kiosk.sync.profile import owner_of
 from kiosk.sync.strict_json import JsonError, decode, encode
 from kiosk.sync.wire import RawAnswer, Wire, WireFailure, client_tls
 from kiosk.visit.ports import SigningKey
@@ -188,7 +189,7 @@ def _slot(state_dir: Path, kiosk: str, *, again: bool) -> int | EnrolError:
     held = in_force(state_dir)
     if isinstance(held, IdentityError):
         return EnrolError("state_dir", f"{held.field}: {held.reason}")
-    if held.keyid.partition("/")[0] != kiosk:
+    if owner_of(held.keyid) != kiosk:
         return EnrolError("ticket", "is for another kiosk than the one enrolled here")
     if read_ledger(state_dir) is None:  # `trust.json` will name the new keys before they are in force
         write_ledger(state_dir, Ledger(held))

@@ -18,7 +18,7 @@ from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.sync.identity import IdentityError, in_force
 from kiosk.sync.identity_files import FIRST_SLOT
 from kiosk.sync.keys import MAX_SLOT
-from kiosk.sync.profile import KIOSK_KEYID
+from kiosk.sync.profile import KIOSK_KEYID, generation_of
 from kiosk.sync.strict_json import JsonError, decode, encode
 
 RECORD: Final = "enrolment.json"
@@ -38,7 +38,7 @@ class EnrolmentRecord:
     @property
     def generation(self) -> int:
         """Of the signing key, as the backend counts."""
-        return int(self.keyid.rpartition("/")[2])
+        return generation_of(self.keyid)
 
 
 def ticket_sha256(ticket_text: str) -> str:

@@ -32,7 +32,16 @@ from kiosk.sync.identity_files import (
 )
 from kiosk.sync.keys import KeyStore, KeyStoreError, load_private_pem, private_pem
 from kiosk.sync.keys_open import FILE, open_key_store
-from kiosk.sync.profile import KIOSK_KEYID, SERVER_KEYID, KeyRecord, KeyRefusal, register_document_key, register_key
+from kiosk.sync.profile import (
+    DOCUMENT_KEYID,
+    KIOSK_KEYID,
+    SERVER_KEYID,
+    KeyRecord,
+    KeyRefusal,
+    owner_of,
+    register_document_key,
+    register_key,
+)
 from kiosk.sync.strict_json import JsonError, decode
 from kiosk.sync.wire import client_tls
 from kiosk.visit.ports import SigningKey
@@ -42,7 +51,6 @@ MAX_TRUST_BYTES: Final = 64 * 1024
 MAX_CERTIFICATES_BYTES: Final = 64 * 1024
 POLICY_ROLE: Final = "policy"
 """The one role that a kiosk cannot do without: whoever signs its orders."""
-_KEY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9/-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ def parse_trust(body: Mapping[str, Any]) -> Trust | FieldError:
 
 
 def _key(entry: Fields, *, server: bool) -> KeyRecord:
-    keyid = entry.text("keyid", pattern=SERVER_KEYID if server else _KEY_NAME)
+    keyid = entry.text("keyid", pattern=SERVER_KEYID if server else DOCUMENT_KEYID)
     alg = entry.text("alg", max_chars=40)
     try:
         spki = b64decode(entry.text("spki", max_chars=1000), validate=True)
@@ -233,7 +241,7 @@ def _slot(
     if isinstance(signing_key, KeyStoreError):
         return IdentityError(f"signing key, {signing_key.field}", signing_key.reason)
     identity = Identity(
-        kiosk=entry.keyid.partition("/")[0],
+        kiosk=owner_of(entry.keyid),
         trust=trust,
         signing_key=signing_key,
         certificate_from_s=int(valid_s[0]),

@@ -74,6 +74,7 @@ KIOSK_ID: Final = re.compile(r"(?!srv\Z)[a-z0-9][a-z0-9-]{0,47}", re.ASCII)
 """A kiosk's name, as in its key identifier and its TLS certificate. `srv` is the server's."""
 KIOSK_KEYID: Final = re.compile(_KIOSK_KEYID, re.ASCII)
 SERVER_KEYID: Final = re.compile(rf"srv/{_GENERATION}", re.ASCII)
+DOCUMENT_KEYID: Final = re.compile(r"[a-z0-9][a-z0-9/-]{0,63}", re.ASCII)
 
 MEDIA_TYPE: Final = re.compile(re.escape(CONTENT_TYPE.encode("ascii")))
 CONTENT_LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,6}")
@@ -127,6 +128,16 @@ FIELD_BYTES: Final = bytes((0x09, *range(0x20, 0x7F)))
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
+def owner_of(keyid: str) -> str:
+    """The kiosk, or `srv`, that a key identifier names."""
+    return keyid.partition("/")[0]
+
+
+def generation_of(keyid: str) -> int:
+    """Which of its owner's keys it is, as the backend counts."""
+    return int(keyid.partition("/")[2])
+
+
 class KeyRefusal(StrEnum):
     """Why a public key is not registered."""
 
@@ -148,7 +159,7 @@ class KeyRecord:
     @property
     def name(self) -> str:
         """The kiosk (or `srv`) the key belongs to."""
-        return self.keyid.partition("/")[0]
+        return owner_of(self.keyid)
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` (64 bytes, r‖s or Ed25519) is one of this key over `message`."""
@@ -184,7 +195,7 @@ def register_key(keyid: str, alg: str, spki: bytes) -> KeyRecord | KeyRefusal:
 
 def register_document_key(keyid: str, alg: str, spki: bytes) -> KeyRecord | KeyRefusal:
     """As `register_key` for a key that signs documents: `keyid` is 1–64 of `a-z0-9-/`."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9/-]{0,63}", keyid, re.ASCII):
+    if not DOCUMENT_KEYID.fullmatch(keyid):
         return KeyRefusal.KEYID
     return _record(keyid, alg, spki)
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines c
 
 from kiosk.sync import profile
 from kiosk.sync.csr import CsrError, CsrFacts, check_csr
-from kiosk.sync.profile import ALG_P256, KeyRecord, KeyRefusal, register_key
+from kiosk.sync.profile import ALG_P256, KeyRecord, KeyRefusal, generation_of, register_key
 from kiosk.visit.policy import Quarantine, SiteKind
 from kiosk.visit.ports import SigningKey
 from simulators.backend import certificates, key_life, schema
@@ -156,7 +156,7 @@ def _repeat(
     keys = schema.kiosk_key.c
     mine = keys.kiosk == row["kiosk"], keys.spki == signing_spki
     keyids = connection.execute(select(keys.keyid).where(*mine)).scalars()
-    keyid = max(keyids, key=key_life.generation)  # with another ticket the same keys were registered anew
+    keyid = max(keyids, key=generation_of)  # with another ticket the same keys were registered anew
     record = register_key(keyid, ALG_P256, signing_spki)
     if isinstance(record, KeyRefusal):
         raise ValueError(f"stored key: {record}")  # an error value

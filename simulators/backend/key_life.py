@@ -52,11 +52,6 @@ def revoke(connection: Connection, kiosk: str) -> int:
     return int(count)
 
 
-def generation(keyid: str) -> int:
-    """The number in a key's name."""
-    return int(keyid.rpartition("/")[2])
-
-
 def next_generation(connection: Connection, kiosk: str) -> int:
     """Generations are counted over all enrolments and renewals of a kiosk, and none is ever used twice."""
     table = schema.kiosk_key

@@ -24,6 +24,7 @@ from kiosk.sync.documents import Document
 from kiosk.sync.documents_keeper import DocumentKeeper
 from kiosk.sync.identity import Identities, IdentityError, load_identities
 from kiosk.sync.outbox import Outbox
+from kiosk.sync.profile import generation_of
 from kiosk.sync.renewal import Renewal
 from kiosk.sync.time_keeper import TIME_FLOOR, TimeKeeper, keep_floor
 from kiosk.sync.turn import Turn
@@ -138,7 +139,7 @@ class Kiosk:
     def generation(self) -> int:
         """Of the key in force, as the backend numbers them; 0: none."""
         keys = self.identities
-        return 0 if keys is None else int(keys.current.signing_key.keyid.rpartition("/")[2])
+        return 0 if keys is None else generation_of(keys.current.signing_key.keyid)
 
     def _note_key(self) -> None:
         DISK.check()  # nothing is promised by a machine without power

@@ -28,6 +28,7 @@ from kiosk.sync.credentials import Credentials
 from kiosk.sync.enrol_record import RECORD
 from kiosk.sync.identity import IdentityError, in_force
 from kiosk.sync.outbox import Outbox, Quota, dead, pending
+from kiosk.sync.profile import generation_of
 from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import EVENTS_ROUTE, STATE_ROUTE, Uploader, UploadState, stopped
 from simulators.backend import schema
@@ -420,4 +421,4 @@ def test_a_record_that_cannot_be_read_holds_the_upload_until_the_next_enrolment(
 
 def _generation_in_force(state: Path) -> int:
     held = in_force(state / IDENTITY)
-    return 0 if isinstance(held, IdentityError) else int(held.keyid.rpartition("/")[2])
+    return 0 if isinstance(held, IdentityError) else generation_of(held.keyid)
