@@ -26,7 +26,7 @@ from kiosk.office import Office
 from kiosk.performing import Means, Performer
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_store
-from kiosk.status import StatusKeeper, clock_check, condition
+from kiosk.status import JournalLook, StatusKeeper, clock_check, condition
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.transaction import read_meta_int
 from kiosk.sync.credentials import Credentials
@@ -90,11 +90,8 @@ class Kiosk:
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self.performer = Performer(self._means())
         self.runner = Runner(State(policy=Policy()), self.performer.handlers(), around.publish, around.clock)
-        self._status = StatusKeeper(
-            settings.kiosk.state_dir / STATUS_FILE,
-            self._condition,
-            around.clock,
-        )
+        self._journal = None if isinstance(self.store, StoreError) else JournalLook(self.store, around.clock)
+        self._status = StatusKeeper(settings.kiosk.state_dir / STATUS_FILE, self._told, around.clock)
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -225,6 +222,10 @@ class Kiosk:
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
         of_duties = () if self._duties is None else self._duties.checks()
         return (*condition(state, self.hub.readers()), clock, *of_duties)
+
+    def _told(self) -> tuple[Check, ...]:
+        """The same for `diagnose`, with what takes longer to know."""
+        return (*self._condition(), *([] if self._journal is None else [self._journal.check()]))
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

@@ -31,10 +31,10 @@ from kiosk.hardware.printer.driver import health_fault
 from kiosk.hardware.printer.line import LINE_LOST, PrinterLine
 from kiosk.hardware.printer.profile import PROFILES
 from kiosk.journal.contacts import last_contacts
-from kiosk.journal.journal import JournalVerdict, verify
+from kiosk.journal.journal import verify
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_existing_store
-from kiosk.status import CLOCK_STEP_S, outbox_check
+from kiosk.status import CLOCK_STEP_S, journal_check, outbox_check
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
@@ -110,7 +110,7 @@ def _disk(settings: Settings) -> list[Check]:
     if isinstance(store, StoreError):
         # Held by the running kiosk, as it should be, or not there yet: nothing can be said from here.
         if store.field == "lock":
-            journal = Check("journal", CheckState.UNKNOWN, facts={"reason": "verified only while no kiosk runs"})
+            journal = Check("journal", CheckState.UNKNOWN, facts={"reason": HELD})
             return [Check("store", CheckState.UNKNOWN, facts={"reason": HELD}), journal]
         if store.field == "absent":
             return [Check("store", CheckState.UNKNOWN, facts={"reason": store.reason})]
@@ -133,11 +133,10 @@ def _readers(settings: Settings, names: tuple[str, ...] | Fault) -> list[Check]:
         bindings = parse_bindings({role: name})
         if isinstance(names, Fault):
             checks.append(Check(part, CheckState.FAULT, names))
-        elif isinstance(bindings, BindingError):
-            checks.append(Check(part, CheckState.FAULT, fault_of(PcscProblem.NO_READER, str(bindings))))
-        elif (found := find_reader(bindings[role], names)) is None:
-            detail = f"no {name!r} among {len(names)} readers"
-            checks.append(Check(part, CheckState.FAULT, fault_of(PcscProblem.NO_READER, detail)))
+        elif isinstance(bindings, BindingError) or (found := find_reader(bindings[role], names)) is None:
+            detail = str(bindings) if isinstance(bindings, BindingError) else f"no {name!r} among the readers"
+            seen = {"readers": ", ".join(names) or "none"}  # to be copied into the settings
+            checks.append(Check(part, CheckState.FAULT, fault_of(PcscProblem.NO_READER, detail), seen))
         else:
             checks.append(Check(part, CheckState.OK, facts={"reader": found}))
     return checks
@@ -180,9 +179,8 @@ def _printer(settings: Settings) -> Check:
     try:
         line = PrinterLine(settings.printer.port, PROFILES[settings.printer.profile], clock, ANSWER_S, ANSWER_S)
     except LINE_LOST as error:
-        return Check(
-            "printer", CheckState.UNKNOWN, health_fault(PrinterHealth.UNKNOWN), {"reason": type(error).__name__}
-        )
+        reason = str(error) if isinstance(error, OSError) else type(error).__name__
+        return Check("printer", CheckState.UNKNOWN, health_fault(PrinterHealth.UNKNOWN), {"reason": reason})
     try:
         readings = line.readings()
     except LINE_LOST:
@@ -205,20 +203,13 @@ def _store(store: Store) -> list[Check]:
     ).result()
     return [
         Check("store", CheckState.OK),
-        _journal(verdict),
+        journal_check(verdict),
         outbox_check(waiting, refused, filled, "idle" if ended is None else "stopped", ended or ""),
         *(
             Check(f"contacts {role}", CheckState.FAULT if counts["flaky"] else CheckState.OK, facts={**counts})
             for role, counts in store.submit(last_contacts, essential=True).result().items()
         ),
     ]
-
-
-def _journal(verdict: JournalVerdict) -> Check:
-    facts = {"entries": verdict.entries, "pruned": verdict.pruned} | (
-        {"reason": verdict.reason} if verdict.reason else {}
-    )
-    return Check("journal", CheckState.OK if verdict.ok else CheckState.FAULT, facts=facts)
 
 
 def _channel(settings: Settings) -> list[Check]:

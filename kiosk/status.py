@@ -13,6 +13,9 @@ from kiosk.diagnostics.report import Check, CheckState
 from kiosk.diagnostics.status import STALE_S, write_status
 from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.hardware.printer.driver import health_fault
+from kiosk.journal.journal import JournalVerdict, verify_store
+from kiosk.store.errors import StoreFailedError
+from kiosk.store.thread import Store
 from kiosk.sync.faults import clock_wrong
 from kiosk.visit.failures import Fault, quarantined
 from kiosk.visit.model import State
@@ -23,6 +26,7 @@ from kiosk.visit.values import PartLine
 
 LOOK_S: Final = 1.0
 REFRESH_S: Final = STALE_S / 4
+VERIFY_EVERY_S: Final = 3600.0
 
 
 def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tuple[Check, ...]:
@@ -71,6 +75,32 @@ def outbox_check(waiting: int, refused: int, filled: float, upload: str, reason:
     return Check(
         "outbox", CheckState.OK if well else CheckState.FAULT, facts=facts | ({"reason": reason} if reason else {})
     )
+
+
+def journal_check(verdict: JournalVerdict) -> Check:
+    """The journal: how many entries fit its hash chain."""
+    facts = {"entries": verdict.entries, "pruned": verdict.pruned}
+    state = CheckState.OK if verdict.ok else CheckState.FAULT
+    return Check("journal", state, facts=facts | ({"reason": verdict.reason} if verdict.reason else {}))
+
+
+class JournalLook:
+    """A running kiosk verifies its own journal: when first asked, then every `VERIFY_EVERY_S`. One thread."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._last: Check | None = None
+        self._due_s = clock.monotonic_s()
+
+    def check(self) -> Check:
+        """The last verdict, a new one if it is time; the store does a member's work in between (see `verify_store`)."""
+        if self._last is None or self._clock.monotonic_s() >= self._due_s:
+            try:
+                self._last = journal_check(verify_store(self._store))
+            except StoreFailedError as error:
+                return Check("journal", CheckState.UNKNOWN, facts={"reason": str(error)})
+            self._due_s = self._clock.monotonic_s() + VERIFY_EVERY_S
+        return self._last
 
 
 def part_lines(checks: Iterable[Check]) -> tuple[PartLine, ...]:

@@ -55,6 +55,13 @@ def test_a_printer_in_trouble(fault: PrinterFault, state: CheckState, cause: Cau
     assert check.fault.cause is cause
 
 
+def test_a_port_that_is_not_there_is_named_with_the_reason(tmp_path: Path) -> None:
+    absent = PrinterSettings(str(tmp_path / "absent"))
+    check = probes._printer(Settings(KioskSettings(tmp_path), printer=absent))
+    assert check.state is CheckState.UNKNOWN
+    assert "No such file or directory" in check.facts["reason"]
+
+
 def test_the_wrong_dialect_is_unknown_and_never_well() -> None:
     with PtyPrinter(custom=False) as printer:
         assert probes._printer(settings(printer, "custom-80mm")).state is CheckState.UNKNOWN

@@ -67,6 +67,16 @@ def test_a_store_that_fails_while_it_is_looked_at_is_a_fault(tmp_path: Path, mon
     assert (tmp_path / DATABASE).exists()
 
 
+@pytest.mark.parametrize(
+    ("bound", "detail"), [("", "patient: the reader's name is empty"), ("Another", "no 'Another' among the readers")]
+)
+def test_the_names_to_bind_are_shown(tmp_path: Path, bound: str, detail: str) -> None:
+    settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(bound))
+    (check,) = [one for one in probes.look(settings, EmbeddedScard()).checks if one.part == "reader patient"]
+    assert check.fault is not None
+    assert (check.fault.detail, check.facts) == (detail, {"readers": ", ".join(READERS)})
+
+
 # --- what hangs, and what is denied -------------------------------------------------------------------------------
 
 

@@ -26,10 +26,14 @@ from kiosk.diagnostics.status import (
     read_status,
     write_status,
 )
+from kiosk.facts import Facts
 from kiosk.hardware.pcsc.contacts import FLAKY_TIMES, Contacts
 from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
-from kiosk.status import REFRESH_S, StatusKeeper, condition
+from kiosk.state import open_store
+from kiosk.status import REFRESH_S, VERIFY_EVERY_S, JournalLook, StatusKeeper, condition
+from kiosk.store.thread import Store
+from kiosk.sync.outbox import Outbox
 from kiosk.visit.failures import Cause, Fault
 from kiosk.visit.model import State
 from kiosk.visit.pages import Attract, ForgottenCard
@@ -266,7 +270,7 @@ def test_the_counts_of_a_running_kiosk_reach_diagnose(tmp_path: Path) -> None:
         wait_until(lambda: expected in told_facts(tmp_path / STATUS_FILE))
         checks = {check.part: check for check in probes.look(settings, EmbeddedScard()).checks}
         assert checks["contacts patient"].facts == expected | {"told_by": "the running kiosk"}
-        assert (checks["store"].state, checks["journal"].state) == (OK, UNKNOWN)
+        assert (checks["store"].state, checks["journal"].state) == (OK, OK)
         kiosk._status._ends.set()
         kiosk._status._thread.join()
         (tmp_path / STATUS_FILE).write_bytes(b"{}")
@@ -275,6 +279,26 @@ def test_the_counts_of_a_running_kiosk_reach_diagnose(tmp_path: Path) -> None:
     finally:
         kiosk.stop()
     assert not (tmp_path / STATUS_FILE).exists()
+
+
+def test_a_running_kiosk_verifies_its_journal_now_and_then(tmp_path: Path) -> None:
+    opened, clock = open_store(tmp_path), FakeClock()
+    assert isinstance(opened, Store)
+    facts = Facts(opened, Outbox(clock), lambda: 0)
+    look = JournalLook(opened, clock)
+    facts.commit("service_up", {}).result()
+    first = look.check()
+    assert (first.state, first.facts) == (OK, {"entries": 1, "pruned": 0})
+    facts.commit("service_up", {}).result()
+    opened.submit(lambda tx: tx.execute("UPDATE journal SET fields = '{\"x\":1}' WHERE seq = 2")).result()
+    clock.now_s += VERIFY_EVERY_S - 1
+    assert look.check() is first
+    clock.now_s += 1
+    second = look.check()
+    assert (second.state, second.facts["reason"]) == (FAULT, "content does not fit the chain")
+    opened.close()
+    clock.now_s += VERIFY_EVERY_S
+    assert look.check().state is UNKNOWN
 
 
 def test_a_status_left_by_a_killed_kiosk_is_not_asked(tmp_path: Path) -> None:
