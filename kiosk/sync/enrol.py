@@ -7,7 +7,6 @@ field `kiosk-generation` numbers the registered signing key), `GET /.well-known/
 
 from __future__ import annotations
 
-import binascii
 import os
 import re
 import ssl
@@ -69,9 +68,6 @@ class EnrolError:
     reason: str
 
 
-Enrolment = Identity
-
-
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """A checked ticket."""
@@ -107,7 +103,7 @@ def enrol(
     kiosk_serial: str,
     key_store: str = FILE,
     again: bool = False,
-) -> Enrolment | EnrolError:
+) -> Identity | EnrolError:
     """Enrol this kiosk at the enrolment listener `origin`; `kiosk_serial`: 1–64 printable ASCII characters.
 
     Writes keys, certificate and trust to `state_dir` (mode 0700). A repeat with the same ticket is safe, and changes
@@ -174,7 +170,7 @@ def enrol(
     return _loaded(state_dir, key_store)
 
 
-def _loaded(state_dir: Path, key_store: str) -> Enrolment | EnrolError:
+def _loaded(state_dir: Path, key_store: str) -> Identity | EnrolError:
     identity = load_identity(state_dir, key_store)
     return EnrolError(identity.field, identity.reason) if isinstance(identity, IdentityError) else identity
 
@@ -249,7 +245,7 @@ def read_issued(
     """A 200 of an EST route: the certificate for our TLS key, and the generation of our signing key."""
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(b64decode(b"".join(answer.body.split()), validate=True))
-    except (ValueError, binascii.Error):
+    except ValueError:
         return EnrolError("answer", "not a base64 certs-only PKCS#7")
     own = [each for each in certificates if each.public_key() == tls_private.public_key()]
     if len(own) != 1:

@@ -7,22 +7,20 @@ before the new keys are in force, counts from the moment they are, and is *settl
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from kiosk.store.files import write_private
-from kiosk.sync.fields import FieldError, Fields, read
+from kiosk.sync.fields import Fields
 from kiosk.sync.identity import IdentityError, in_force
-from kiosk.sync.identity_files import FIRST_SLOT
+from kiosk.sync.identity_files import FIRST_SLOT, FileError, read_small
 from kiosk.sync.keys import MAX_SLOT
 from kiosk.sync.profile import KIOSK_KEYID, generation_of
-from kiosk.sync.strict_json import JsonError, decode, encode
+from kiosk.sync.strict_json import encode
 
 RECORD: Final = "enrolment.json"
-_MAX_RECORD_BYTES: Final = 1024
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -51,34 +49,16 @@ def last_enrolment(directory: Path) -> EnrolmentRecord | IdentityError | None:
 
     Renewals move the keys on; none can follow the keys before an enrolment, which the backend has retired with it.
     """
-    try:
-        with (directory / RECORD).open("rb") as file:
-            raw = file.read(_MAX_RECORD_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return IdentityError(RECORD, os.strerror(error.errno or 0))
-    body = decode(raw, _MAX_RECORD_BYTES)
-    record = FieldError("", str(body)) if isinstance(body, JsonError) else read(body, _record)
-    if isinstance(record, FieldError):
-        return IdentityError(RECORD, f"{record.field}: {record.reason}")
+    record = read_small(directory / RECORD, _record)
+    if isinstance(record, FileError):
+        return IdentityError(RECORD, record.reason)
     held = in_force(directory)
-    return record if not isinstance(held, IdentityError) and held.slot >= record.slot else None
+    return record if record and not isinstance(held, IdentityError) and held.slot >= record.slot else None
 
 
 def write_record(directory: Path, record: EnrolmentRecord) -> None:
     """Durable when this returns. Raises OSError."""
-    write_private(
-        directory / RECORD,
-        encode(
-            {
-                "ticket_sha256": record.ticket_sha256,
-                "slot": record.slot,
-                "keyid": record.keyid,
-                "settled": record.settled,
-            }
-        ),
-    )
+    write_private(directory / RECORD, encode(asdict(record)))
 
 
 def write_settled(directory: Path, record: EnrolmentRecord) -> None:

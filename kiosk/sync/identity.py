@@ -6,15 +6,14 @@ Signing keys in `keys/` (or wherever the key store has them), `tls….pem` and `
 
 from __future__ import annotations
 
-import binascii
 import os
 import re
 import ssl
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,10 +21,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from kiosk.sync.fields import FieldError, Fields, read
 from kiosk.sync.identity_files import (
     FIRST_SLOT,
+    LEDGER,
     TRUST,
     Entry,
+    FileError,
     Ledger,
-    LedgerError,
     read_ledger,
     tls_certificate_file,
     tls_key_file,
@@ -46,6 +46,7 @@ from kiosk.sync.strict_json import JsonError, decode
 from kiosk.sync.wire import client_tls
 from kiosk.visit.ports import SigningKey
 
+T = TypeVar("T")
 ORIGIN: Final = re.compile(r"https://[a-z0-9.-]{1,253}(:[1-9][0-9]{0,4})?", re.ASCII)
 MAX_TRUST_BYTES: Final = 64 * 1024
 MAX_CERTIFICATES_BYTES: Final = 64 * 1024
@@ -118,27 +119,27 @@ def parse_trust(body: Mapping[str, Any]) -> Trust | FieldError:
     `{"origin", "server_keys": [{"keyid", "alg", "spki"}], "policy_keys": {type: {"threshold", "keys": […]}}}`;
     spki is base64 of DER.
     """
+    return read(body, _trust)
 
-    def build(fields: Fields) -> Trust:
-        server = {}
-        for entry in fields.objects("server_keys", low=1, high=8):
-            record = _key(entry, server=True)
-            server[record.keyid] = record
-        roles = {}
-        listed = fields.object("policy_keys")
-        for name in listed.raw():
-            role = listed.object(name)
-            keys = [_key(entry, server=False) for entry in role.objects("keys", low=1, high=16)]
-            by_name = {key.keyid: key for key in keys}
-            threshold = role.whole("threshold", 1, 16)
-            if threshold > len(by_name):
-                role.refuse("threshold", "more than there are keys")
-            roles[name] = Role(threshold, by_name)
-        if POLICY_ROLE not in roles:
-            listed.refuse(POLICY_ROLE, "missing")
-        return Trust(fields.text("origin", pattern=ORIGIN, max_chars=300), server, roles)
 
-    return read(body, build)
+def _trust(fields: Fields) -> Trust:
+    server = {}
+    for entry in fields.objects("server_keys", low=1, high=8):
+        record = _key(entry, server=True)
+        server[record.keyid] = record
+    roles = {}
+    listed = fields.object("policy_keys")
+    for name in listed.raw():
+        role = listed.object(name)
+        keys = [_key(entry, server=False) for entry in role.objects("keys", low=1, high=16)]
+        by_name = {key.keyid: key for key in keys}
+        threshold = role.whole("threshold", 1, 16)
+        if threshold > len(by_name):
+            role.refuse("threshold", "more than there are keys")
+        roles[name] = Role(threshold, by_name)
+    if POLICY_ROLE not in roles:
+        listed.refuse(POLICY_ROLE, "missing")
+    return Trust(fields.text("origin", pattern=ORIGIN, max_chars=300), server, roles)
 
 
 def _key(entry: Fields, *, server: bool) -> KeyRecord:
@@ -146,7 +147,7 @@ def _key(entry: Fields, *, server: bool) -> KeyRecord:
     alg = entry.text("alg", max_chars=40)
     try:
         spki = b64decode(entry.text("spki", max_chars=1000), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         spki = b""
     record = (register_key if server else register_document_key)(keyid, alg, spki)
     if isinstance(record, KeyRefusal):
@@ -168,23 +169,13 @@ def load_identities(
     key_store: see `open_key_store`; held_in: one that is open already. Keys to come that are unusable are left out:
     those in force are what counts.
     """
-    raw = _content(directory / TRUST, MAX_TRUST_BYTES)
-    if isinstance(raw, IdentityError):
-        return raw
-    body = decode(raw, MAX_TRUST_BYTES)
-    if isinstance(body, JsonError):
-        return IdentityError(TRUST, str(body))
-    trust = parse_trust(body)
-    own = read(body, _own)
-    for part in (trust, own):
-        if isinstance(part, FieldError):
-            return IdentityError(f"{TRUST}: {part.field}", part.reason)
-    assert isinstance(trust, Trust)  # noqa: S101  the loop above has left otherwise
-    assert isinstance(own, tuple)  # noqa: S101
-    keyid, enrol_origin = own
-    ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, keyid))
-    if isinstance(ledger, LedgerError):
-        return IdentityError("ledger.json", ledger.reason)
+    told = _read_trust(directory, lambda fields: (_trust(fields), _own(fields)))
+    if isinstance(told, IdentityError):
+        return told
+    trust, (keyid, enrol_origin) = told
+    ledger = _ledger(directory, keyid)
+    if isinstance(ledger, IdentityError):
+        return ledger
     if key_store == FILE and not (directory / "keys").is_dir():  # opening a key store would make one
         return IdentityError("keys", "missing")
     store = held_in or open_key_store(key_store, directory.resolve() / "keys")
@@ -199,15 +190,28 @@ def load_identities(
 
 def in_force(directory: Path) -> Entry | IdentityError:
     """Which slot of an enrolled directory is in force, and under which name; without looking at its keys."""
+    own = _read_trust(directory, _own)
+    if isinstance(own, IdentityError):
+        return own
+    ledger = _ledger(directory, own[0])
+    return ledger if isinstance(ledger, IdentityError) else ledger.current
+
+
+def _read_trust(directory: Path, build: Callable[[Fields], T]) -> T | IdentityError:
     raw = _content(directory / TRUST, MAX_TRUST_BYTES)
-    body = raw if isinstance(raw, IdentityError) else decode(raw, MAX_TRUST_BYTES)
-    if isinstance(body, IdentityError):
-        return body
-    own = FieldError("", str(body)) if isinstance(body, JsonError) else read(body, _own)
-    if isinstance(own, FieldError):
-        return IdentityError(f"{TRUST}: {own.field}", own.reason)
-    ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, own[0]))
-    return IdentityError("ledger.json", ledger.reason) if isinstance(ledger, LedgerError) else ledger.current
+    if isinstance(raw, IdentityError):
+        return raw
+    body = decode(raw, MAX_TRUST_BYTES)
+    if isinstance(body, JsonError):
+        return IdentityError(TRUST, str(body))
+    value = read(body, build)
+    return IdentityError(f"{TRUST}: {value.field}", value.reason) if isinstance(value, FieldError) else value
+
+
+def _ledger(directory: Path, keyid: str) -> Ledger | IdentityError:
+    """keyid: of the first slot, which is in force where there is no ledger."""
+    ledger = read_ledger(directory) or Ledger(Entry(FIRST_SLOT, keyid))
+    return IdentityError(LEDGER, ledger.reason) if isinstance(ledger, FileError) else ledger
 
 
 def _own(fields: Fields) -> tuple[str, str | None]:
@@ -222,10 +226,10 @@ def _slot(
     certificate_file, key_file = tls_certificate_file(directory, entry.slot), tls_key_file(directory, entry.slot)
     pem = _content(certificate_file, MAX_CERTIFICATES_BYTES)
     ca = _content(directory / "ca.pem", MAX_CERTIFICATES_BYTES)
-    for content in (pem, ca):
-        if isinstance(content, IdentityError):
-            return content
-    assert isinstance(pem, bytes)  # noqa: S101  the loop above has left otherwise
+    if isinstance(pem, IdentityError):
+        return pem
+    if isinstance(ca, IdentityError):
+        return ca
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         public_key = certificate.public_key()

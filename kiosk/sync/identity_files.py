@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from kiosk.store.files import sync_directory, write_private
 from kiosk.sync.fields import FieldError, Fields, read
@@ -19,10 +20,11 @@ from kiosk.sync.keys import MAX_SLOT
 from kiosk.sync.profile import KIOSK_KEYID
 from kiosk.sync.strict_json import JsonError, decode, encode
 
+T = TypeVar("T")
 FIRST_SLOT: Final = 1
 LEDGER: Final = "ledger.json"
 TRUST: Final = "trust.json"
-MAX_LEDGER_BYTES: Final = 1024
+MAX_SMALL_BYTES: Final = 1024
 _TLS_NAME: Final = re.compile(r"tls(?:-([1-9][0-9]{0,5}))?\.(?:key|cert)\.pem", re.ASCII)
 
 
@@ -43,8 +45,8 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerError:
-    """Why a ledger cannot be read or followed."""
+class FileError:
+    """Why one of the files cannot be read or followed."""
 
     reason: str
 
@@ -59,26 +61,28 @@ def tls_certificate_file(directory: Path, slot: int) -> Path:
     return directory / ("tls.cert.pem" if slot == FIRST_SLOT else f"tls-{slot}.cert.pem")
 
 
-def read_ledger(directory: Path) -> Ledger | LedgerError | None:
-    """The ledger; None where there is none."""
+def read_small(path: Path, build: Callable[[Fields], T]) -> T | FileError | None:
+    """A JSON object of at most 1 KiB, read field by field; None where there is no file."""
     try:
-        with (directory / LEDGER).open("rb") as file:
-            raw = file.read(MAX_LEDGER_BYTES + 1)
+        with path.open("rb") as file:
+            raw = file.read(MAX_SMALL_BYTES + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return LedgerError(os.strerror(error.errno or 0))
-    body = decode(raw, MAX_LEDGER_BYTES)
-    if isinstance(body, JsonError):
-        return LedgerError(str(body))
-    ledger = read(body, _ledger)
-    return LedgerError(f"{ledger.field}: {ledger.reason}") if isinstance(ledger, FieldError) else ledger
+        return FileError(os.strerror(error.errno or 0))
+    body = decode(raw, MAX_SMALL_BYTES)
+    value = body if isinstance(body, JsonError) else read(body, build)
+    return FileError(str(value)) if isinstance(value, JsonError | FieldError) else value
+
+
+def read_ledger(directory: Path) -> Ledger | FileError | None:
+    """The ledger; None where there is none."""
+    return read_small(directory / LEDGER, _ledger)
 
 
 def write_ledger(directory: Path, ledger: Ledger) -> None:
     """Durable when this returns. Raises OSError."""
-    following = None if ledger.next is None else _as_json(ledger.next)
-    write_private(directory / LEDGER, encode({"current": _as_json(ledger.current), "next": following}))
+    write_private(directory / LEDGER, encode(asdict(ledger)))
 
 
 def tls_slots(directory: Path) -> list[int]:
@@ -92,10 +96,6 @@ def remove_tls_files(directory: Path, slot: int) -> None:
     tls_key_file(directory, slot).unlink(missing_ok=True)
     tls_certificate_file(directory, slot).unlink(missing_ok=True)
     sync_directory(directory)
-
-
-def _as_json(entry: Entry) -> dict[str, Any]:
-    return {"slot": entry.slot, "keyid": entry.keyid}
 
 
 def _ledger(fields: Fields) -> Ledger:

@@ -16,7 +16,7 @@ from kiosk.sync.client import Channel
 from kiosk.sync.credentials import Credentials
 from kiosk.sync.faults import Refusal, RefusalReason
 from kiosk.sync.identity import Identity, Trust
-from kiosk.sync.identity_files import LEDGER, Entry, Ledger, LedgerError, read_ledger, write_ledger
+from kiosk.sync.identity_files import LEDGER, Entry, FileError, Ledger, read_ledger, write_ledger
 from kiosk.sync.keys import KeyUnusableError
 from kiosk.sync.time_keeper import TimeKeeper
 from kiosk.sync.wire import WireFailure
@@ -123,7 +123,7 @@ def test_a_ledger_comes_back(tmp_path_factory: Any, current: Entry, following: E
 def test_any_file_is_a_ledger_or_one_error(tmp_path_factory: Any, content: bytes) -> None:
     folder = tmp_path_factory.mktemp("ledger")
     (folder / LEDGER).write_bytes(content)
-    assert isinstance(read_ledger(folder), Ledger | LedgerError)
+    assert isinstance(read_ledger(folder), Ledger | FileError)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_any_file_is_a_ledger_or_one_error(tmp_path_factory: Any, content: bytes
 def test_ledgers_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / LEDGER).write_bytes(content)
     refused = read_ledger(tmp_path)
-    assert isinstance(refused, LedgerError)
+    assert isinstance(refused, FileError)
     assert refused.reason.startswith(reason), refused
 
 
@@ -152,4 +152,4 @@ def test_no_ledger_is_none(tmp_path: Path) -> None:
     assert read_ledger(tmp_path) is None
     assert isinstance(read_ledger(tmp_path / "missing" / "folder"), type(None))
     (tmp_path / LEDGER).mkdir()
-    assert isinstance(read_ledger(tmp_path), LedgerError)
+    assert isinstance(read_ledger(tmp_path), FileError)
