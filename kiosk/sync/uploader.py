@@ -88,15 +88,14 @@ class Uploader:
 
     def step(self) -> float:
         """Do one thing (at most one call) and return after how many seconds to come back; 0 = at once."""
-        if self._held is not None:
-            self.status = UploadStatus(UploadState.HELD, self._held, self.status.pending, self.status.dead)
-            return HELD_S
+        if (reason := self._held) is not None:
+            return self._rest(reason)
         try:
             return self._step()
         except StoreFailedError as failed:
             self.status = UploadStatus(UploadState.STORE_FAILED, failed.error.reason)
             self._failures += 1
-            return self._backoff_s()
+            return backoff_s(self._failures, self._rng)
 
     def hold(self, reason: str) -> None:
         """A signed order forbids sending: keep everything until `resume()`. Safe from any thread."""
@@ -174,10 +173,7 @@ class Uploader:
                 return self._later(batch, attempts=0, at_least_s=float(refusal.retry_after_s))
 
     def _ask_state(self, batch: Batch) -> float:
-        answer = self._channel.call(STATE_ROUTE, {"batch_seq": batch.batch_seq})
-        if not isinstance(answer, Fault):
-            self._turn.service_back()
-        state = answer if isinstance(answer, Refusal | Fault) else read_state(answer)
+        state = self._ask(batch.batch_seq)
         if not isinstance(state, tuple):
             delay_s = self._later(batch, attempts=batch.attempts)
             return self._refused_for_now(state) if isinstance(state, Refusal) and state.reason in _HOLDING else delay_s
@@ -195,12 +191,7 @@ class Uploader:
 
     def _ask_numbering(self) -> float:
         """How far is the backend? Until it has said so nothing is sent."""
-        answer = self._channel.call(STATE_ROUTE, {"batch_seq": 1})
-        if isinstance(answer, Fault):
-            self._turn.service_away()
-        else:
-            self._turn.service_back()
-        state = answer if isinstance(answer, Refusal | Fault) else read_state(answer)
+        state = self._ask(1)
         if isinstance(state, tuple):
             _, last_seq = state
             self._run(lambda tx: numbering.go_on_after(tx, last_seq))
@@ -209,14 +200,26 @@ class Uploader:
         if isinstance(state, Refusal) and state.reason in _HOLDING:
             return self._refused_for_now(state)
         self._failures += 1
-        delay_s = self._backoff_s() + (state.retry_after_s if isinstance(state, Refusal) else 0.0)
+        delay_s = backoff_s(self._failures, self._rng) + (state.retry_after_s if isinstance(state, Refusal) else 0.0)
         self._ask_again_ms = self._due_ms(delay_s)
         return delay_s
+
+    def _ask(self, batch_seq: int) -> tuple[bool, int] | Refusal | Fault | FieldError:
+        """Has this batch taken effect, and which number is the backend's last?"""
+        answer = self._channel.call(STATE_ROUTE, {"batch_seq": batch_seq})
+        if isinstance(answer, Fault):
+            self._turn.service_away()
+            return answer
+        self._turn.service_back()
+        return answer if isinstance(answer, Refusal) else read_state(answer)
 
     def _refused_for_now(self, refusal: Refusal) -> float:
         """The kiosk itself is refused: nothing is sent until `resume()`."""
         self._held = refusal.reason.value
-        self.status = replace(self.status, state=UploadState.HELD, reason=self._held)
+        return self._rest(refusal.reason.value)
+
+    def _rest(self, reason: str) -> float:
+        self.status = replace(self.status, state=UploadState.HELD, reason=reason)
         return HELD_S
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
@@ -225,7 +228,7 @@ class Uploader:
 
     def _later(self, batch: Batch, *, attempts: int, refusals: int = 0, at_least_s: float = 0.0) -> float:
         self._failures += 1
-        delay_s = at_least_s + self._backoff_s()  # others were told the same: not all at once
+        delay_s = at_least_s + backoff_s(self._failures, self._rng)  # others were told the same: not all at once
         self._put_off(batch, delay_s, attempts=attempts, refusals=refusals)
         return delay_s
 
@@ -251,44 +254,47 @@ class Uploader:
 
     def _prepare(self, tx: Transaction) -> Batch | float | None:
         """A batch to send, or after how many seconds to come back. None: the numbering must be asked for first."""
+
+        def tell(state: UploadState, reason: str = "") -> None:
+            self.status = UploadStatus(state, reason, pending(tx), dead(tx))
+
         now_ms = self._now_ms()
         if (reason := stopped(tx)) is not None:
-            self.status = UploadStatus(UploadState.STOPPED, reason, pending(tx), dead(tx))
+            tell(UploadState.STOPPED, reason)
             return HELD_S
         if numbering.is_unasked(tx):
             wait_ms = self._ask_again_ms - now_ms
-            waits = (UploadState.WAITING, "numbering") if wait_ms > 0 else (UploadState.SENDING, "")
-            self.status = UploadStatus(*waits, pending(tx), dead(tx))
-            return wait_ms / 1000 if wait_ms > 0 else None
+            if wait_ms > 0:
+                tell(UploadState.WAITING, "numbering")
+                return wait_ms / 1000
+            tell(UploadState.SENDING)
+            return None
         batches.purge(tx)
         batch = batches.current(tx) or batches.seal(tx, now_ms)
         if batch is None:
             due_ms = batches.next_due_ms(tx, now_ms)
-            delay_s = IDLE_S if due_ms is None else min(IDLE_S, (due_ms - now_ms) / 1000)
-            self.status = UploadStatus(UploadState.IDLE, "", pending(tx), dead(tx))
-            return delay_s
+            tell(UploadState.IDLE)
+            return IDLE_S if due_ms is None else min(IDLE_S, (due_ms - now_ms) / 1000)
         wait_ms = max(batch.next_at_ms, batch.lease_until_ms) - now_ms
         if wait_ms > 0:
-            self.status = UploadStatus(UploadState.WAITING, "", pending(tx), dead(tx))
+            tell(UploadState.WAITING)
             return wait_ms / 1000
-        self.status = UploadStatus(UploadState.SENDING, "", pending(tx), dead(tx))
+        tell(UploadState.SENDING)
         return batch
 
-    def _backoff_s(self) -> float:
-        """Full jitter: uniform between 0 and 2 s · 2ⁿ, at most 15 minutes."""
-        return self._jitter_s(self._failures)
-
-    def _jitter_s(self, failures: int) -> float:
-        return self._rng.uniform(0.0, min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 16)))
-
     def _event_due_ms(self, attempts: int) -> int:
-        return self._due_ms(self._jitter_s(attempts))
+        return self._due_ms(backoff_s(attempts, self._rng))
 
     def _due_ms(self, delay_s: float) -> int:
         return self._now_ms() + round(delay_s * 1000)
 
     def _now_ms(self) -> int:
         return round(self._clock.monotonic_s() * 1000)
+
+
+def backoff_s(failures: int, rng: random.Random) -> float:
+    """Seconds after so many failures in a row. Full jitter: uniform between 0 and 2 s · 2ⁿ, at most 15 minutes."""
+    return rng.uniform(0.0, min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(failures, 16)))
 
 
 def stopped(tx: Transaction) -> str | None:

@@ -23,7 +23,7 @@ from kiosk.sync.profile import KeyRecord
 from kiosk.sync.signature import sign_request, verify_response
 from kiosk.sync.strict_json import JsonError, decode, encode
 from kiosk.sync.turn import Turn
-from kiosk.sync.uploader import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, EVENTS_ROUTE
+from kiosk.sync.uploader import BACKOFF_FIRST_S, EVENTS_ROUTE, backoff_s
 from kiosk.sync.wire import WireFailure
 from kiosk.visit.ports import SigningKey
 from simulators.fleet.clock import RunClock
@@ -153,9 +153,9 @@ class Kiosk:
         answer = await self._call(EVENTS_ROUTE, batch.body, batch.idem_key, ATTEMPT_LIMIT_S, lost=lost)
         if answer is None or answer.status != 200:
             self._upload_failures += 1
-            longest_s = min(BACKOFF_LONGEST_S, BACKOFF_FIRST_S * 2.0 ** min(self._upload_failures, 16))
             asked_s = 0 if answer is None else _retry_after_s(answer)
-            self._upload_at_s = self._clock.monotonic_s() + asked_s + self._rng.uniform(0, longest_s)
+            delay_s = asked_s + backoff_s(self._upload_failures, self._rng)
+            self._upload_at_s = self._clock.monotonic_s() + delay_s
             return
         results = {result["event_id"]: result["status"] for result in _object(answer)["results"]}
         refused = [results.get(event_id, "missing") for event_id in batch.event_ids]

@@ -241,6 +241,19 @@ def test_an_upload_that_finds_the_service_back_leaves_the_rest_for_its_turn(kios
     assert kiosk.uploader.step() == pytest.approx(offset_s("borne-7"))
 
 
+def test_a_question_that_is_lost_has_seen_the_service_away(kiosk: Kiosk) -> None:
+    """A new process, in the middle of an outage, whose first call is not a batch."""
+    kiosk.queue("kiosk")
+    kiosk.run(lambda tx: batches.seal(tx, 0))
+    kiosk.run(lambda tx: tx.execute("UPDATE batch SET attempts = 20"))
+    kiosk.intake.moods = [lose_request]
+    kiosk.uploader.step()
+    assert (len(kiosk.intake.sent), kiosk.intake.state_asked) == (0, 1)
+    kiosk.clock.now_s += OUTAGE_S
+    kiosk.turn.service_back()
+    assert kiosk.turn.wait_s() == pytest.approx(offset_s("borne-7"))
+
+
 def test_a_lost_call_or_a_refusal_is_no_outage(kiosk: Kiosk) -> None:
     kiosk.queue("kiosk", "kiosk")
     kiosk.intake.moods = [lose_request, refuse(RefusalReason.BUSY, 3600)]
