@@ -33,6 +33,8 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
     """Each part as the running kiosk knows it; nothing personal."""
     world = state.world
     checks = [_known("store", world.store_fault is None, world.store_fault)]
+    if ReaderRole.PATIENT not in readers:  # the settings name none
+        checks.append(_known("reader patient", well=False, fault=world.reader_fault))
     for role, reader in readers.items():
         checks.append(_known(f"reader {role.value}", reader.ready, reader.fault))
         contact = CheckState.FAULT if reader.contacts.flaky else CheckState.OK
@@ -106,15 +108,7 @@ class JournalLook:
 def part_lines(checks: Iterable[Check]) -> tuple[PartLine, ...]:
     """The same, for the page that a technician sees."""
     well = {CheckState.OK: True, CheckState.FAULT: False, CheckState.UNKNOWN: None}
-    return tuple(
-        PartLine(
-            check.part,
-            well[check.state],
-            check.fault,
-            ", ".join(f"{name}: {value}" for name, value in check.facts.items()),
-        )
-        for check in checks
-    )
+    return tuple(PartLine(check.part, well[check.state], check.fault, tuple(check.facts.items())) for check in checks)
 
 
 def _known(part: str, well: bool | None, fault: Fault | None) -> Check:

@@ -85,24 +85,71 @@ _NETWORK = Fault(Cause.NETWORK, "connection refused")
 
 LINES = (
     PartLine("store", well=True),
-    PartLine("reader patient", well=False, fault=Fault(Cause.READER_LOST, "Fictional Reader 00 00")),
-    PartLine("contacts patient", well=True, facts="vanished: 0, mute: 2, silent: 0, flaky: 0"),
+    PartLine("reader patient", well=False, fault=Fault(Cause.READER_LOST, "Fictional Reader not among 1 readers")),
+    PartLine("contacts patient", well=True, facts=(("vanished", 0), ("mute", 2), ("silent", 0), ("flaky", 0))),
     PartLine("card slot", well=True),
     PartLine("printer", well=None),
     PartLine("channel", well=False, fault=_NETWORK),
 )
 _FAULTY_LINES = (
-    PartLine("reader patient", well=False, fault=Fault(Cause.READER_HUNG, "SCardTransmit, Fictional Reader 00 00")),
-    PartLine("reader professional", well=False, fault=Fault(Cause.READER_UNSEEN, "0000:0999 without a driver")),
-    PartLine("contacts patient", well=False, facts="vanished: 7, mute: 2, silent: 4, flaky: 3"),
+    PartLine("store", well=False, fault=Fault(Cause.STORE_FAILED, "key: wrong key, or the file is damaged")),
+    PartLine(
+        "reader patient",
+        well=False,
+        fault=Fault(Cause.READER_HUNG, "SCardTransmit over its limit on Fictional Reader [Contact Slot] (0099) 00 00"),
+    ),
+    PartLine("contacts patient", well=False, facts=(("vanished", 7), ("mute", 2), ("silent", 4), ("flaky", 3))),
+    PartLine("reader professional", well=True),
+    PartLine("contacts professional", well=True, facts=(("vanished", 0), ("mute", 0), ("silent", 0), ("flaky", 0))),
+    PartLine("card slot", well=False, facts=(("reason", "a card was left in the slot"),)),
     PartLine("printer", well=False, fault=Fault(Cause.PRINTER_CUTTER)),
-    PartLine("ticket output", well=False, facts="reason: a ticket was left in the output"),
-    PartLine("channel", well=False, fault=Fault(Cause.CLOCK_WRONG, "no signed time")),
-    PartLine("clock", well=False, fault=Fault(Cause.CLOCK_WRONG), facts="clock_ahead_s: 86400"),
-    PartLine("documents", well=False, facts="policy: 3, outages-fleet refused: version: 2 is older than 4"),
-    PartLine("outbox", well=False, facts="pending: 812000, refused: 12, percent: 93, upload: stopped"),
-    PartLine("keys", well=None),
+    PartLine("ticket output", well=False, facts=(("reason", "a ticket was left in the output"),)),
+    PartLine(
+        "channel",
+        well=False,
+        fault=Fault(
+            Cause.UNSIGNED_ANSWER, "unsigned 401: the backend does not know this key, or it is not our backend"
+        ),
+    ),
     PartLine("orders", well=False, fault=Fault(Cause.QUARANTINED, "no_relay")),
+    PartLine("clock", well=False, fault=Fault(Cause.CLOCK_WRONG), facts=(("clock_ahead_s", 86_400),)),
+    PartLine(
+        "documents",
+        well=False,
+        facts=(
+            ("policy", "3"),
+            ("quarantine/fleet", "2 no_relay"),
+            ("site_capabilities", "4 expired"),
+            ("contents unreadable", "envelope: not what was accepted"),
+            ("outage_calendar/fleet refused", "payload.version: below 4, the last accepted"),
+            ("policy refused", "payload.body.identify_tries: a whole number from 1 to 10 expected"),
+            ("contents/fleet withheld", 12),
+        ),
+    ),
+    PartLine(
+        "outbox",
+        well=False,
+        facts=(
+            ("pending", 812_000),
+            ("refused", 12),
+            ("percent", 93),
+            ("upload", "stopped"),
+            ("reason", "rolled_back"),
+        ),
+    ),
+    PartLine(
+        "keys",
+        well=True,
+        facts=(
+            ("store", "file"),
+            ("sealed_by", "nothing (mode 0600)"),
+            ("database_key", "plain (mode 0600)"),
+            ("generation", 4),
+            ("certificate_until_s", 1_794_000_000),
+            ("renewal", "due"),
+            ("renewal_failed", "network"),
+        ),
+    ),
 )
 
 _WITHOUT_MEMBER: tuple[Step, ...] = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, picture, support_code, todo, what
+from kiosk.ui.technician_facts import fact_lines, part_name
+from kiosk.ui.technician_reasons import in_french
 from kiosk.ui.technician_texts import ADVICE
 from kiosk.ui.typography import typeset
 from kiosk.ui.views import Icon, Picture, Row, Tone, ViewModel
@@ -58,25 +61,41 @@ def staff_pin(step: StaffPin, state: State, now: datetime) -> ViewModel:
     )
 
 
-def diagnostics(step: Diagnostics) -> ViewModel:
-    """One line a part: its state in words, the code and what it means. Unknown is grey, never green."""
+def diagnostics(step: Diagnostics, now: datetime) -> ViewModel:
+    """A row a part, what needs somebody first: state and code in a word, meaning, action, detail, facts."""
+    rows = sorted((_part(line, now) for line in step.lines), key=lambda row: _URGENCY.index(row.tone))
     return ViewModel(
         page=step.page,
         heading=t.DIAGNOSTICS,
-        lead=t.DIAGNOSTICS_LEAD if step.lines else t.DIAGNOSTICS_LOOKING,
-        rows=tuple(_part(line) for line in step.lines),
+        lead=t.DIAGNOSTICS_LEAD.format(summary=_summary(rows)) if rows else t.DIAGNOSTICS_LOOKING,
+        rows=tuple(rows),
     )
 
 
-def _part(line: PartLine) -> Row:
+_URGENCY = (Tone.ERROR, Tone.WARN, Tone.MUTED, Tone.OK)
+
+
+def _summary(rows: list[Row]) -> str:
+    counts = Counter(row.tone for row in rows)
+    words = {Tone.ERROR: t.DIAGNOSTICS_FAULTS, Tone.WARN: t.DIAGNOSTICS_DOUBTS, Tone.MUTED: t.DIAGNOSTICS_UNKNOWN}
+    told = [word.format(count=counts[tone]) for tone, word in words.items() if counts[tone]]
+    return ", ".join(told) or t.DIAGNOSTICS_WELL
+
+
+def _part(line: PartLine, now: datetime) -> Row:
+    """Unknown is grey, never green; what no cause stands for, as a card left behind, is to be looked at."""
     word, icon, tone = {
         True: (t.PART_WELL, Icon.CHECK, Tone.OK),
         False: (t.PART_FAULT, Icon.CROSS, Tone.ERROR),
         None: (t.PART_UNKNOWN, Icon.UNKNOWN, Tone.MUTED),
     }[line.well]
-    said = [word]
+    if line.well is False and line.fault is None:
+        word, icon, tone = t.PART_DOUBT, Icon.WARNING, Tone.WARN
+    said = fact_lines(line.part, line.facts, now)
     if line.fault is not None:
         advice = ADVICE[line.fault.cause]
-        said += [f"{line.fault.cause.value} : {advice.meaning}", advice.action, line.fault.detail]
-    said.append(line.facts)
-    return Row(t.PARTS.get(line.part, line.part), typeset("\n".join(part for part in said if part)), icon, tone)
+        word = f"{word} – {line.fault.cause.value}"
+        detail = t.PART_DETAIL.format(detail=in_french(line.fault.detail)) if line.fault.detail else ""
+        said = [advice.meaning, advice.action, detail, *said]
+    detail = typeset("\n".join(text for text in said if text))
+    return Row(part_name(line.part), detail, icon, tone, word=typeset(word))

@@ -154,6 +154,8 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
         "La base ne s'ouvre pas, ou une écriture a échoué.", "Raison ci-dessous ; ne jamais effacer le fichier."
     ),
     Cause.STORE_FULL: _advice("La file d'envoi a atteint son quota.", "Rétablir le réseau pour qu'elle se vide."),
-    Cause.QUARANTINED: _advice("Un ordre signé a arrêté cette borne.", "Seul l'exploitant le lève."),
+    Cause.QUARANTINED: _advice(
+        "Un ordre signé a arrêté cette borne, ou une partie de ses services.", "Seul l'exploitant le lève."
+    ),
     Cause.INTERNAL: _advice("Une partie du programme a échoué de façon imprévue.", "Envoyer le rapport d'assistance."),
 }

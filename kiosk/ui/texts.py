@@ -135,26 +135,16 @@ BADGE_DONE: Final = translate("Reprenez le badge")
 BADGE_DONE_LEAD: Final = translate("Le diagnostic est fermé.")
 DIAGNOSTICS: Final = translate("État de la borne")
 DIAGNOSTICS_LOOKING: Final = translate("Un instant : la borne se vérifie.")
-DIAGNOSTICS_LEAD: Final = translate("Se met à jour seul. Retirez le badge pour fermer.")
-PART_WELL: Final = translate("en ordre")
-PART_FAULT: Final = translate("en panne")
-PART_UNKNOWN: Final = translate("état inconnu")
-PARTS: Final[Mapping[str, str]] = {
-    "store": translate("Base de données"),
-    "reader patient": translate("Lecteur des cartes Vitale"),
-    "reader professional": translate("Lecteur des professionnels"),
-    "contacts patient": translate("Contacts du lecteur des cartes Vitale"),
-    "contacts professional": translate("Contacts du lecteur des professionnels"),
-    "card slot": translate("Carte oubliée"),
-    "printer": translate("Imprimante"),
-    "ticket output": translate("Sortie des tickets"),
-    "channel": translate("Liaison avec le centre"),
-    "clock": translate("Horloge"),
-    "orders": translate("Ordres de l'exploitant"),
-    "documents": translate("Documents signés"),
-    "outbox": translate("File d'envoi"),
-    "keys": translate("Clés et certificat"),
-}
+DIAGNOSTICS_LEAD: Final = translate("{summary}. Retirez le badge pour fermer.")
+DIAGNOSTICS_WELL: Final = translate("Tout est en ordre")
+DIAGNOSTICS_FAULTS: Final = translate("{count}\u00a0en panne")
+DIAGNOSTICS_DOUBTS: Final = translate("{count}\u00a0à vérifier")
+DIAGNOSTICS_UNKNOWN: Final = translate("{count}\u00a0inconnu(s)")
+PART_WELL: Final = translate("En ordre")
+PART_FAULT: Final = translate("En panne")
+PART_DOUBT: Final = translate("À vérifier")
+PART_UNKNOWN: Final = translate("État inconnu")
+PART_DETAIL: Final = translate("Détail : {detail}")
 
 # --- home --------------------------------------------------------------------------------------------------------
 HELLO: Final = translate("Bonjour")

@@ -111,6 +111,7 @@ class Row:
     pictogram: Icon = Icon.NONE
     tone: Tone = Tone.PLAIN
     choice: Choice | None = None
+    word: str = ""  # the state in a word, in the colour of the tone
 
 
 @dataclass(frozen=True, slots=True)

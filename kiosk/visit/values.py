@@ -150,7 +150,7 @@ class PartLine:
     part: str
     well: bool | None
     fault: Fault | None = None
-    facts: str = ""
+    facts: tuple[tuple[str, str | int], ...] = ()  # by the English names that machines read
 
 
 class RecordType(StrEnum):

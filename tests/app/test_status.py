@@ -88,6 +88,12 @@ def test_faults_are_told_by_their_cause_and_a_forgotten_card_too() -> None:
     assert checks["card slot"].facts == {"reason": "a card was left in the slot"}
 
 
+def test_a_reader_that_the_settings_do_not_name_is_told_as_well() -> None:
+    missing = Fault(Cause.NO_READER, "readers.patient is not set")
+    check = says(State(Policy(), Attract(), World(reader_fault=missing)), {})["reader patient"]
+    assert (check.state, check.fault) == (FAULT, missing)
+
+
 def test_a_kiosk_in_order_says_so() -> None:
     world = World(printer=PrinterHealth.PAPER_LOW, service_up=True)
     assert {check.state for check in says(State(Policy(), Attract(), world)).values()} == {OK}

@@ -19,6 +19,7 @@ from PySide6.QtQuick import QQuickWindow
 from kiosk.sync.centre import ask_standing
 from kiosk.ui import texts
 from kiosk.ui.screen import Screen
+from kiosk.ui.technician_facts import PARTS
 from kiosk.ui.typography import plain
 from kiosk.visit.model import State
 from kiosk.visit.ports import ReaderRole
@@ -165,7 +166,7 @@ def test_a_badge_opens_the_diagnostics(desk: Desk) -> None:
     wait_until(lambda: texts.SUBMIT in desk.kiosk.button_names(), "the whole code")
     desk.kiosk.press(texts.SUBMIT)
     desk.kiosk.wait_for("diagnostics")
-    desk.kiosk.wait_for_text(texts.PARTS["reader professional"])
+    desk.kiosk.wait_for_text(PARTS["reader professional"])
     desk.touch.press(PULL_PRO)
     desk.kiosk.wait_for("attract")
 

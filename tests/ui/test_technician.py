@@ -1,18 +1,14 @@
-"""The diagnostics page speaks French to the technician: every cause, every part."""
+"""The diagnostics page speaks French to the technician: every cause, every part; what needs somebody comes first."""
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
 
-import kiosk
 from kiosk.ui import texts as t
 from kiosk.ui.present import present
 from kiosk.ui.technician_texts import ADVICE
 from kiosk.ui.typography import plain
-from kiosk.ui.views import Tone
+from kiosk.ui.views import Row, Tone, ViewModel
 from kiosk.visit.failures import CATALOGUE, Cause, Fault
 from kiosk.visit.pages import Attract, Diagnostics
 from kiosk.visit.values import PartLine
@@ -21,11 +17,18 @@ from simulators.gallery import NOW
 
 SENTENCE_CHARACTERS = 110
 """Two lines of the page: longer ones are not read standing."""
+UNKNOWN, WELL = PartLine("keys", well=None), PartLine("store", well=True)
+DOUBT = PartLine("card slot", well=False, facts=(("reason", "a card was left in the slot"),))
+BROKEN = PartLine("printer", well=False, fault=Fault(Cause.PRINTER_COVER))
 
 
-def _detail(line: PartLine) -> str:
-    (row,) = present(samples.state(Diagnostics(Attract(), lines=(line,))), NOW).rows
-    return plain(row.detail)
+def _page(*lines: PartLine) -> ViewModel:
+    return present(samples.state(Diagnostics(Attract(), lines=lines)), NOW)
+
+
+def _row(line: PartLine) -> Row:
+    (row,) = _page(line).rows
+    return row
 
 
 def test_every_cause_has_its_french_meaning_and_action() -> None:
@@ -41,43 +44,33 @@ def test_every_cause_has_its_french_meaning_and_action() -> None:
 
 @pytest.mark.parametrize("cause", Cause)
 def test_a_fault_is_told_with_code_meaning_action_and_detail(cause: Cause) -> None:
-    detail = _detail(PartLine("channel", well=False, fault=Fault(cause, "the detail"), facts="count: 3"))
+    row = _row(PartLine("channel", well=False, fault=Fault(cause, "connection refused"), facts=(("count", 3),)))
     advice = ADVICE[cause]
-    told = [t.PART_FAULT, f"{cause.value} : {advice.meaning}", advice.action, "the detail", "count: 3"]
-    assert detail == plain("\n".join(text for text in told if text))
-    assert CATALOGUE[cause].technician not in detail
+    assert plain(row.word) == f"En panne – {cause.value}"
+    told = [advice.meaning, advice.action, "Détail : connexion refusée", "count : 3"]
+    assert plain(row.detail) == plain("\n".join(text for text in told if text))
+    assert CATALOGUE[cause].technician not in row.detail
 
 
 def test_a_part_whose_state_is_unknown_is_never_green() -> None:
-    (row,) = present(samples.state(Diagnostics(Attract(), lines=(PartLine("keys", well=None),))), NOW).rows
-    assert (row.detail, row.tone) == (t.PART_UNKNOWN, Tone.MUTED)
+    row = _row(UNKNOWN)
+    assert (row.word, row.detail, row.tone) == (t.PART_UNKNOWN, "", Tone.MUTED)
+    hung = _row(PartLine("keys", well=None, fault=Fault(Cause.READER_HUNG)))
+    assert (plain(hung.word), hung.tone) == ("État inconnu – L-03", Tone.MUTED)
 
 
-def _parts_named_by(file: str) -> set[str]:
-    """Names of parts in a module's source: first argument of `Check(…)` and `_known(…)`, and `PART`."""
-    tree = ast.parse((Path(kiosk.__file__).parent / file).read_text(encoding="utf-8"))
-    named = {
-        str(node.args[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("Check", "_known")
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
-    constants = {
-        str(node.value.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id == "PART"
-        and isinstance(node.value, ast.Constant)
-    }
-    return named | constants
+def test_what_has_no_cause_is_to_be_looked_at() -> None:
+    row = _row(DOUBT)
+    assert (row.word, row.tone) == (t.PART_DOUBT, Tone.WARN)
+    assert plain(row.detail) == "Raison : une carte est restée dans la fente"
 
 
-@pytest.mark.parametrize("file", ["status.py", "chores/documents.py", "chores/renewing.py"])
-def test_every_part_that_the_running_kiosk_knows_has_a_french_name(file: str) -> None:
-    parts = _parts_named_by(file)
-    assert parts
-    assert parts <= set(t.PARTS)
+def test_what_needs_somebody_comes_first_and_is_counted() -> None:
+    page = _page(WELL, UNKNOWN, DOUBT, BROKEN, WELL)
+    assert [row.tone for row in page.rows] == [Tone.ERROR, Tone.WARN, Tone.MUTED, Tone.OK, Tone.OK]
+    assert plain(page.lead) == "1 en panne, 1 à vérifier, 1 inconnu(s). Retirez le badge pour fermer."
+    assert plain(_page(WELL).lead) == "Tout est en ordre. Retirez le badge pour fermer."
+
+
+def test_a_part_that_nobody_has_named_is_shown_as_it_is() -> None:
+    assert _row(PartLine("new part", well=True)).title == "new part"

@@ -1,3 +1,13 @@
+import QtQuick.Layouts
 import Kiosk
+import Kiosk.View
 
-ListPage {}
+// The kiosk's condition, for a technician.
+Page {
+    Lead {}
+    PartList {
+        visible: View.hasRows
+        Layout.fillWidth: true
+    }
+    Filler {}
+}
