@@ -12,7 +12,7 @@ from kiosk.hardware.printer import escpos
 from kiosk.hardware.printer.dialect import Readings
 from kiosk.hardware.printer.line import LineFull, PrinterLine
 from kiosk.hardware.printer.profile import CompletionProof, PrinterProfile
-from kiosk.hardware.printer.status import Answer, Processed, Transmitted
+from kiosk.hardware.printer.status import Answer, Noise, Processed, Transmitted
 from kiosk.visit.ports import Bitmap, Clock, PrinterHealth
 
 _TOKEN_ALPHABET: Final = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -80,7 +80,8 @@ class TicketJob:
                 heard += more
             if self._proven_by(heard):
                 return self._confirmed()
-            trouble = Readings(self._profile.dialect.unasked(heard)).trouble() or trouble
+            if not _senseless(heard):
+                trouble = Readings(self._profile.dialect.unasked(heard)).trouble() or trouble
             if trouble is not PrinterHealth.UNKNOWN:
                 return trouble
         return PrinterHealth.UNKNOWN
@@ -93,19 +94,29 @@ class TicketJob:
                 return escpos.TRANSMIT_PAPER_STATUS
 
     def _proven_by(self, heard: list[Answer]) -> bool:
+        """A proof of one byte, a fourth of all bytes, counts only on a line that says nothing senseless beside it."""
         match self._profile.proof:
             case CompletionProof.PROCESS_ID:
                 return Processed(self._token) in heard
             case CompletionProof.TRANSMIT_STATUS:
-                return any(isinstance(answer, Transmitted) for answer in heard)
+                return any(isinstance(answer, Transmitted) for answer in heard) and not _senseless(heard)
 
     def _confirmed(self) -> PrinterHealth | None:
         if self._profile.proof is CompletionProof.PROCESS_ID:
             return None
-        said, _ = self._line.ask(self._profile.dialect.stopped_by)  # "processed" is not yet "on paper"
-        return PrinterHealth.UNKNOWN if said is None else Readings(said).trouble()
+        said, heard = self._line.ask(self._profile.dialect.stopped_by)  # "processed" is not yet "on paper"
+        return PrinterHealth.UNKNOWN if said is None or _senseless(heard) else Readings(said).trouble()
 
     def _trouble(self) -> tuple[PrinterHealth, list[Answer]]:
-        """What the printer says stops it (UNKNOWN: nothing), and what else it said meanwhile."""
+        """What the printer says stops it (UNKNOWN: nothing), and what else it said meanwhile.
+
+        A ticket that failed may be printed anew as an original: a line that babbles does not say that one has.
+        """
         said, heard = self._line.ask(self._profile.dialect.stopped_by)
-        return Readings(said or ()).trouble() or PrinterHealth.UNKNOWN, heard
+        trouble = None if said is None or _senseless(heard) else Readings(said).trouble()
+        return trouble or PrinterHealth.UNKNOWN, heard
+
+
+def _senseless(heard: list[Answer]) -> bool:
+    """Whether bytes came that no printer says."""
+    return any(isinstance(answer, Noise) for answer in heard)

@@ -206,6 +206,23 @@ def test_processed_and_no_trouble_is_printed() -> None:
         assert _job(line).run(PICTURE) is None
 
 
+@pytest.mark.parametrize("noisy", [b"\x1d\x72\x01", b"\x10\x04\x02"], ids=["the proof", "what follows"])
+def test_a_proof_of_one_byte_among_senseless_ones_is_none(noisy: bytes) -> None:
+    """Every fourth byte of a printer that babbles looks like that proof."""
+
+    def answer(heard: bytes) -> bytes:
+        said = {b"\x1d\x72\x01": b"\x00", b"\x10\x04\x02": b"\x12"}.get(heard[-3:], b"")
+        return b"\xff" + said if heard.endswith(noisy) else said
+
+    with _line(answer) as (line, _):
+        assert _job(line).run(PICTURE) is PrinterHealth.UNKNOWN
+
+
+def test_a_trouble_among_senseless_bytes_does_not_make_a_ticket_fail() -> None:
+    with _line(lambda heard: b"\xff\x32" if heard.endswith(b"\x10\x04\x02") else b"") as (line, _):
+        assert _job(line).run(PICTURE) is PrinterHealth.UNKNOWN
+
+
 def test_the_printer_may_stop_a_picture_but_no_query() -> None:
     assert PROFILE.xonxoff
     with _line(lambda heard: b"") as (line, printer):
