@@ -16,6 +16,7 @@ from simulators.backend import children, processes
 from simulators.backend.__main__ import main
 from simulators.backend.children import Child, Children
 from simulators.backend.database import DatabaseBusy, DatabaseUnusableError
+from tests.simulators.backend.tls_side import WAIT_S
 
 SERVES, FAILS = "echo ready; exec cat", "exit 3"
 Begin = Callable[[], Awaitable[Process]]
@@ -67,7 +68,7 @@ def test_if_one_cannot_serve_the_start_fails_and_none_stays(failing: str | OSErr
         assert str(failed.value) == told
         assert await good.begun[0].wait() == -9
 
-    asyncio.run(live())
+    asyncio.run(asyncio.wait_for(live(), WAIT_S))
 
 
 @pytest.mark.parametrize("failing", [FAILS, OSError(24, "Too many open files")])
@@ -84,7 +85,7 @@ def test_what_has_served_once_is_replaced_however_often_that_fails(
         await family.drain()
         assert nursery.begun[-1].returncode == -15
 
-    asyncio.run(live())
+    asyncio.run(asyncio.wait_for(live(), WAIT_S))
     assert capsys.readouterr().err.count('"event":"not replaced","detail":"front: ') == 2
 
 
@@ -105,7 +106,7 @@ def test_a_replacement_that_begins_as_the_stop_comes_is_ended_too() -> None:
         await keeper
         assert [process.returncode for process in nursery.begun] == [-9, -15]
 
-    asyncio.run(live())
+    asyncio.run(asyncio.wait_for(live(), WAIT_S))
 
 
 @pytest.mark.parametrize(

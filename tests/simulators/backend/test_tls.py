@@ -8,6 +8,7 @@ import http.client
 import os
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from simulators.backend.server import Ready
 from simulators.backend.tls import ServerCertificate, ServerTls
 from tests.simulators.backend.kiosk_side import FakeUtc, enrolled
 from tests.simulators.backend.test_intake import STATE
-from tests.simulators.backend.tls_side import Met, OneConnection, knock, until
+from tests.simulators.backend.tls_side import WAIT_S, Met, OneConnection, knock, until
 
 DAY_S = 86_400
 NOW_S = 1_800_000_000
@@ -110,7 +111,7 @@ def test_a_certificate_that_cannot_be_written_is_tried_again(
     monkeypatch.setattr(tls, "write_private", write_at_last)
     monkeypatch.setattr(tls, "JUDGE_EVERY_S", 0.0)
     clock.now_s += 21 * DAY_S
-    asyncio.run(live())
+    asyncio.run(asyncio.wait_for(live(), WAIT_S))
     said = capsys.readouterr().err
     assert said.count('"event":"server certificate not renewed"') == 2
     assert said.count('"event":"server certificate renewed"') == 1
@@ -165,7 +166,7 @@ def test_a_list_that_cannot_be_loaded_is_tried_again(
 
     monkeypatch.setattr(os, "memfd_create", make_at_last)
     monkeypatch.setattr(certificates, "LOOK_EVERY_S", 0.0)
-    asyncio.run(live())
+    asyncio.run(asyncio.wait_for(live(), WAIT_S))
     assert capsys.readouterr().err.count('"event":"revocation list not loaded"') == 2
 
 
@@ -193,20 +194,20 @@ def test_a_running_backend_shows_a_fresh_one_and_drops_nobody(
     data: DataDir, ready: Ready, machine: FakeUtc, utc: FakeUtc, tmp_path: Path
 ) -> None:
     kiosk = enrolled(data.root, ready, utc, tmp_path / "kiosk")
-    connected = OneConnection(kiosk.data, kiosk.identity, utc)
-    connected.good(STATE, KNOWN)
     stranger = ssl.create_default_context(cafile=ready.ca_file)
     first = on_file(data)
-    assert connected.server == knock(ready.enrol_origin, stranger).server == first
-    assert told_end_s(ready) == first.not_valid_after_utc.timestamp()
-    machine.now_s = system_utc_s()
-    until(lambda: knock(ready.origin, kiosk.tls).server != first)
-    until(lambda: knock(ready.enrol_origin, stranger).server != first)
-    second = on_file(data)
-    assert knock(ready.origin, kiosk.tls) == Met(second, is_open=True)
-    assert told_end_s(ready) == second.not_valid_after_utc.timestamp()
-    connected.good(STATE, KNOWN)
-    connected.connection.close()
+    connected = OneConnection(kiosk.data, kiosk.identity, utc)
+    with closing(connected.connection):
+        connected.good(STATE, KNOWN)
+        assert connected.server == knock(ready.enrol_origin, stranger).server == first
+        assert told_end_s(ready) == first.not_valid_after_utc.timestamp()
+        machine.now_s = system_utc_s()
+        until(lambda: knock(ready.origin, kiosk.tls).server != first)
+        until(lambda: knock(ready.enrol_origin, stranger).server != first)
+        second = on_file(data)
+        assert knock(ready.origin, kiosk.tls) == Met(second, is_open=True)
+        assert told_end_s(ready) == second.not_valid_after_utc.timestamp()
+        connected.good(STATE, KNOWN)
     kiosk.good(STATE, KNOWN)
 
 
