@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from simulators.backend import schema
-from simulators.fleet.outbox import ID_MODULUS
+from simulators.fleet.outbox import ID_MODULUS, id_sum
 from simulators.fleet.tally import KioskEnd
 
 SHOWN: Final = 10
@@ -54,7 +54,7 @@ def check(connection: Connection, seed: int, ends: Iterable[KioskEnd]) -> Check:
             mine.unknown += 1
         else:
             mine.events += 1
-            mine.id_sum += int(event_id.replace("-", ""), 16)
+            mine.id_sum += id_sum((event_id,))
     last = _last_numbers(connection, seed)
     wrong: list[str] = []
     for kiosk, mine in sorted(applied.items()):

@@ -166,7 +166,6 @@ class Kiosk:
             return
         self._upload_failures = 0
         self._outbox.acknowledge()
-        self._tally.acked += len(batch.event_ids)
         self._tally.waiting -= len(batch.event_ids)
         if not self._outbox.waiting:
             self._tally.drained_s = max(self._tally.drained_s, self._clock.run_s())

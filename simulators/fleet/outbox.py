@@ -32,12 +32,11 @@ _MEMBER: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sealed bytes and what is needed to send them again. `id_sum`: of the identifiers, modulo 2¹²⁸."""
+    """Sealed bytes and what is needed to send them again."""
 
     batch_seq: int
     idem_key: str
     event_ids: tuple[str, ...] = field(repr=False)
-    id_sum: int
     body: bytes = field(repr=False)
 
 
@@ -50,52 +49,41 @@ class _Visit:
 
 
 class FleetOutbox:
-    """One kiosk's queue."""
+    """One kiosk's queue. `in_flight`: the batch that was sealed and is not acknowledged."""
 
     def __init__(self) -> None:
         self._visits: deque[_Visit] = deque()
-        self._next_seq = 1
-        self._acked_through = 0
-        self._sealed: Batch | None = None
-        self.waiting = 0
-        """Events made and not yet acknowledged."""
+        self.in_flight: Batch | None = None
+        self.last_acked_seq = 0
         self.made = 0
         self.acked = 0
         self.acked_id_sum = 0
 
     @property
-    def last_acked_seq(self) -> int:
-        """Number of the last batch that was acknowledged; 0 before the first."""
-        return self._acked_through
-
-    @property
-    def in_flight(self) -> Batch | None:
-        """The batch that was sealed and is not acknowledged."""
-        return self._sealed
+    def waiting(self) -> int:
+        """Events made and not yet acknowledged."""
+        return self.made - self.acked
 
     def add_visit(self, events: int, utc_ms: int) -> None:
         """A visit ended and left so many events, under a pseudonym of its own."""
         if events > 0:
             self._visits.append(_Visit(secrets.token_hex(16), utc_ms, events))
-            self.waiting += events
             self.made += events
 
     def batch(self) -> Batch | None:
         """The batch to send now: the one in flight, or the next one; None when nothing waits."""
-        if self._sealed is None and self._visits:
-            self._sealed = self._seal()
-        return self._sealed
+        if self.in_flight is None and self._visits:
+            self.in_flight = self._seal()
+        return self.in_flight
 
     def acknowledge(self) -> None:
         """Every event of the batch in flight was `applied` or `already`."""
-        batch = self._sealed
+        batch, self.in_flight = self.in_flight, None
         if batch is None:
             raise ValueError("nothing is in flight")
-        self._sealed = None
-        self._acked_through = batch.batch_seq
-        self.waiting -= len(batch.event_ids)
+        self.last_acked_seq = batch.batch_seq
         self.acked += len(batch.event_ids)
-        self.acked_id_sum = (self.acked_id_sum + batch.id_sum) % ID_MODULUS
+        self.acked_id_sum = (self.acked_id_sum + id_sum(batch.event_ids)) % ID_MODULUS
 
     def _seal(self) -> Batch:
         events: list[dict[str, Any]] = []
@@ -105,11 +93,9 @@ class FleetOutbox:
             events.append(_event(visit))
             if visit.told == visit.events:
                 self._visits.popleft()
-        body = {"batch_seq": self._next_seq, "acked_through_seq": self._acked_through, "events": events}
-        ids = tuple(str(event["event_id"]) for event in events)
-        batch = Batch(self._next_seq, secrets.token_hex(16), ids, id_sum(ids), encode(body))
-        self._next_seq += 1
-        return batch
+        number = self.last_acked_seq + 1
+        body = {"batch_seq": number, "acked_through_seq": self.last_acked_seq, "events": events}
+        return Batch(number, secrets.token_hex(16), tuple(str(event["event_id"]) for event in events), encode(body))
 
 
 ID_MODULUS: Final = 1 << 128

@@ -24,7 +24,6 @@ class Second:
 
     at_s: float
     waiting: int
-    acked: int
     polls: int
     batches: int
     handshakes: int
@@ -71,7 +70,6 @@ class Tally:
     connections: int = 0
     calls: int = 0
     waiting: int = 0
-    acked: int = 0
     drained_s: float = 0.0
     late_s: float = 0.0  # how far this process was behind its own clock
 
@@ -90,7 +88,6 @@ class Tally:
         return Second(
             at_s=now_s,
             waiting=self.waiting,
-            acked=self.acked,
             polls=self.requests[POLICY_ROUTE],
             batches=self.requests[EVENTS_ROUTE],
             handshakes=len(self.seconds["handshake"]),
@@ -111,7 +108,6 @@ class Tally:
         self.lost_answers += other.lost_answers
         self.resent += other.resent
         self.waiting += other.waiting
-        self.acked += other.acked
         self.drained_s = max(self.drained_s, other.drained_s)
         self.late_s = max(self.late_s, other.late_s)
 
@@ -121,7 +117,6 @@ def together(moments: list[Second]) -> Second:
     return Second(
         at_s=max(moment.at_s for moment in moments),
         waiting=sum(moment.waiting for moment in moments),
-        acked=sum(moment.acked for moment in moments),
         polls=sum(moment.polls for moment in moments),
         batches=sum(moment.batches for moment in moments),
         handshakes=sum(moment.handshakes for moment in moments),

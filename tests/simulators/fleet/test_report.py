@@ -34,7 +34,6 @@ def _second(at_s: float, waiting: int = 0, requests: int = 0, handshakes: int = 
     return Second(
         at_s=at_s,
         waiting=waiting,
-        acked=0,
         polls=requests // 2,
         batches=requests - requests // 2,
         handshakes=handshakes,
@@ -159,14 +158,14 @@ def test_no_values_have_no_percentile() -> None:
 
 
 def test_processes_count_together() -> None:
-    one, two = Tally(requests=Counter(a=1), acked=2, drained_s=5.0), Tally(requests=Counter(a=2, b=1), acked=3)
+    one, two = Tally(requests=Counter(a=1), waiting=2, drained_s=5.0), Tally(requests=Counter(a=2, b=1), waiting=3)
     one.took("events", 1.0, 10.0)
     two.took("events", 2.0, 20.0)
     one.failed("reset", 3.5)
     two.failed("reset", 3.9, count=2)
     two.failed("reset", 4.0, while_away=True)
     one.add(two)
-    assert (one.requests, one.acked, one.drained_s) == (Counter(a=3, b=1), 5, 5.0)
+    assert (one.requests, one.waiting, one.drained_s) == (Counter(a=3, b=1), 5, 5.0)
     assert (list(one.seconds["events"]), list(one.at_s["events"])) == ([1.0, 2.0], [10.0, 20.0])
     assert (one.errors, one.failures) == (Counter(reset=3), Counter(reset=1))
     assert one.failed_at == {("reset", 3): 3, (AWAY, 4): 1}

@@ -37,9 +37,8 @@ def _is_sound(result: Result) -> None:
     """What holds of every run, however busy the machine is; only how fast it was is not asked."""
     assert result.check.is_good, result.check
     made = sum(result.plan.life(number, 60).events for number in range(KIOSKS))
-    assert result.made == result.check.acknowledged == result.check.applied == result.tally.acked == made
-    last = result.moments[-1]
-    assert (last.waiting, last.acked) == (0, made)
+    assert result.made == result.check.acknowledged == result.check.applied == made
+    assert result.moments[-1].waiting == 0
     assert [moment.at_s for moment in result.moments] == sorted(moment.at_s for moment in result.moments)
     requests = result.tally.requests
     assert requests["/v1/events"] + result.tally.lost_answers == len(result.tally.seconds["events"])
