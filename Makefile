@@ -22,13 +22,14 @@ lint: setup
 bench: setup
 	@$(PYTHON) -m bench
 
-# VISITS=n and SEED=n change the soak; drill, power cuts and kills are always the whole matrix,
-# and run whatever the soak has found.
+# VISITS=n and SEED=n change the soak; drill, power cuts, kills of processes and of the PC/SC service are always the whole
+# matrix, and run whatever the soak has found.
 soak: setup
 	@failed=0; $(PYTHON) -m simulators.soak --visits $(or $(VISITS),2000) --seed $(or $(SEED),1) || failed=1; \
 	$(PYTHON) -m simulators.soak drill || failed=1; \
 	$(PYTHON) -m tests.properties.power_cuts || failed=1; \
-	$(PYTHON) -m tests.properties.kills || failed=1; exit $$failed
+	$(PYTHON) -m tests.properties.kills || failed=1; \
+	SERVICE_KILLS=50 $(PYTHON) -m pytest -q tests/hardware/pcsc/test_service.py -k random_points || failed=1; exit $$failed
 
 # A January day (2 min), then the return from an outage at the pace of 20,000 kiosks in 5 minutes (3 min); PostgreSQL
 # starts by itself. The whole of it, 20,000 kiosks, takes 9 min: python -m simulators.fleet --scenario outage --kiosks 20000
