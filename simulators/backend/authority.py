@@ -21,8 +21,9 @@ CA_LIFETIME: Final = dt.timedelta(days=3650)
 SERVER_LIFETIME: Final = dt.timedelta(days=30)
 CLIENT_LIFETIME: Final = dt.timedelta(days=14)
 BACKDATING: Final = dt.timedelta(minutes=10)
-SERVER_BACKDATING: Final = dt.timedelta(days=1)
-"""A kiosk whose clock is slow takes the old certificate; it shall not notice the new one."""
+LONG_BACKDATING: Final = dt.timedelta(days=1)
+"""Of what the backend signs for itself. A kiosk whose clock is slow took the last certificate and shall take this one;
+and if the backend's own clock is set back, what it has signed while it was ahead shall be valid."""
 KIOSK_URN: Final = "urn:kiosk:"
 POLICY_THRESHOLDS: Final = {
     "policy": 2,
@@ -68,7 +69,7 @@ class Authority:
                 public_key,
                 now,
                 SERVER_LIFETIME,
-                backdating=SERVER_BACKDATING,
+                backdating=LONG_BACKDATING,
             )
             .add_extension(
                 x509.SubjectAlternativeName(

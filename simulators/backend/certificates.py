@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection, insert, select, update
 
 from simulators.backend import schema
-from simulators.backend.authority import BACKDATING, CLIENT_LIFETIME, Authority, spki
+from simulators.backend.authority import CLIENT_LIFETIME, LONG_BACKDATING, Authority, spki
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.log import log
@@ -95,9 +95,9 @@ class RevocationList:
         """
         serials = await asyncio.wrap_future(self._database.submit(_revoked_serials))
         now = utc(system_utc_s())  # OpenSSL judges by the machine's clock
-        if serials != self._told or now - BACKDATING - self._this_update >= CRL_RENEWAL:
+        if serials != self._told or now - LONG_BACKDATING - self._this_update >= CRL_RENEWAL:
             # A context keeps every list; of several that are valid OpenSSL takes the one with the latest beginning.
-            self._this_update = max(now - BACKDATING, self._this_update + dt.timedelta(seconds=1))
+            self._this_update = max(now - LONG_BACKDATING, self._this_update + dt.timedelta(seconds=1))
             crl = _signed_list(self._authority, serials, self._this_update)
             self._told, self._pem = serials, crl.public_bytes(serialization.Encoding.PEM)
         return self._pem
@@ -150,7 +150,7 @@ def _signed_list(
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.ca_certificate.subject)
         .last_update(this_update)
-        .next_update(this_update + BACKDATING + CRL_LIFETIME)
+        .next_update(this_update + LONG_BACKDATING + CRL_LIFETIME)
         .add_extension(x509.CRLNumber(int(this_update.timestamp())), False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.ca_key.public_key()), False)
     )

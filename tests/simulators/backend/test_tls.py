@@ -211,6 +211,23 @@ def test_a_running_backend_shows_a_fresh_one_and_drops_nobody(
     kiosk.good(STATE, KNOWN)
 
 
+def test_a_clock_that_is_set_back_shuts_nobody_out(
+    data: DataDir, utc: FakeUtc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the backend has signed for itself while its clock was ahead is valid in the hours that come again."""
+    ahead = FakeUtc(system_utc_s() + DAY_S - 3600)
+    monkeypatch.setattr(server, "system_utc_s", ahead)
+    monkeypatch.setattr(certificates, "system_utc_s", ahead)
+    with in_thread(data.root, utc) as ready:
+        kiosk = enrolled(data.root, ready, utc, tmp_path / "kiosk")
+        ahead.now_s = system_utc_s()
+        kiosk.good(STATE, KNOWN)
+        other = enrolled(data.root, ready, utc, tmp_path / "other", kiosk="borne-0002")
+        other.operate("revoke")
+        assert not knock(ready.origin, other.tls).is_open
+        kiosk.good(STATE, KNOWN)
+
+
 def told_end_s(ready: Ready) -> float:
     assert ready.ops_origin is not None
     connection = http.client.HTTPConnection(ready.ops_origin.removeprefix("http://"), timeout=10)
