@@ -43,6 +43,7 @@ from kiosk.visit.pages import (
 _STEPS = (t.STEP_READ, t.STEP_UPDATE, t.STEP_NUMBERS, t.STEP_REMOVE)
 _HELP = Button(t.HELP, Choice.HELP, Icon.HELP)
 _STOP = Button(t.STOP, Choice.STOP, Icon.STOP)
+_CLOSE = Button(t.DIAGNOSTICS_CLOSE, Choice.STOP, Icon.STOP)  # a technician might think that the kiosk stops
 
 
 def present(state: State, now: datetime) -> ViewModel:
@@ -53,7 +54,7 @@ def present(state: State, now: datetime) -> ViewModel:
         view,
         step=view.step or _step_words(step, state.member),
         help=_HELP if _has_help(step) else None,
-        stop=_STOP if _has_stop(step) else None,
+        stop=(_CLOSE if isinstance(step, Diagnostics) else _STOP) if _has_stop(step) else None,
     )
 
 

@@ -12,15 +12,15 @@ from typing import Final
 
 from kiosk.ui.technician_reasons import in_french
 from kiosk.ui.texts import translate
-from kiosk.ui.typography import until
+from kiosk.ui.typography import NBSP, until
 
 PARTS: Final[Mapping[str, str]] = {
     "store": translate("Base de données"),
-    "reader patient": translate("Lecteur des cartes Vitale"),
+    "reader patient": translate("Lecteur Vitale"),
     "reader professional": translate("Lecteur des professionnels"),
-    "contacts patient": translate("Contacts du lecteur des cartes Vitale"),
+    "contacts patient": translate("Contacts du lecteur Vitale"),
     "contacts professional": translate("Contacts du lecteur des professionnels"),
-    "card slot": translate("Fente des cartes Vitale"),
+    "card slot": translate("Fente Vitale"),
     "printer": translate("Imprimante"),
     "ticket output": translate("Sortie des tickets"),
     "channel": translate("Liaison avec le centre"),
@@ -39,7 +39,9 @@ Telling = Callable[[str | int, datetime], str]
 def _named(label: str) -> Telling:
     """A number, a word of `technician_reasons`, or whatever it is."""
     label = translate(label)
-    return lambda value, _now: f"{label} : {_grouped(value) if isinstance(value, int) else in_french(value)}"
+    return lambda value, _now: (
+        f"{label} :{_grouped(value)}" if isinstance(value, int) else f"{label} : {in_french(value)}"
+    )
 
 
 def _one_of(label: str, words: Mapping[str, str]) -> Telling:
@@ -184,7 +186,8 @@ def _document_line(name: str, value: str | int) -> str:
 
 
 def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+    """« 812 000 », never on a line of its own."""
+    return f"{NBSP}{number:,}".replace(",", NBSP)
 
 
 def _span(seconds: int) -> str:

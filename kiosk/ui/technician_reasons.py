@@ -75,7 +75,7 @@ _KEYS: Final = {
 }
 _READERS: Final = {
     "{} over its limit on {}": "{} : délai dépassé sur {}",
-    "{} not among {} readers": "{} absent des {} lecteurs vus",
+    "{} not among {} readers": "{} introuvable ; lecteurs vus :\u00a0{}",
     "another took its place": "un autre lecteur a pris sa place",
     "the service does not answer": "le service PC/SC ne répond pas",
     "readers.patient is not set": "readers.patient n'est pas réglé",

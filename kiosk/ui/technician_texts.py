@@ -99,7 +99,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
         "Horloge trop fausse : TLS impossible, ou aucune heure signée reçue.",
         "Régler l'horloge ; si elle était juste, vérifier l'horloge et le certificat du serveur.",
     ),
-    Cause.NOT_ENROLLED: _advice("La borne n'a pas de clé ou pas de certificat.", "kiosk enrol, avec un ticket."),
+    Cause.NOT_ENROLLED: _advice("La borne n'a pas de clé ou pas de certificat.", "Lancer kiosk enrol avec un ticket."),
     Cause.APDU_REFUSED: _advice(
         "Une commande du centre est hors de la liste permise.", "Signaler : le paquet n'a pas été exécuté."
     ),

@@ -68,8 +68,10 @@ def test_what_has_no_cause_is_to_be_looked_at() -> None:
 def test_what_needs_somebody_comes_first_and_is_counted() -> None:
     page = _page(WELL, UNKNOWN, DOUBT, BROKEN, WELL)
     assert [row.tone for row in page.rows] == [Tone.ERROR, Tone.WARN, Tone.MUTED, Tone.OK, Tone.OK]
-    assert plain(page.lead) == "1 en panne, 1 à vérifier, 1 inconnu(s). Retirez le badge pour fermer."
-    assert plain(_page(WELL).lead) == "Tout est en ordre. Retirez le badge pour fermer."
+    assert plain(page.lead) == "1 en panne, 1 à vérifier, 1 d'état inconnu. Se met à jour seul."
+    assert plain(_page(WELL).lead) == "Tout est en ordre. Se met à jour seul."
+    assert page.stop is not None
+    assert page.stop.label == "Fermer"
 
 
 def test_a_part_that_nobody_has_named_is_shown_as_it_is() -> None:
