@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from simulators.card import ImageError, SimulatedCard, key_set, open_card, open_persona
 from simulators.card.faults import Due, FaultKind
-from simulators.card.plan_file import FaultPlanError, Plan, load_plan
+from simulators.card.plan_file import FaultPlanError, Plan, help_text, load_plan
 from simulators.card.vpcd import VpcdCard
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
@@ -45,13 +45,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulators.card", description="Simulated cards: fiction only.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="built-in personas")
-    serve = commands.add_parser("serve", help="put a persona's card into a vpcd slot until SIGTERM")
+    serve = commands.add_parser(
+        "serve",
+        help="put a persona's card into a vpcd slot until SIGTERM",
+        epilog=help_text(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     keys = commands.add_parser("keys", help="print the card's static SCP03 keys as JSON")
     for command in (serve, keys):
         command.add_argument("persona", metavar="PERSONA", help="a name of `list`, or a persona file ending in .json")
     serve.add_argument("--vpcd", metavar="HOST:PORT", required=True, type=_address, help="e.g. 127.0.0.1:35963")
     serve.add_argument("--image", metavar="FILE", type=Path, help="keep what is written to the card in this file")
-    serve.add_argument("--faults", metavar="FILE", type=Path, help="planned faults, JSON")
+    serve.add_argument("--faults", metavar="FILE", type=Path, help="planned faults, JSON: see below")
     serve.add_argument("--timed", action="store_true", help="take as long as a real card with this ATR would")
     return parser
 

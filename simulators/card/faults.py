@@ -8,32 +8,52 @@ APDU is counted: the same plan and the same APDUs give the same faults, whatever
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """What goes wrong: see `MEANING`."""
 
-    REMOVED_BEFORE = "removed_before"  # the card is gone before the APDU reaches it
-    REMOVED_AFTER = "removed_after"  # the APDU is executed, the answer never leaves
-    REMOVED_IN_WRITE = "removed_in_write"  # gone after `byte` bytes of the n-th write command were programmed
-    TORN_WRITE = "torn_write"  # gone after `byte` bytes of the n-th write of an EEPROM page were programmed
-    WRONG_SW = "wrong_sw"  # this status word instead of executing
-    TRUNCATED = "truncated"  # executed; only the first `keep_bytes` of the answer leave
-    HANG = "hang"  # no answer until the power goes
-    DELAY = "delay"  # executed and answered late, `times` APDUs in a row
-    MUTE = "mute"  # no ATR at any power-up: also a card put in upside down
-    WARM_ATR = "warm_atr"  # another ATR after a warm reset
-    FLAKY = "flaky"  # vanishes `times` times within `for_ms` and comes back by itself
-    SWAPPED = "swapped"  # another card is in the slot before the reader looks again
+    REMOVED_BEFORE = "removed_before"
+    REMOVED_AFTER = "removed_after"
+    REMOVED_IN_WRITE = "removed_in_write"
+    TORN_WRITE = "torn_write"
+    WRONG_SW = "wrong_sw"
+    TRUNCATED = "truncated"
+    HANG = "hang"
+    DELAY = "delay"
+    MUTE = "mute"
+    WARM_ATR = "warm_atr"
+    FLAKY = "flaky"
+    SWAPPED = "swapped"
+    UNPLUGGED = "unplugged"
+    SERVICE_KILLED = "service_killed"
+    RESET_BY_OTHER = "reset_by_other"
 
-    UNPLUGGED = "unplugged"  # the reader, while it has the answer; plugged in again after `for_ms`
-    SERVICE_KILLED = "service_killed"  # while it has the answer; started again after `for_ms`
-    RESET_BY_OTHER = "reset_by_other"  # another program resets the card after this APDU
 
+MEANING: Final[Mapping[FaultKind, str]] = MappingProxyType(
+    {
+        FaultKind.REMOVED_BEFORE: "the card is gone before the APDU reaches it",
+        FaultKind.REMOVED_AFTER: "the APDU is executed, the answer never leaves",
+        FaultKind.REMOVED_IN_WRITE: "gone after `byte` bytes of the n-th write command",
+        FaultKind.TORN_WRITE: "gone after `byte` bytes of the n-th write of an EEPROM page",
+        FaultKind.WRONG_SW: "this status word instead of executing",
+        FaultKind.TRUNCATED: "executed; only the first `keep_bytes` of the answer leave",
+        FaultKind.HANG: "no answer until the power goes",
+        FaultKind.DELAY: "executed and answered late, `times` APDUs in a row",
+        FaultKind.MUTE: "no ATR at any power-up: also a card put in upside down",
+        FaultKind.WARM_ATR: "another ATR after a warm reset",
+        FaultKind.FLAKY: "vanishes `times` times within `for_ms` and comes back by itself",
+        FaultKind.SWAPPED: "another card is in the slot before the reader looks again",
+        FaultKind.UNPLUGGED: "while it has the answer; plugged in again after `for_ms`",
+        FaultKind.SERVICE_KILLED: "while it has the answer; started again after `for_ms`",
+        FaultKind.RESET_BY_OTHER: "another program resets the card after this APDU",
+    }
+)
 
 READER_KINDS: Final = frozenset({FaultKind.UNPLUGGED, FaultKind.SERVICE_KILLED, FaultKind.RESET_BY_OTHER})
 """What happens to the reader, not to the card. It happens during an APDU all the same: the card counts those."""

@@ -21,7 +21,7 @@ from typing import Any, Final
 from kiosk.card.apdu import SHORT_LC_MAX
 from kiosk.card.atr import ATR_MAX_BYTES
 from kiosk.sync import strict_json
-from simulators.card.faults import READER_KINDS, FaultKind, PlannedFault, Rest
+from simulators.card.faults import MEANING, READER_KINDS, FaultKind, PlannedFault, Rest
 from simulators.personas import names
 
 MAX_PLAN_BYTES: Final = 16_384
@@ -111,7 +111,8 @@ def _fault(entry: Any, path: str, kinds: frozenset[FaultKind]) -> PlannedFault:
     fields = FIELDS[kind]
     for name in entry:
         if name != "kind" and name not in fields:
-            raise _RefusedError(f"{path}.{_shown(name)}", f"not a field of {kind}")
+            known = ", ".join(fields) or "none"
+            raise _RefusedError(f"{path}.{_shown(name)}", f"not a field of {kind} (its fields: {known})")
     for name, required in fields.items():
         if required and name not in entry:
             raise _RefusedError(f"{path}.{name}", "missing")
@@ -137,11 +138,14 @@ def _whole(value: Any, path: str, least: int, most: int) -> int:
 
 
 def _hex(value: Any, path: str, least: int, most: int) -> bytes:
-    digits = f"{2 * least}" if least == most else f"{2 * least} to {2 * most}"
     fits = isinstance(value, str) and 2 * least <= len(value) <= 2 * most and len(value) % 2 == 0
     if not fits or not set(value) <= set("0123456789abcdefABCDEF"):
-        raise _RefusedError(path, f"{digits} hexadecimal digits expected")
+        raise _RefusedError(path, f"{_digits(least, most)} expected")
     return bytes.fromhex(value)
+
+
+def _digits(least: int, most: int) -> str:
+    return f"{2 * least} hexadecimal digits" if least == most else f"{2 * least} to {2 * most} hexadecimal digits"
 
 
 def _shown(name: str) -> str:
@@ -187,3 +191,23 @@ FIELDS: Final[Mapping[FaultKind, Mapping[str, bool]]] = MappingProxyType(
     }
 )
 """What a fault of each kind is made of beside its kind; True where it must be given."""
+
+
+def help_text() -> str:
+    """Everything a plan can say, for `--help`: kinds and fields as they are read here."""
+    lines = [
+        "A fault plan, for example:",
+        '  {"seed": 7, "faults": [{"kind": "removed_before", "at": 3}, {"kind": "hang", "at": 1, "ins": "d6"}]}',
+        "`at` counts APDUs from 1, over re-insertions too; with `ins`, only those with this INS.",
+    ]
+    for title, in_reader in (("faults", False), ("reader (for simulators.reader.plan; refused by `serve`)", True)):
+        lines += ["", f"{title}: kind, fields ([may be left out]), what happens"]
+        for kind, fields in FIELDS.items():
+            if (kind in READER_KINDS) is in_reader:
+                spelled = " ".join(name if required else f"[{name}]" for name, required in fields.items())
+                lines.append(f"  {kind:17}{spelled:39}{MEANING[kind]}")
+    lines += ["", "fields:"]
+    lines += [f"  {name:17}a whole number from {least} to {most}" for name, (least, most) in _RANGES.items()]
+    lines += [f"  {name:17}{_digits(least, most)}" for name, (least, most) in _HEX_BYTES.items()]
+    lines += [f"  rest             one of {', '.join(Rest)}", "  persona          one of `list`"]
+    return "\n".join(lines)

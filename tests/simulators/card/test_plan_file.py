@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simulators.card import FaultKind, PlannedFault
 from simulators.card.faults import READER_KINDS, Rest
-from simulators.card.plan_file import FIELDS, MAX_PLAN_BYTES, FaultPlanError, Plan, load_plan, parse_plan
+from simulators.card.plan_file import FIELDS, MAX_PLAN_BYTES, FaultPlanError, Plan, help_text, load_plan, parse_plan
 
 CARD: list[dict[str, Any]] = [
     {"kind": "removed_before", "at": 3},
@@ -132,6 +132,20 @@ def test_missing_plan(tmp_path: Path) -> None:
     error = load_plan(tmp_path / "absent.json")
     assert isinstance(error, FaultPlanError)
     assert str(tmp_path) not in str(error)
+
+
+def test_the_help_names_every_kind_and_field() -> None:
+    text = help_text()
+    for kind, fields in FIELDS.items():
+        (line,) = [line for line in text.splitlines() if line.split()[:1] == [kind.value]]
+        assert [name if required else f"[{name}]" for name, required in fields.items()] == line.split()[
+            1 : 1 + len(fields)
+        ]
+        for name in fields:
+            assert f"\n  {name} " in text
+    assert max(map(len, text.splitlines())) <= 120
+    example = json.loads(next(line for line in text.splitlines() if line.startswith("  {")))
+    assert isinstance(parse_plan(json.dumps(example).encode(), "help"), Plan)
 
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
