@@ -27,6 +27,7 @@ from simulators.backend.database import (
     DatabaseVersionError,
 )
 from simulators.backend.files import DataDir, write_private
+from simulators.backend.log import tell_of_libraries
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.processes import MAX_PROCESSES, serve_several
 from simulators.backend.server import Ready, serve
@@ -75,14 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(ask(data, {"do": "quarantine", "kiosk": options.kiosk, "level": level})))
     except DatabaseInUse:
         return _fail("data: another backend runs on this directory")
-    except (
-        OperatorError,
-        DatabaseBusy,
-        DatabaseUnusableError,
-        DatabaseUrlError,
-        DatabaseVersionError,
-        OSError,
-    ) as error:
+    except _TOLD as error:
         return _fail(str(error))
     return 0
 
@@ -101,10 +95,12 @@ def _personas(files: list[Path]) -> list[Persona]:
 
 
 async def _serve(data: DataDir, options: argparse.Namespace, personas: list[Persona]) -> None:
+    tell_of_libraries()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # else `nohup` was asked for
+            loop.add_signal_handler(number, stop.set)
     several = options.processes > 1 or options.fronts > 0
     run = partial(serve_several, processes=options.processes, fronts=options.fronts) if several else serve
     await run(
@@ -133,7 +129,7 @@ def _document(path: Path | None) -> Any:
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OperatorError("body: JSON expected") from None
 
 
@@ -163,6 +159,18 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"a port from 1 to {_LAST_PORT} expected, or 0")
     return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("a path expected")
+    return Path(text)
+
+
+def _url(text: str) -> str:
+    if not text:  # of a variable that is not set: the embedded store is not what was asked for
+        raise argparse.ArgumentTypeError("a URL expected")
+    return text
 
 
 def _count(least: int, text: str) -> int:
@@ -222,9 +230,12 @@ def _parser() -> argparse.ArgumentParser:
         document.add_argument("--body", type=Path, metavar="FILE", help="JSON, see docs/protocol.md")
         documents.append(document)
     for command_parser in (serving, ticket, keys, revoke, *documents):
-        command_parser.add_argument("--data", type=Path, required=True, help="data directory")
+        command_parser.add_argument("--data", type=_path, required=True, help="data directory")
         command_parser.add_argument(
-            "--database-url", metavar="URL", help="postgresql+psycopg://… in place of the directory's SQLite file"
+            "--database-url",
+            type=_url,
+            metavar="URL",
+            help="postgresql+psycopg://… in place of the directory's SQLite file",
         )
     for command_parser in (ticket, keys, revoke):
         command_parser.add_argument("--kiosk", required=True)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from simulators.backend import operator
 from simulators.backend.authority import Authority, open_authority
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
-from simulators.backend.database import Database
+from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.files import DataDir
 from simulators.backend.operator import OperatorError
 
@@ -57,6 +57,10 @@ async def serve_admin(
             await on_done()
         except (OperatorError, ValueError, KeyError, TimeoutError) as error:
             result = {"error": str(error)}
+        except DatabaseBusy as busy:
+            result = {"error": _not_now(busy)}
+        except Exception as error:  # noqa: BLE001  # a command of another form, or a bug: who asked waits for a line
+            result = {"error": f"not done: {type(error).__name__}"}
         with suppress(ConnectionError):
             writer.write(json.dumps(result).encode() + b"\n")
             await writer.drain()
@@ -74,6 +78,8 @@ def command(data: DataDir, request: Mapping[str, Any], database_url: str | None 
         database = Database(database_url or data.database)
         try:
             return database.run(lambda connection: operator.perform(connection, authority, request, system_utc_s()))
+        except DatabaseBusy as busy:
+            raise OperatorError(_not_now(busy)) from busy
         finally:
             database.close()
     if "error" in result:
@@ -93,7 +99,16 @@ def _through_server(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any]
             return None  # left behind by a server that was killed
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as stream:
-            return dict(json.loads(stream.readline()))
+            line = stream.readline()
+        if not line:
+            raise OperatorError("data: the server ended before it answered; ask again")
+        return dict(json.loads(line))
+
+
+def _not_now(busy: DatabaseBusy) -> str:
+    """In the engine's own words, on one line."""
+    told = getattr(busy.__cause__, "orig", busy.__cause__ or busy)
+    return f"database: nothing was done: {str(told).partition(chr(10))[0]}"
 
 
 @contextmanager

@@ -94,17 +94,20 @@ def _begin_immediate(connection: Connection) -> None:
 def _postgresql(text: str) -> Engine:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         raise DatabaseUrlError("database-url: not a URL") from None
     if url.drivername != POSTGRESQL:
         raise DatabaseUrlError(f"database-url: {POSTGRESQL}://… expected")
-    engine = create_engine(
-        url,
-        poolclass=NullPool,  # one thread, one connection
-        paramstyle="format",  # positional, as the other engine's
-        connect_args={"connect_timeout": CONNECT_LIMIT_S, "application_name": "kiosk-backend"},
-        hide_parameters=True,
-    )
+    try:
+        engine = create_engine(
+            url,
+            poolclass=NullPool,  # one thread, one connection
+            paramstyle="format",  # positional, as the other engine's
+            connect_args={"connect_timeout": CONNECT_LIMIT_S, "application_name": "kiosk-backend"},
+            hide_parameters=True,
+        )
+    except ArgumentError as error:  # of its query
+        raise DatabaseUrlError(f"database-url: {error}") from None
     event.listen(engine, "connect", _set_up)
     return engine
 

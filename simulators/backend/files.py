@@ -50,8 +50,13 @@ class DataDir:
         return self.root / f"{name}.key.pem"
 
     def create(self) -> None:
-        """Make the directory, readable by its owner only."""
+        """Make the directory, readable by its owner only.
+
+        Raises OSError for one that holds something and that others may enter: it is not ours to shut them out of it.
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.root.stat().st_mode & 0o077 and any(self.root.iterdir()):
+            raise OSError(f"data: {self.root} is in use and open to others; a directory of its own expected (0700)")
         self.root.chmod(0o700)
 
 
@@ -60,9 +65,13 @@ def write_private(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
     sync_directory(path.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -33,6 +34,21 @@ def log(event: str, **fields: str | int | float | None) -> None:
     else:
         if len(_WAITING.lines) == 1:
             loop.call_soon(_write)
+
+
+class _Libraries(logging.Handler):
+    """What a library says, without what it fills its words with: that may be anybody's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One fact; of an exception its kind."""
+        error = record.exc_info[0] if record.exc_info else None
+        detail = str(record.msg).partition("\n")[0]
+        log("library", name=record.name, detail=detail, error=error.__name__ if error else None)
+
+
+def tell_of_libraries() -> None:
+    """From now on in this process: warnings and errors of libraries are facts too, where they were lines of text."""
+    logging.getLogger().addHandler(_Libraries(logging.WARNING))
 
 
 def _write() -> None:

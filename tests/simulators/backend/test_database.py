@@ -253,6 +253,13 @@ def test_a_database_of_another_kind_is_refused_by_name(url: str) -> None:
         open_engine(url)
 
 
+@pytest.mark.parametrize("where", ["@127.0.0.1:port/x", "@[::1/x", "@/x?host=a&host=b&port=1"])
+def test_a_url_of_no_form_is_told_in_one_line_without_its_password(where: str) -> None:
+    with pytest.raises(DatabaseUrlError, match=r"^database-url: [^\n]*$") as told:
+        open_engine(f"postgresql+psycopg://somebody:hidden-word{where}")
+    assert "hidden-word" not in str(told.value)
+
+
 # --- statements of many rows --------------------------------------------------------------------------------------
 
 

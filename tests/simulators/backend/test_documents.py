@@ -252,9 +252,10 @@ def test_documents_are_signed_on_the_command_line(
     assert main(fleet) == 0
     shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert shown == [{kind: {"version": 1, **BODIES[kind]}}] * 2
-    body.write_text("{")
-    assert main([*fleet, "--body", str(body)]) == 1
-    assert capsys.readouterr().err == "simulators.backend: body: JSON expected\n"
+    for broken in ("{", "[" * 100_000):
+        body.write_text(broken)
+        assert main([*fleet, "--body", str(body)]) == 1
+        assert capsys.readouterr().err == "simulators.backend: body: JSON expected\n"
     with pytest.raises(SystemExit):
         main([name, "--data", str(data_dir)])
     assert "one of the arguments --kiosk --fleet is required" in capsys.readouterr().err

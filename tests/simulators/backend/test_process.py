@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
+import socket
+import ssl
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from simulators import personas
-from simulators.backend import BackendProcess, running, schema
+from simulators.backend import BackendProcess, enrolment, operator, running, schema
 from simulators.backend.__main__ import main
-from simulators.backend.admin import command
+from simulators.backend.admin import bind_admin, command
 from simulators.backend.cards import find_card, seed
 from simulators.backend.database import Database
-from simulators.backend.files import DataDir
+from simulators.backend.files import DataDir, write_private
 from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
 from simulators.personas import Persona, load, load_file
-from tests.simulators.backend.kiosk_side import KioskSide, RealUtc, enrolled
+from tests.simulators.backend.kiosk_side import LIMIT_S, KioskSide, RealUtc, enrolled
 
 STATE, BODY = "/v1/sync/state", {"batch_seq": 1}
 
@@ -121,15 +128,115 @@ def test_a_socket_left_by_a_killed_server_is_no_server(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [{"do": "nothing", "kiosk": "x"}, {"do": "ticket"}, {"do": "ticket", "kiosk": "x"}]
+    "request_", [{"do": "nothing", "kiosk": "x"}, {"do": "ticket"}, {"do": "ticket", "kiosk": "x"}, [], "x"]
 )
-def test_a_wrong_command_over_the_socket_is_an_error_not_a_crash(
-    data_dir: Path, ready: Ready, request_: dict[str, str]
-) -> None:
+def test_a_wrong_command_over_the_socket_is_an_error_not_a_crash(data_dir: Path, ready: Ready, request_: Any) -> None:
     assert ready.origin
     with pytest.raises(OperatorError):
         command(DataDir(data_dir), request_)
     assert "ticket" in command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_a_command_that_the_database_cannot_do_is_one_line(
+    request: pytest.FixtureRequest,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_up: bool,
+) -> None:
+    if is_up:
+        request.getfixturevalue("ready")
+    create = enrolment.create_ticket
+
+    def refused(connection: Connection, *arguments: Any) -> str:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+        return create(connection, *arguments)
+
+    monkeypatch.setattr(operator, "create_ticket", refused)
+    assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
+    said = "simulators.backend: database: nothing was done: attempt to write a readonly database\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_server_that_ends_without_an_answer_is_one_line(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def end(listener: socket.socket) -> None:
+        listener.setblocking(True)
+        connection, _ = listener.accept()
+        connection.recv(1024)
+        connection.close()
+
+    with bind_admin(DataDir(data_dir)) as listener, ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(end, listener)
+        assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
+        ended.result()
+    assert capsys.readouterr().err == "simulators.backend: data: the server ended before it answered; ask again\n"
+
+
+@pytest.mark.parametrize("option", ["--data", "--database-url"])
+def test_a_variable_that_is_not_set_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--data=data", f"{option}="])
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_others_use_is_not_shut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "letter").write_text("")
+    assert main(["serve", "--data", str(tmp_path)]) == 1
+    assert "in use and open to others" in capsys.readouterr().err
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]
+
+
+def test_a_file_that_cannot_be_written_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        write_private(tmp_path / "key.pem", b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_closes_ends_a_backend_in_order_unless_it_was_told_to_stay(new_dir: Path) -> None:
+    with running(new_dir) as backend:
+        os.kill(backend.pid, signal.SIGHUP)
+        assert psutil.Process(backend.pid).wait(LIMIT_S) in (0, None)
+        assert not backend.data.admin_socket.exists()
+    staying = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "simulators.backend", "serve", "--data", str(new_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert staying.stdout is not None
+    with staying.stdout:
+        assert staying.stdout.readline()
+        staying.send_signal(signal.SIGHUP)
+        assert "ticket" in command(DataDir(new_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
+        staying.terminate()
+        assert staying.wait(LIMIT_S) == 0
+
+
+def test_what_a_library_says_is_a_fact_of_the_log_too(data_dir: Path) -> None:
+    with running(data_dir) as backend:
+        authority = backend.ready.enrol_origin.removeprefix("https://")
+        host, _, port = authority.partition(":")
+        with (
+            socket.create_connection((host, int(port)), LIMIT_S) as plain,
+            ssl.create_default_context(cafile=backend.ready.ca_file).wrap_socket(plain, server_hostname=host) as tls,
+        ):
+            tls.sendall(b"a person's name\r\n\r\n")
+            assert tls.recv(1024).startswith(b"HTTP/1.1 400 ")
+        assert backend.stop() == 0
+        facts = [json.loads(line) for line in backend.log.splitlines()]
+    assert [fact["detail"] for fact in facts if fact["event"] == "library"] == ["Invalid HTTP request received."]
+    assert "person" not in str(facts)
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, tmp_path: Path) -> None:
