@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from kiosk.sync.turn import OUTAGE_S
+from kiosk.sync.wire import IDLE_LIMIT_S
 from simulators.fleet.clock import RunClock
 from simulators.fleet.curves import EVENTS_PER_VISIT, site_kind, visit_hours
 from simulators.fleet.identity import kiosk_id
@@ -95,6 +96,11 @@ class Plan:
     def visits_factor(self) -> float:
         """Seconds of the kiosk's day in one second of the run."""
         return (CLOSES_H - OPENS_H) * 60 / self.minutes if self.scenario is Scenario.DAY else self.pace
+
+    @property
+    def idle_limit_s(self) -> float:
+        """Seconds of the run after which a kiosk gives up an idle connection."""
+        return IDLE_LIMIT_S / self.pace
 
     @property
     def killed_s(self) -> float | None:

@@ -15,7 +15,6 @@ from typing import Final
 
 from kiosk.chores.documents import POLL_S
 from kiosk.sync.profile import KeyRefusal, register_key
-from kiosk.sync.wire import IDLE_LIMIT_S
 from simulators.fleet.clock import RunClock
 from simulators.fleet.identity import TlsIdentities, signing_key
 from simulators.fleet.machine import Backend, Kiosk
@@ -84,7 +83,7 @@ def _kiosks(task: Task, clock: RunClock, tally: Tally, is_away: Event) -> list[K
                 clock=clock,
                 tally=tally,
                 is_away=is_away.is_set,
-                idle_limit_s=IDLE_LIMIT_S / task.plan.visits_factor,
+                idle_limit_s=task.plan.idle_limit_s,
             )
         )
     tls.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kiosk.chores.documents import AWAY_POLL_S, RETRY_S
 from kiosk.sync import turn
 from kiosk.sync.profile import KIOSK_ID
+from kiosk.sync.wire import IDLE_LIMIT_S
 from simulators.fleet.plan import (
     AWAY_S,
     LEAD_EVERY,
@@ -78,6 +79,7 @@ def test_five_minutes_of_return_are_the_real_pace() -> None:
 def test_a_day_compresses_visits_and_not_polls() -> None:
     plan = Plan(Scenario.DAY, 1, 16, 1)
     assert (plan.pace, plan.visits_factor, plan.killed_s, plan.return_s) == (1.0, 60.0, None, 0.0)
+    assert plan.idle_limit_s == IDLE_LIMIT_S > POLL_S, "a kiosk that polls keeps its connection"
 
 
 def test_some_kiosks_were_weeks_offline() -> None:
