@@ -105,6 +105,8 @@ def enrol(
     if facts.kiosk != kiosk:
         return _count_failure(connection, row["secret_sha256"], Refused(400, "subject: not the ticket's kiosk"))
     keys_sha256 = hashlib.sha256(spki(facts.tls_key) + facts.signing_spki).digest()
+    # One enrolment or renewal of a kiosk at a time; on the embedded store every transaction is alone anyway.
+    connection.execute(select(schema.kiosk.c.id).where(schema.kiosk.c.id == kiosk).with_for_update())
     if row["csr_sha256"] is not None:
         return _repeat(connection, row, keys_sha256, facts.signing_spki, now_s)
     record = register_key(f"{kiosk}/{key_life.next_generation(connection, kiosk)}", ALG_P256, facts.signing_spki)

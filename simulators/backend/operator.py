@@ -60,11 +60,11 @@ def perform(connection: Connection, authority: Authority, command: Mapping[str, 
             return _keys(connection, kiosk)
         case "revoke":
             _must_be_one(connection, kiosk)
-            set_quarantine(connection, authority, kiosk, Quarantine.STOP, now_s)
-            tickets = schema.ticket
+            tickets = schema.ticket  # before the kiosk's row: in the order of an enrolment
             connection.execute(
                 update(tickets).where(tickets.c.kiosk == kiosk, tickets.c.expires_s > now_s).values(expires_s=now_s)
             )
+            set_quarantine(connection, authority, kiosk, Quarantine.STOP, now_s)
             return {
                 "keys": key_life.revoke(connection, kiosk),
                 "certificates": certificates.revoke_all(connection, kiosk, now_s),

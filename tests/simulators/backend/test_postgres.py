@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
@@ -13,14 +14,19 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import create_engine, insert, select, text
 
+from kiosk.visit.policy import SiteKind
+from simulators.backend import key_life, schema
 from simulators.backend.authority import open_authority
 from simulators.backend.cards import all_personas, seed
 from simulators.backend.clock import system_utc_s
 from simulators.backend.clock import utc as moment
 from simulators.backend.database import Database
+from simulators.backend.enrolment import Enrolled, create_ticket, enrol
 from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
+from tests.simulators.backend.kiosk_side import LIMIT_S
 from tests.simulators.backend.test_centre import (
     test_a_conversation_belongs_to_its_kiosk,
     test_a_repeated_message_gets_the_stored_answer_and_the_conversation_goes_on,
@@ -47,6 +53,7 @@ from tests.simulators.backend.test_documents import (
     test_only_newer_documents_are_sent_and_the_latest_numbers_always,
 )
 from tests.simulators.backend.test_enrolment import (
+    csr,
     test_a_further_enrolment_retires_the_older_key,
     test_a_repeat_gives_the_same_and_other_keys_are_refused_and_counted,
     ticket,
@@ -138,6 +145,31 @@ def test_a_cluster_is_durable_private_and_leaves_nothing() -> None:
                 assert connection.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
     assert not cluster.folder.exists()
     assert not server.is_running()
+
+
+def test_an_enrolment_waits_for_another_one_or_a_renewal_of_its_kiosk(database_url: str, first_start: Path) -> None:
+    authority, now_s = open_authority(DataDir(first_start), moment(system_utc_s())), system_utc_s()
+    database, other = Database(database_url), create_engine(database_url)
+    told = database.run(lambda c: create_ticket(c, authority, "borne-0001", SiteKind.AGENCY, now_s))
+    asked = base64.b64encode(csr(told))
+    with other.connect() as holder, other.connect() as watcher:
+        holder.execute(select(schema.kiosk.c.id).where(schema.kiosk.c.id == "borne-0001").with_for_update())
+        enrolled = database.submit(lambda c: enrol(c, authority, told, asked, now_s))
+        while not watcher.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted")).first():
+            assert not enrolled.done()
+        holder.execute(
+            insert(schema.kiosk_key).values(
+                keyid="borne-0001/1", kiosk="borne-0001", alg="ed25519", spki=b"", state=key_life.PENDING
+            )
+        )
+        holder.commit()
+        result = enrolled.result(LIMIT_S)
+        assert isinstance(result, Enrolled)
+        assert result.record.keyid == "borne-0001/2"
+        states = watcher.execute(select(schema.kiosk_key.c.state).order_by(schema.kiosk_key.c.keyid)).scalars().all()
+        assert states == [key_life.RETIRED, key_life.ACTIVE]
+    other.dispose()
+    database.close()
 
 
 OWNER = """
