@@ -16,7 +16,7 @@ from simulators.fleet.plan import Plan, Scenario
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import write
-from simulators.fleet.run import RunFailed, engine, run, terminal
+from simulators.fleet.run import RunFailed, engine, run
 
 MOST_KIOSKS: Final = 100_000
 MOST_MINUTES: Final = 24 * 60
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     plan = Plan(options.scenario, options.kiosks, options.minutes, options.seed)
-    progress = terminal()
+    progress = Progress.of_terminal()
     try:
         with engine(options.database_url, sqlite=options.sqlite) as where:
             result = run(plan, where, progress)

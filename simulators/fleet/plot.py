@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 
 from simulators.fleet.plan import Scenario
 from simulators.fleet.rates import Rate, percentiles_ms, rates
-from simulators.fleet.run import POSTGRESQL, Result
+from simulators.fleet.result import POSTGRESQL, Result
 from simulators.fleet.tally import AWAY
 
 SIZE_IN: Final = (13.0, 11.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import Final, TextIO
 
 WIDTH: Final = 30
@@ -19,6 +21,11 @@ class Progress:
     def __init__(self, stream: TextIO, columns: int) -> None:
         self._stream, self._columns = stream, columns - 1
         self._shown = stream.isatty()
+
+    @classmethod
+    def of_terminal(cls) -> Progress:
+        """On the terminal of this process, if it has one."""
+        return cls(sys.stderr, shutil.get_terminal_size().columns)
 
     def show(self, share: float, text: str) -> None:
         """Draw the line anew."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from simulators.fleet.plan import AWAY_S, Scenario
 from simulators.fleet.plot import plot
 from simulators.fleet.rates import rates
-from simulators.fleet.run import Result
+from simulators.fleet.result import Result
 from simulators.fleet.tally import TIMED, percentile_ms
 
 _MIB: Final = 1024 * 1024

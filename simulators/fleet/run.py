@@ -10,12 +10,11 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -29,10 +28,11 @@ from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import private_postgres
 from simulators.backend.process import BackendProcess
 from simulators.fleet.check import Check, check
-from simulators.fleet.plan import GRACE_S, Plan
+from simulators.fleet.plan import Plan
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import provision
-from simulators.fleet.tally import KioskEnd, Second, Tally, percentile_ms, together
+from simulators.fleet.result import POSTGRESQL, SQLITE, Cost, Result
+from simulators.fleet.tally import KioskEnd, Second, Tally, together
 from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 from simulators.fleet.worker import Task, WorkerEnd, work
 
@@ -42,76 +42,6 @@ START_S: Final = 0.2
 """From the word to the start, so that all processes start at the same moment."""
 SPARE_FILES: Final = 500
 """Open files of a process beside its connections."""
-SQLITE: Final = "sqlite"
-POSTGRESQL: Final = "postgresql"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Processor seconds of the run, and the most memory seen. `database_cpu_s`: None where the engine is not ours."""
-
-    backend_cpu_s: float
-    database_cpu_s: float | None
-    fleet_cpu_s: float
-    backend_rss_bytes: int
-    fleet_rss_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """All that a report needs."""
-
-    plan: Plan
-    engine: str
-    cores: int
-    backend_processes: int
-    fleet_processes: int
-    provision_s: float
-    load_before: float
-    load_after: float
-    back_s: float
-    tally: Tally = field(repr=False)
-    moments: tuple[Second, ...] = field(repr=False)
-    cost: Cost
-    check: Check
-    made: int
-
-    @property
-    def drained_after_s(self) -> float:
-        """Seconds from the return of the backend, or from the last visit, to the last acknowledgement."""
-        return max(0.0, self.tally.drained_s - max(self.back_s, self.plan.last_visit_s))
-
-    @property
-    def p99_ms(self) -> float:
-        """Of the answers to batches and polls, whichever is slower."""
-        return max(percentile_ms(self.tally.seconds[name], 99) for name in ("events", "policy"))
-
-    @property
-    def bars(self) -> tuple[tuple[str, bool], ...]:
-        """What is asked of a run (channel reference §8.2), in words with its figure, and whether it was met."""
-        plan, check, errors = self.plan, self.check, self.tally.errors.total()
-        drained = (
-            f"all told {self.drained_after_s:.1f} s after the {plan.from_what} (at most {plan.drain_limit_s:.0f} s)"
-        )
-        if self.tally.waiting:
-            drained = (
-                f"{self.tally.waiting} events not told {plan.drain_limit_s + GRACE_S:.0f} s after the {plan.from_what}"
-            )
-        wrong = f"{check.wrong_kiosks} kiosks with an event lost or doubled, {check.gaps} gaps"
-        bars = [
-            (drained, self.tally.waiting == 0 and self.drained_after_s <= plan.drain_limit_s),
-            ("nothing lost, nothing twice" if check.is_good else wrong, check.is_good),
-            (f"{errors} errors" if errors else "no error", not errors),
-        ]
-        if plan.p99_limit_ms is not None:
-            slow = f"99 % of the answers within {self.p99_ms:.0f} ms (at most {plan.p99_limit_ms:.0f} ms)"
-            bars.append((slow, self.p99_ms <= plan.p99_limit_ms))
-        return tuple(bars)
-
-    @property
-    def is_good(self) -> bool:
-        """Every bar was met."""
-        return all(is_met for _, is_met in self.bars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +137,7 @@ class _Run:
 
     def _provision(self, authority: Authority, secret: bytes) -> list[bytes]:
         self._progress.show(0.0, f"enrolling {self._plan.kiosks} kiosks")
-        database = Database(self._where.url or self._data.database)
-        try:
+        with closing(Database(self._where.url or self._data.database)) as database:
             return provision(
                 database,
                 authority,
@@ -217,15 +146,10 @@ class _Run:
                 kiosks=self._plan.kiosks,
                 now_s=system_utc_s(),
             )
-        finally:
-            database.close()
 
     def _check(self, kiosks: Sequence[KioskEnd]) -> Check:
-        database = Database(self._where.url or self._data.database)
-        try:
+        with closing(Database(self._where.url or self._data.database)) as database:
             return database.run(lambda connection: check(connection, self._plan.seed, kiosks))
-        finally:
-            database.close()
 
     def _live(self, authority: Authority, secret: bytes, certificates: Sequence[bytes]) -> list[WorkerEnd]:
         address = urlsplit(self._backend.ready.origin)
@@ -375,8 +299,3 @@ def _make_room(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
     except (ValueError, OSError):
         raise RunFailed(f"open files: {needed} needed for {connections} connections, the limit is {hard}") from None
-
-
-def terminal(stream: Any = None) -> Progress:
-    """The progress line of this terminal."""
-    return Progress(stream or sys.stderr, shutil.get_terminal_size().columns)

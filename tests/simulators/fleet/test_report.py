@@ -25,7 +25,7 @@ from simulators.fleet.plot import plot
 from simulators.fleet.progress import WIDTH, Progress, bar
 from simulators.fleet.rates import percentiles_ms, rates
 from simulators.fleet.report import figures, markdown
-from simulators.fleet.run import Cost, Result
+from simulators.fleet.result import Cost, Result
 from simulators.fleet.tally import AWAY, Second, Tally, percentile_ms, together
 from simulators.fleet.usage import cpu_s, kill_tree, rss_bytes
 

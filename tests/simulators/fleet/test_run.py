@@ -23,7 +23,8 @@ from simulators.fleet.plan import RETURN_EVENTS, Plan, Scenario
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import figures, write
-from simulators.fleet.run import POSTGRESQL, SQLITE, Result, RunFailed, Where, run
+from simulators.fleet.result import POSTGRESQL, SQLITE, Result
+from simulators.fleet.run import RunFailed, Where, run
 
 KIOSKS = 20
 LIMIT_S = 60
