@@ -28,12 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run and write the report; 1 when anything was lost, doubled, late or refused, 2 for wrong use."""
     options = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # else `nohup` was asked for
+            signal.signal(number, _end)
     plan = Plan(options.scenario, options.kiosks, options.minutes, options.seed)
     progress = Progress.of_terminal()
     try:
+        options.out.mkdir(parents=True, exist_ok=True)  # now, not when all is done
         with engine(options.database_url, sqlite=options.sqlite) as where:
             result = run(plan, where, progress)
+        progress.end()
+        page = write(result, options.out)
     except KeyboardInterrupt:
         return _fail("interrupted: no report", progress)
     except (
@@ -43,10 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         DatabaseUnusableError,
         DatabaseUrlError,
         DatabaseVersionError,
+        OSError,
     ) as error:
         return _fail(str(error), progress)
-    progress.end()
-    page = write(result, options.out)
     print(page.read_text(encoding="utf-8"))
     print(page)
     missed = [said for said, is_met in result.bars if not is_met]
@@ -94,6 +97,12 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+def _url(text: str) -> str:
+    if not text:  # of a variable that is not set: the embedded store is not what was asked for
+        raise argparse.ArgumentTypeError("a URL expected")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m simulators.fleet", description=__doc__)
     parser.add_argument("--kiosks", type=_count, required=True)
@@ -104,7 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=_seed, default=secrets.randbelow(_SEEDS), help="what happens (default: random)")
     parser.add_argument("--out", type=Path, default=Path("out/fleet"), help="folder of the report (default: out/fleet)")
     store = parser.add_mutually_exclusive_group()
-    store.add_argument("--database-url", metavar="URL", help="a PostgreSQL database in place of a private one")
+    store.add_argument(
+        "--database-url", type=_url, metavar="URL", help="a PostgreSQL database in place of a private one"
+    )
     store.add_argument("--sqlite", action="store_true", help="the embedded store in place of PostgreSQL")
     return parser
 

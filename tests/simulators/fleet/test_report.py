@@ -249,6 +249,7 @@ def test_a_killed_tree_leaves_nobody() -> None:
         (["--kiosks", "1", "--minutes", "1", "--seed", "-1"], "argument --seed: a whole number below 1000000 expected"),
         (["--kiosks", "1", "--minutes", "1", "--scenario", "night"], "argument --scenario: invalid Scenario value"),
         (["--kiosks", "1", "--minutes", "1", "--sqlite", "--database-url", "x"], "not allowed with argument"),
+        (["--kiosks", "1", "--minutes", "1", "--database-url", ""], "argument --database-url: a URL expected"),
         (["--kiosks", "1"], "the following arguments are required: --minutes"),
     ],
 )
@@ -258,4 +259,15 @@ def test_wrong_use_is_one_line(arguments: list[str], message: str, capsys: pytes
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert message in said
+    assert said.count("\n") == 1
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the handlers would stay
+    (tmp_path / "file").write_text("")
+    assert main(["--kiosks", "1", "--minutes", "1", "--out", str(tmp_path / "file" / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "Not a directory" in said
     assert said.count("\n") == 1
