@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import time
+import threading
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
@@ -47,15 +47,16 @@ class SimulatedCard:
         image: Image | None = None,
         challenges: Challenges | None = None,
         faults: Iterable[PlannedFault] = (),
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
-        """`wait`: how planned delays, and real time, pass their seconds."""
+        """`wait`: how planned delays, and real time, pass their seconds; by itself until `cut_power`."""
         self._atr = atr
         self._block_protocol = speaks_t1(atr)
         self._chip = chip
         self._image = image
         self._challenges = challenges
-        self._wait = wait
+        self._cut = threading.Event()
+        self._wait = wait or self._cut.wait
         self._timing: Timing | None = None
         self._powered = False
         self._warm = False
@@ -93,6 +94,7 @@ class SimulatedCard:
         """Cold or warm reset: both forget the same, and give the same ATR unless planned otherwise."""
         self._warm = not cold
         self.vanished = False
+        self._cut.clear()
         self._forget()
         self._powered = len(self.atr) < len(MUTE_ATR)
         if self._timing is not None:
@@ -104,10 +106,15 @@ class SimulatedCard:
         self._forget()
         self._powered = self._warm = False
 
+    def cut_power(self) -> None:
+        """From another thread, in the middle of `transmit`: what waits there ends at once and executes nothing."""
+        self._cut.set()
+
     def transmit(self, apdu: bytes) -> bytes:
         """One command, one answer of at least two bytes (fewer only as planned); b"" from a card without power or ATR.
 
-        Raises `CardGoneError` and `CardHangsError` where they are planned, and nothing else for any bytes.
+        Raises `CardGoneError` and `CardHangsError` where they are planned (the first also when its power is cut), and
+        nothing else for any bytes.
         """
         if not self._powered:
             return b""
@@ -142,6 +149,9 @@ class SimulatedCard:
         for one in due:
             if one.fault.kind is FaultKind.DELAY:
                 self._wait(one.seconds)
+        if self._cut.is_set():
+            self.power_off()
+            raise CardGoneError
         for one in due:
             if one.fault.kind in _GONE_BEFORE:
                 self._vanish(one)

@@ -25,7 +25,8 @@ CONTROL_ATR: Final = 0x04
 
 SLOT_LIVE_S: Final = 1.5
 """vpcd asks for the ATR every 0.4 s. A second card on a busy port connects and hears nothing."""
-_CLOSE_S: Final = 5.0
+_CLOSE_EVERY_S: Final = 0.05
+_CLOSE_TRIES: Final = 100
 
 Connect = Callable[[tuple[str, int], float], socket.socket]
 """Address and seconds to a connected socket, or OSError."""
@@ -80,7 +81,13 @@ class VpcdCard:
         if connection is None or thread is None:
             return
         _shut(connection)
-        thread.join(_CLOSE_S)
+        for _ in range(
+            _CLOSE_TRIES
+        ):  # it may be late with an answer, as planned, or begin to be: nobody waits for that
+            self.card.cut_power()
+            thread.join(_CLOSE_EVERY_S)
+            if not thread.is_alive():
+                return
 
     def _serve(self, connection: socket.socket) -> None:
         try:

@@ -159,3 +159,20 @@ def test_slot_taken_and_no_reader() -> None:
         assert slot.insert(0.05) is SlotProblem.SLOT_TAKEN
         assert slot.gone.is_set()
     assert slot.insert(0.05) is SlotProblem.NO_READER
+
+
+def test_a_card_pulled_while_it_is_late_executes_nothing_any_more(
+    reader: VpcdReader, insert: Callable[[SimulatedCard], VpcdCard]
+) -> None:
+    """Else the late command would be executed by a thread of the past, on a card that is in again."""
+    card = open_persona("outdated", faults=[PlannedFault(FaultKind.DELAY, at=1, delay_ms=600_000)])
+    slot = insert(card)
+    reader.send(ON)
+    reader.send(SELECT_VITALE)
+    slot.remove()
+    assert slot.gone.is_set()
+    reader.eject()
+    insert(card)
+    reader.send(ON)
+    assert reader.ask(bytes.fromhex("00B0940001")) == b"\x6a\x82"  # nothing is selected
+    assert reader.ask(SELECT_VITALE) == b"\x90\x00"
