@@ -221,7 +221,7 @@ class Kiosk:
         state = self.runner.state
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
         of_duties = () if self._duties is None else self._duties.checks()
-        return (*condition(state, self.hub.readers()), clock, *of_duties)
+        return (*condition(state, self.hub.readers(), has_printer=self.printer is not None), clock, *of_duties)
 
     def _told(self) -> tuple[Check, ...]:
         """The same for `diagnose`, with what takes longer to know."""

@@ -34,7 +34,7 @@ from kiosk.journal.contacts import last_contacts
 from kiosk.journal.journal import verify
 from kiosk.settings import Settings
 from kiosk.state import IDENTITY, open_existing_store
-from kiosk.status import CLOCK_STEP_S, journal_check, outbox_check
+from kiosk.status import CLOCK_STEP_S, NO_PORT, journal_check, outbox_check
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.sync.client import Channel
@@ -174,7 +174,7 @@ def _reader_names(scard: Scard) -> tuple[str, ...] | Fault:
 
 def _printer(settings: Settings) -> Check:
     if not settings.printer.port:
-        return Check("printer", CheckState.UNKNOWN, facts={"reason": "no port in the settings"})
+        return Check("printer", CheckState.UNKNOWN, facts={"reason": NO_PORT})
     clock = SystemClock()
     try:
         line = PrinterLine(settings.printer.port, PROFILES[settings.printer.profile], clock, ANSWER_S, ANSWER_S)

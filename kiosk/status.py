@@ -29,8 +29,13 @@ REFRESH_S: Final = STALE_S / 4
 VERIFY_EVERY_S: Final = 3600.0
 
 
-def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tuple[Check, ...]:
-    """Each part as the running kiosk knows it; nothing personal."""
+NO_PORT: Final = "no port in the settings"
+
+
+def condition(
+    state: State, readers: Mapping[ReaderRole, ReaderCondition], *, has_printer: bool = True
+) -> tuple[Check, ...]:
+    """Each part as the running kiosk knows it; nothing personal. has_printer: the settings name one."""
     world = state.world
     checks = [_known("store", world.store_fault is None, world.store_fault)]
     if ReaderRole.PATIENT not in readers:  # the settings name none
@@ -43,14 +48,25 @@ def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tu
     forgotten = isinstance(shown, ForgottenCard)
     slot = CheckState.FAULT if forgotten else CheckState.OK
     checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
-    health = world.printer
-    checks.append(_known("printer", health.usable, None if health is PrinterHealth.UNKNOWN else health_fault(health)))
+    checks.append(
+        _printer(world.printer) if has_printer else Check("printer", CheckState.UNKNOWN, facts={"reason": NO_PORT})
+    )
     if world.output_forgotten:
         checks.append(Check("ticket output", CheckState.FAULT, facts={"reason": "a ticket was left in the output"}))
     checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))
     if state.policy.quarantine is not Quarantine.NONE:
         checks.append(Check("orders", CheckState.FAULT, quarantined(state.policy.quarantine.value)))
     return tuple(checks)
+
+
+def _printer(health: PrinterHealth) -> Check:
+    """One that says nothing is not known to be at fault, and is told with what to do about it all the same."""
+    silent = health is PrinterHealth.UNKNOWN
+    return (
+        Check("printer", CheckState.UNKNOWN, health_fault(health))
+        if silent
+        else _known("printer", health.usable, health_fault(health))
+    )
 
 
 CLOCK_STEP_S: Final = 60
@@ -63,6 +79,8 @@ def clock_check(state: State, error_s: float) -> Check:
     if world.clock_trusted and steps:
         facts = {"clock_ahead_s": steps * CLOCK_STEP_S}
         return Check("clock", CheckState.FAULT, clock_wrong("the machine's clock is not the backend's"), facts)
+    if not world.clock_trusted and world.clock_fault is None:
+        return Check("clock", CheckState.UNKNOWN, facts={"reason": "no signed time yet"})
     return _known("clock", world.clock_trusted, world.clock_fault)
 
 

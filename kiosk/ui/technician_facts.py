@@ -110,7 +110,8 @@ FACTS: Final[Mapping[str, Mapping[str, Telling]]] = {
     "contacts professional": _CONTACTS,
     "card slot": {"reason": _named("Raison")},
     "ticket output": {"reason": _named("Raison")},
-    "clock": {"clock_ahead_s": _clock},
+    "printer": {"reason": _named("Raison")},
+    "clock": {"clock_ahead_s": _clock, "reason": _named("Raison")},
     "journal": {
         "entries": _named("Entrées vérifiées"),
         "pruned": _named("dont effacées, leur délai passé"),

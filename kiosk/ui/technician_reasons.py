@@ -83,6 +83,7 @@ _READERS: Final = {
 _PRINTER_AND_SLOTS: Final = {
     "fault": "erreur signalée",
     "offline": "hors ligne",
+    "no port in the settings": "aucun port dans les réglages",
     "a card was left in the slot": "une carte est restée dans la fente",
     "a ticket was left in the output": "un ticket est resté dans la sortie",
 }
@@ -105,6 +106,7 @@ _CHANNEL: Final = {
     "RemoteProtocolError": "réponse qui n'est pas du HTTP",
     "refused again after taking over the backend's time": "refusé encore, à l'heure même du serveur",
     "the backend's time is before one that it has signed earlier": "l'heure du serveur a reculé",
+    "no signed time yet": "aucune heure signée reçue",
     "the machine's clock is not the backend's": "l'horloge n'est pas à l'heure du serveur",
     "the TLS certificate has expired": "certificat TLS de la borne expiré",
     "the TPM does not sign": "la puce TPM ne signe pas",

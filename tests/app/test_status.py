@@ -31,7 +31,7 @@ from kiosk.hardware.pcsc.contacts import FLAKY_TIMES, Contacts
 from kiosk.hardware.pcsc.slot import ReaderCondition
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import open_store
-from kiosk.status import REFRESH_S, VERIFY_EVERY_S, JournalLook, StatusKeeper, condition
+from kiosk.status import REFRESH_S, VERIFY_EVERY_S, JournalLook, StatusKeeper, clock_check, condition
 from kiosk.store.thread import Store
 from kiosk.sync.outbox import Outbox
 from kiosk.visit.failures import Cause, Fault
@@ -86,6 +86,19 @@ def test_faults_are_told_by_their_cause_and_a_forgotten_card_too() -> None:
     assert {check.state for check in checks.values()} == {FAULT}
     assert checks["contacts patient"].facts == {"vanished": 3, "mute": 0, "silent": 0, "flaky": 1}
     assert checks["card slot"].facts == {"reason": "a card was left in the slot"}
+
+
+def test_a_printer_that_says_nothing_is_told_from_none_at_all() -> None:
+    silent = says(State(Policy()))["printer"]
+    assert (silent.state, silent.fault, silent.facts) == (UNKNOWN, Fault(Cause.PRINTER_SILENT), {})
+    checks = {check.part: check for check in condition(State(Policy()), READY, has_printer=False)}
+    assert checks["printer"] == Check("printer", UNKNOWN, facts={"reason": "no port in the settings"})
+
+
+def test_a_clock_of_which_nothing_was_heard_says_why_it_is_not_known() -> None:
+    assert clock_check(State(Policy()), 0.0) == Check("clock", UNKNOWN, facts={"reason": "no signed time yet"})
+    wrong = Fault(Cause.CLOCK_WRONG)
+    assert clock_check(State(Policy(), world=World(clock_fault=wrong)), 0.0) == Check("clock", FAULT, wrong)
 
 
 def test_a_reader_that_the_settings_do_not_name_is_told_as_well() -> None:

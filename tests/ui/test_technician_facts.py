@@ -86,12 +86,15 @@ def _conditions() -> Iterator[Check]:
     readers = {role: ReaderCondition(ready=False, fault=fault, contacts=Contacts(3, 2, 1, 1)) for role in ReaderRole}
     world = World(printer=PrinterHealth.OFFLINE, output_forgotten=True, service_up=True)
     yield from condition(State(Policy(quarantine=Quarantine.STOP), ForgottenCard(), world), readers)
+    yield from condition(State(Policy()), {}, has_printer=False)
+    yield clock_check(State(Policy()), 0.0)
     for error_s in (-7200.0, 0.0, 60.0):
         yield clock_check(State(Policy(), Attract(), World(clock_trusted=True)), error_s)
 
 
 def test_the_condition_of_the_devices_is_french() -> None:
-    told = {check.part: french(check) for check in _conditions()}
+    told = {check.part: french(check) for check in _conditions() if check.facts}
+    assert told["printer"] == ["Raison : aucun port dans les réglages"]
     assert told["card slot"] == ["Raison : une carte est restée dans la fente"]
     assert told["ticket output"] == ["Raison : un ticket est resté dans la sortie"]
     assert told["contacts professional"][0] == "Carte perdue, revenue aussitôt : 3"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kiosk.status import NO_PORT
 from kiosk.store.database import sqlite_version_problem
 from kiosk.store.errors import _REASONS as STORE_REASONS
 from kiosk.sync.faults import RefusalReason
@@ -96,6 +97,8 @@ BY_OPENSSL = {
     "unable to get local issuer certificate",
 }
 ELSEWHERE = {
+    NO_PORT,
+    "no signed time yet",
     "a card was left in the slot",
     "a ticket was left in the output",
     "expired",  # of a document
