@@ -220,8 +220,7 @@ def _struck(rig: Rig, card: WatchedCard, case: Case) -> dict[str, Any]:
 
     walk = Walk(rig, _plan(case.persona), card, arm=arm)
     walk.run()
-    rig.audience.wait(lambda state: not state.running, "the relay's last word")
-    walk.judge_again()
+    walk.judge_at_last()
     rig.mend()
     rig.ready_for_a_visit()
     violations = walk.violations + settle(rig, card)

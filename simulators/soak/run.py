@@ -23,7 +23,7 @@ from simulators.residue import Needle, scan_files, scan_objects, scan_rows
 from simulators.soak.audience import StuckError
 from simulators.soak.card import watched
 from simulators.soak.centre import CentreProcess
-from simulators.soak.ledger import compared
+from simulators.soak.ledger import Ledger, compared
 from simulators.soak.plan import PERSONAS, Goal, Kind, Plan, plan_of
 from simulators.soak.rig import Rig, Roll, enrolled, running
 from simulators.soak.settle import settle
@@ -58,9 +58,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     sizes: dict[int, Size] = field(default_factory=dict)  # after so many visits; the first is the end of the warm-up
-    events_recorded: int = 0
-    events_lost: int = 0
-    events_doubled: int = 0
+    events: Ledger = field(default_factory=Ledger)
 
     @property
     def ends(self) -> tuple[Size, Size] | None:
@@ -85,7 +83,7 @@ class Report:
         rate = self.visits / self.took_s if self.took_s else 0.0
         print(f"visits {self.visits} (seed {self.seed}), {rate:.2f} visits/s, {self.tickets} tickets", file=out)
         print("faults " + ", ".join(f"{kind}: {count}" for kind, count in sorted(self.faults.items())), file=out)
-        print(f"events {self.events_recorded}, lost {self.events_lost}, doubled {self.events_doubled}", file=out)
+        print(f"events {self.events.recorded}, lost {self.events.lost}, doubled {self.events.doubled}", file=out)
         if self.ends is not None:
             before, after = self.ends
             growth = after.memory_bytes / before.memory_bytes - 1
@@ -146,8 +144,7 @@ def _visit(rig: Rig, plan: Plan, tag: str, report: Report) -> list[str]:
     problems: list[str] = []
     try:
         walk.run()
-        rig.audience.wait(lambda state: not state.running, "the relay's last word")
-        walk.judge_again()
+        walk.judge_at_last()
         rig.mend()
         rig.ready_for_a_visit()
         problems += settle(rig, card)
@@ -182,9 +179,8 @@ def _measured(rig: Rig) -> Size:
 
 def _books(rig: Rig, report: Report, folder: Path) -> None:
     """Outbox, journal, the centre's events, growth, residue."""
-    ledger = compared(rig)
-    report.violations += ledger.violations
-    report.events_recorded, report.events_lost, report.events_doubled = ledger.recorded, ledger.lost, ledger.doubled
+    report.events = compared(rig)
+    report.violations += report.events.violations
     report.violations += report.growth()
     vanished = rig.kiosk.hub.readers()[ReaderRole.PATIENT].contacts.vanished
     report.violations += [f"{vanished} cards put in by hand counted as lost contacts"] if vanished else []

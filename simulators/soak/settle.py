@@ -21,8 +21,7 @@ def settle(rig: Rig, card: WatchedCard) -> list[str]:
     if truth.unfinished or not card.holds(books["content"]):
         again = Walk(rig, Plan(card.persona.name, (Goal.UPDATE,), Kind.NONE), card)
         again.run()
-        rig.audience.wait(lambda state: not state.running, "the relay's last word")
-        again.judge_again()
+        again.judge_at_last()
         problems += again.violations
         rig.ready_for_a_visit()
         books = rig.centre.ask("books", serial=card.serial)

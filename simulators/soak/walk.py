@@ -89,8 +89,9 @@ class Walk:
             self.violations += card.violations
             card.violations.clear()
 
-    def judge_again(self) -> None:
+    def judge_at_last(self) -> None:
         """Hold the last page against the card once the relay has said its last word."""
+        self._rig.audience.wait(lambda state: not state.running, "the relay's last word")
         self._judge(self._rig.audience.state)
 
     def _judge(self, state: State) -> None:

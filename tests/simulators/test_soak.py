@@ -47,9 +47,9 @@ def test_a_slice_of_the_soak_finds_nothing(record_property: Callable[[str, objec
     report = soak(8, 1)
     assert report.violations == []
     assert report.visits == 8
-    assert report.events_recorded > 8 * 3
-    assert (report.events_lost, report.events_doubled) == (0, 0)
-    record_property("printed", f"soak: {report.visits} visits, {report.events_recorded} events, violations 0")
+    assert report.events.recorded > 8 * 3
+    assert (report.events.lost, report.events.doubled) == (0, 0)
+    record_property("printed", f"soak: {report.visits} visits, {report.events.recorded} events, violations 0")
 
 
 def test_a_slice_of_the_drill_finds_nothing(record_property: Callable[[str, object], None]) -> None:
