@@ -221,11 +221,14 @@ class Kiosk:
         state = self.runner.state
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
         of_duties = () if self._duties is None else self._duties.checks()
-        return (*condition(state, self.hub.readers(), has_printer=self.printer is not None), clock, *of_duties)
+        of_devices = condition(state, self.hub.readers(), has_printer=self.printer is not None)
+        return (*of_devices, clock, *([] if self._journal is None else [self._journal.last]), *of_duties)
 
     def _told(self) -> tuple[Check, ...]:
-        """The same for `diagnose`, with what takes longer to know."""
-        return (*self._condition(), *([] if self._journal is None else [self._journal.check()]))
+        """The same, after a look at what takes longer to know."""
+        if self._journal is not None:
+            self._journal.check()
+        return self._condition()
 
     def _note(self, event: str, fields: dict[str, str | int | bool]) -> Future[None] | None:
         return None if self.facts is None else self.facts.commit(event, fields)

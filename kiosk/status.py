@@ -109,18 +109,18 @@ class JournalLook:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._last: Check | None = None
+        self.last = Check("journal", CheckState.UNKNOWN)  # may be read by any thread
         self._due_s = clock.monotonic_s()
 
     def check(self) -> Check:
         """The last verdict, a new one if it is time; the store does a member's work in between (see `verify_store`)."""
-        if self._last is None or self._clock.monotonic_s() >= self._due_s:
+        if self._clock.monotonic_s() >= self._due_s:
             try:
-                self._last = journal_check(verify_store(self._store))
+                self.last = journal_check(verify_store(self._store))
+                self._due_s = self._clock.monotonic_s() + VERIFY_EVERY_S
             except StoreFailedError as error:
-                return Check("journal", CheckState.UNKNOWN, facts={"reason": str(error)})
-            self._due_s = self._clock.monotonic_s() + VERIFY_EVERY_S
-        return self._last
+                self.last = Check("journal", CheckState.UNKNOWN, facts={"reason": str(error)})
+        return self.last
 
 
 def part_lines(checks: Iterable[Check]) -> tuple[PartLine, ...]:

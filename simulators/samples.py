@@ -113,6 +113,7 @@ _FAULTY_LINES = (
     ),
     PartLine("orders", well=False, fault=Fault(Cause.QUARANTINED, "no_relay")),
     PartLine("clock", well=False, fault=Fault(Cause.CLOCK_WRONG), facts=(("clock_ahead_s", 86_400),)),
+    PartLine("journal", well=True, facts=(("entries", 48_213), ("pruned", 12_000))),
     PartLine(
         "documents",
         well=False,

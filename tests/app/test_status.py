@@ -287,6 +287,8 @@ def test_the_counts_of_a_running_kiosk_reach_diagnose(tmp_path: Path) -> None:
             wait_until(lambda: slot.card is None)
         expected = asdict(kiosk.hub.contacts()[ReaderRole.PATIENT])
         wait_until(lambda: expected in told_facts(tmp_path / STATUS_FILE))
+        on_the_page = {check.part: check.state for check in kiosk._condition()}
+        assert on_the_page["journal"] is OK
         checks = {check.part: check for check in probes.look(settings, EmbeddedScard()).checks}
         assert checks["contacts patient"].facts == expected | {"told_by": "the running kiosk"}
         assert (checks["store"].state, checks["journal"].state) == (OK, OK)
