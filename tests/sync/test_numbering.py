@@ -16,7 +16,7 @@ from kiosk.sync.outbox import pending
 from kiosk.sync.turn import OUTAGE_S, WINDOW_S
 from kiosk.sync.uploader import UploadState
 from tests.sync.intake import Answer, FakeClock, Intake, lose_answer
-from tests.sync.test_uploader import Kiosk
+from tests.sync.upload_kiosk import Kiosk
 
 
 @pytest.fixture
