@@ -21,6 +21,7 @@ from simulators.card.faults import (
     FaultKind,
     FaultPlan,
     PlannedFault,
+    PowerCutError,
     nobody,
 )
 from simulators.card.image import Image, ImageError
@@ -56,6 +57,7 @@ class SimulatedCard:
         self._image = image
         self._challenges = challenges
         self._cut = threading.Event()
+        self._powers = 0  # changes with each reset and each cut: a command does not outlive the power it came under
         self._wait = wait or self._cut.wait
         self._timing: Timing | None = None
         self._powered = False
@@ -94,6 +96,7 @@ class SimulatedCard:
         """Cold or warm reset: both forget the same, and give the same ATR unless planned otherwise."""
         self._warm = not cold
         self.vanished = False
+        self._powers += 1
         self._cut.clear()
         self._forget()
         self._powered = len(self.atr) < len(MUTE_ATR)
@@ -108,13 +111,14 @@ class SimulatedCard:
 
     def cut_power(self) -> None:
         """From another thread, in the middle of `transmit`: what waits there ends at once and executes nothing."""
+        self._powers += 1
         self._cut.set()
 
     def transmit(self, apdu: bytes) -> bytes:
         """One command, one answer of at least two bytes (fewer only as planned); b"" from a card without power or ATR.
 
-        Raises `CardGoneError` and `CardHangsError` where they are planned (the first also when its power is cut), and
-        nothing else for any bytes.
+        Raises `CardGoneError` and `CardHangsError` where they are planned, `PowerCutError`, and nothing else for any
+        bytes.
         """
         if not self._powered:
             return b""
@@ -146,12 +150,12 @@ class SimulatedCard:
 
     def _before(self, due: tuple[Due, ...]) -> None:
         """Delays first, whatever the order of the plan: of two faults at one APDU both can be seen."""
+        power = self._powers
         for one in due:
             if one.fault.kind is FaultKind.DELAY:
                 self._wait(one.seconds)
-        if self._cut.is_set():
-            self.power_off()
-            raise CardGoneError
+        if self._powers != power:
+            raise PowerCutError
         for one in due:
             if one.fault.kind in _GONE_BEFORE:
                 self._vanish(one)

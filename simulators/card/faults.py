@@ -73,6 +73,10 @@ class CardGoneError(Exception):
     """The card left the reader during an exchange. A transport turns this into "card removed"."""
 
 
+class PowerCutError(CardGoneError):
+    """Its power went during an exchange, by a hand from outside: whoever cut it knows what became of the card."""
+
+
 class CardHangsError(Exception):
     """The card does not answer. A transport stays silent until the card is removed or its power goes."""
 

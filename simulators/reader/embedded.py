@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.hardware.pcsc.api import PNP_NOTIFICATION, SUCCESS, CardProtocol, Disposition, ReaderSnapshot, ReaderState
-from simulators.card.faults import CardGoneError, CardHangsError
+from simulators.card.faults import CardGoneError, CardHangsError, PowerCutError
 from simulators.reader.slot import Chip, Slot
 
 READERS: Final = ("Embedded Reader 00 00", "Embedded Reader 00 01")
@@ -270,6 +270,8 @@ class EmbeddedScard:
         try:
             if not gone():
                 answer = chip.transmit(command)
+        except PowerCutError:
+            pass  # by the hand that moves the card, the reader or the service
         except CardGoneError:
             self._card_left(reader.name, insertion)
         except CardHangsError:

@@ -21,6 +21,10 @@ class Chip(Protocol):
         """Take the power away."""
         ...
 
+    def cut_power(self) -> None:
+        """The power goes in the middle of `transmit`; any thread. `power_off` or `power_on` follows."""
+        ...
+
     def transmit(self, command: bytes) -> bytes:
         """One TPDU; fewer than 2 bytes mean that no answer came."""
         ...
@@ -83,9 +87,9 @@ class Slot:
             self.powered = True
 
     def power_off(self) -> None:
-        """Take the power away; a card in the middle of a command loses it when that ends."""
-        if self.chip is not None and self.powered and not self.exchanging:
-            self.chip.power_off()
+        """Take the power away, in the middle of a command if need be."""
+        if self.chip is not None and self.powered:
+            self._let_go(self.chip)
         self.powered = False
 
     def fill(self, chip: Chip) -> None:
@@ -95,13 +99,19 @@ class Slot:
         self.counter += 1
 
     def empty(self) -> None:
-        """The card is pulled out; in the middle of a command it loses its power when that ends."""
+        """The card is pulled out, in the middle of a command if need be."""
         chip, self.chip = self.chip, None
         if chip is None:
             return
         self.counter += 1
         self.powered = False
-        if not self.exchanging:
+        self._let_go(chip)
+
+    def _let_go(self, chip: Chip) -> None:
+        """A command under way ends first, at once if it only waits; whoever sent it then says `power_off`."""
+        if self.exchanging:
+            chip.cut_power()
+        else:
             chip.power_off()
 
     def reset(self) -> None:

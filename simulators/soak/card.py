@@ -114,6 +114,10 @@ class WatchedCard:
         """See `Chip`."""
         self.card.power_off()
 
+    def cut_power(self) -> None:
+        """See `Chip`."""
+        self.card.cut_power()
+
     def transmit(self, command: bytes) -> bytes:
         """See `Chip`."""
         self.commands += 1

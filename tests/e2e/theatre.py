@@ -133,6 +133,10 @@ class Watched:
         """See `Chip`."""
         self.card.power_off()
 
+    def cut_power(self) -> None:
+        """See `Chip`."""
+        self.card.cut_power()
+
     def transmit(self, command: bytes) -> bytes:
         """See `Chip`."""
         self.commands.append(command)

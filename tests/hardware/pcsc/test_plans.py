@@ -26,7 +26,7 @@ from simulators.card.scp03 import HostSession
 from simulators.reader.plan import Stagehand, unstageable
 from simulators.reader.private_pcscd import PrivatePcscd
 from tests.hardware.pcsc.hands import EmbeddedHands, Hands, PcscdHands
-from tests.hardware.pcsc.support import LIMIT_S, FakeClock, RealClock, Recorder, exchange
+from tests.hardware.pcsc.support import LIMIT_S, FakeClock, RealClock, Recorder, exchange, wait_until
 from tests.simulators.card.driver import SELECT_VITALE
 
 LIMITS = Deadlines(connect_s=5.0, apdu_s=2.0, watch_every_s=0.05)
@@ -233,6 +233,41 @@ def test_a_plan_for_a_reader_that_cannot_stage_it_is_refused_with_its_path() -> 
 
 class NoCable(EmbeddedHands):
     can = PcscdHands.can
+
+
+def ended_while_late(hands: Hands, end: Callable[[], None], insertions: int) -> list[str]:
+    """Read a card that is late for ten minutes at its eighth APDU, and end that somehow."""
+    events, trace = Recorder(), list[str]()
+    card = open_persona("outdated")
+    card.plan(plan_of({"faults": [at("delay", 8, delay_ms=600_000)]}).faults)
+    with hub_on(hands, events, trace.append) as hub:
+        hands.insert(0, card)
+        answers: SimpleQueue[CardContent | Fault] = SimpleQueue()
+        hub.read(events.wait_event(CardInserted).card_session, answers.put)
+        wait_until(lambda: len(trace) == 7)
+        end()
+        ended = answers.get(timeout=LIMIT_S)
+        outcomes = [ended.cause.name if isinstance(ended, Fault) else DONE]
+        for number in range(2, insertions + 1):
+            outcomes.append(dialogue(hub, events.wait_event(CardInserted, number).card_session))
+    hands.remove(0)
+    return outcomes
+
+
+@pytest.mark.parametrize("reader", ["embedded", pytest.param("pcscd", marks=pytest.mark.pcscd)])
+def test_a_late_card_keeps_nobody_who_pulls_it_or_kills_the_service(
+    reader: str, private_pcscd: Callable[[], PrivatePcscd]
+) -> None:
+    """What ends the command ends it at once, and the late command is not executed by a card that has power again."""
+    hands: Hands = EmbeddedHands() if reader == "embedded" else PcscdHands(private_pcscd())
+
+    def end_service() -> None:
+        hands.kill_service()
+        hands.start_service()
+
+    assert ended_while_late(hands, lambda: hands.remove(0), 1) == ["CARD_REMOVED"]
+    assert ended_while_late(hands, end_service, 2) == ["SERVICE_LOST", DONE]
+    hands.tidy()
 
 
 def test_what_a_hand_could_not_do_is_told_at_the_end() -> None:
