@@ -88,7 +88,7 @@ LINES = (
     PartLine("reader patient", well=False, fault=Fault(Cause.READER_LOST, "Fictional Reader not among 1 readers")),
     PartLine("contacts patient", well=True, facts=(("vanished", 0), ("mute", 2), ("silent", 0), ("flaky", 0))),
     PartLine("card slot", well=True),
-    PartLine("printer", well=None),
+    PartLine("printer", well=None, fault=Fault(Cause.PRINTER_SILENT)),
     PartLine("channel", well=False, fault=_NETWORK),
 )
 _FAULTY_LINES = (

@@ -70,7 +70,7 @@ def _page(state: State, now: datetime) -> ViewModel:
         case StaffPin():
             return present_staff.staff_pin(step, state, now)
         case Diagnostics():
-            return present_staff.diagnostics(step, now)
+            return present_staff.diagnostics(step, state, now)
         case Welcome():
             return present_rest.welcome(step)
         case Reading():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
+from kiosk import __version__
 from kiosk.ui import texts as t
 from kiosk.ui.failures_view import answers, picture, support_code, todo, what
 from kiosk.ui.technician_facts import fact_lines, part_name
@@ -61,12 +62,13 @@ def staff_pin(step: StaffPin, state: State, now: datetime) -> ViewModel:
     )
 
 
-def diagnostics(step: Diagnostics, now: datetime) -> ViewModel:
+def diagnostics(step: Diagnostics, state: State, now: datetime) -> ViewModel:
     """A row a part, what needs somebody first: state and code in a word, meaning, action, detail, facts."""
     rows = sorted((_part(line, now) for line in step.lines), key=lambda row: _URGENCY.index(row.tone))
     return ViewModel(
         page=step.page,
         heading=t.DIAGNOSTICS,
+        step=t.DIAGNOSTICS_OF.format(number=state.policy.kiosk_number, version=__version__),
         lead=t.DIAGNOSTICS_LEAD.format(summary=_summary(rows)) if rows else t.DIAGNOSTICS_LOOKING,
         rows=tuple(rows),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kiosk import __version__
 from kiosk.ui import texts as t
 from kiosk.ui.present import present
 from kiosk.ui.technician_texts import ADVICE
@@ -72,6 +73,10 @@ def test_what_needs_somebody_comes_first_and_is_counted() -> None:
     assert plain(_page(WELL).lead) == "Tout est en ordre. Se met à jour seul."
     assert page.stop is not None
     assert page.stop.label == "Fermer"
+
+
+def test_the_page_names_the_kiosk_and_its_version() -> None:
+    assert plain(_page().step) == f"Borne {samples.POLICY.kiosk_number}, v{__version__}"
 
 
 def test_a_part_that_nobody_has_named_is_shown_as_it_is() -> None:
