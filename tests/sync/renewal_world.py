@@ -287,6 +287,10 @@ def kill_server_before_commit(world: World) -> Fault:
     return fault
 
 
+Worlds = Callable[[], World]
+"""Makes another one."""
+
+
 def copied(template: Path, folder: Path) -> World:
     """A world of its own that begins where the template's did."""
     shutil.copytree(template, folder)

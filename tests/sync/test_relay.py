@@ -2,136 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.card.values import Beneficiary, CardContent, Generation
 from kiosk.sync.faults import Refusal, RefusalReason
-from kiosk.sync.relay import ABORT_LIMIT_S, OPENING_SILENCE_S, SILENCE_S, run_update
+from kiosk.sync.relay import ABORT_LIMIT_S, OPENING_SILENCE_S, SILENCE_S
 from kiosk.visit.failures import Cause, Fault
-from kiosk.visit.ports import CardAnswers, CardSession, CardStep
 from kiosk.visit.values import Outcome, UpdatePhase, UpdateReport
-
-NOW_S = 1_795_000_000
-SESSION = CardSession(3)
-CARD = CardContent(
-    generation=Generation.VITALE_2,
-    iccsn="802500000200000000013",
-    beneficiaries=(Beneficiary("FICTIF", "Camille", "19550814", "162019999900177"),),
+from tests.sync.relay_stage import (
+    ABORTED,
+    AUTH,
+    AUTHENTICATE,
+    BAD_PACKAGES,
+    CARD,
+    IMPOSSIBLE,
+    INITIALIZE,
+    LOST,
+    NETWORK,
+    NEVER_LEFT,
+    OK,
+    READ,
+    SELECT,
+    UPDATED,
+    WHOLE,
+    WRITE,
+    WRITE_FLAG,
+    WRITE_RIGHTS,
+    Scripted,
+    package,
+    run,
 )
-SELECT = "00a404000bd250000002564954414c45"
-INITIALIZE = "8050000008" + "11" * 8 + "00"
-AUTHENTICATE = "8482330010" + "22" * 16
-WRITE_FLAG = "84d6940411" + "33" * 17
-WRITE_RIGHTS = "84d6930020" + "44" * 32
-OK = bytes.fromhex("9000")
-LOST = Fault(Cause.CARD_REMOVED, "gone", command_sent=True)
-NEVER_LEFT = Fault(Cause.CARD_REMOVED, "gone", command_sent=False)
-NETWORK = Fault(Cause.NETWORK, "time-out")
-UPDATED = {"close": {"outcome": "updated", "detail": 1, "code": None, "receipt": "AA=="}}
-IMPOSSIBLE = {"close": {"outcome": "impossible", "detail": 3, "code": "CARD_AUTH_FAILED", "receipt": None}}
-ABORTED = {"close": {"outcome": "aborted", "detail": 3, "receipt": None}}
-
-Scripted = dict[str, Any] | Refusal | Fault
-
-
-def package(counter: int, *apdus: str, last: bool = False, **changes: Any) -> dict[str, Any]:
-    content = {
-        "conversation_id": "conv-1",
-        "counter": counter,
-        "not_after_s": NOW_S + 60,
-        "max_wait_ms": 10_000,
-        "last_if_ok": last,
-        "items": [{"apdu": apdu, "expected_sw": ["9000"]} for apdu in apdus],
-    }
-    return {"package": {**content, **changes}}
-
-
-READ = package(0, SELECT, INITIALIZE)
-AUTH = package(1, AUTHENTICATE)
-WRITE = package(2, WRITE_FLAG, WRITE_RIGHTS, WRITE_FLAG, last=True)
-WHOLE: list[Scripted] = [READ, AUTH, WRITE, UPDATED]
-
-
-@dataclass
-class Centre:
-    """Answers in turn; remembers what it was asked."""
-
-    script: list[Scripted]
-    asked: list[tuple[str, Mapping[str, Any], float]] = field(default_factory=list)
-    on_call: Callable[[], None] = lambda: None
-
-    def __call__(
-        self,
-        route: str,
-        body: Mapping[str, Any],
-        *,
-        idempotency_key: str | None = None,
-        deadline_s: float = 15.0,
-    ) -> Scripted:
-        self.on_call()
-        self.asked.append((route, body, deadline_s))
-        return self.script.pop(0)
-
-
-@dataclass
-class Card:
-    """Answers 9000, or what is scripted for the n-th command."""
-
-    script: dict[int, bytes | Fault] = field(default_factory=dict)
-    sent: list[bytes] = field(default_factory=list)
-    log: list[object] = field(default_factory=list)
-
-    def execute(self, card_session: CardSession, steps: Sequence[CardStep]) -> CardAnswers:
-        assert card_session == SESSION
-        assert steps
-        responses: list[bytes] = []
-        for step in steps:
-            self.sent.append(step.command)
-            self.log.append(step.command)
-            answer = self.script.get(len(self.sent) - 1, OK)
-            if isinstance(answer, Fault):
-                return CardAnswers(tuple(responses), answer)
-            responses.append(answer)
-            if int.from_bytes(answer[-2:], "big") not in step.expected_sw:
-                break
-        return CardAnswers(tuple(responses))
-
-
-@dataclass
-class Walk:
-    """One run and everything around it."""
-
-    centre: Centre
-    card: Card
-    phases: list[UpdatePhase]
-    report: UpdateReport
-
-
-def run(script: list[Scripted], answers: dict[int, bytes | Fault] | None = None, orders: int = 1) -> Walk:
-    centre, card = Centre(list(script)), Card(answers or {})
-    phases: list[UpdatePhase] = []
-
-    def on_phase(phase: UpdatePhase) -> None:
-        if not phases or phases[-1] is not phase:  # repeated for each package: a sign of life
-            phases.append(phase)
-            card.log.append(phase)
-
-    report = run_update(
-        call=centre,
-        link=card,
-        card_session=SESSION,
-        card=CARD,
-        update_ids=[f"{number:02x}" for number in range(orders)],
-        on_phase=on_phase,
-        now_s=lambda: NOW_S,
-    )
-    return Walk(centre, card, phases, report)
 
 
 def test_a_whole_update() -> None:
@@ -310,96 +211,6 @@ def test_signed_refusals_have_their_cause(refusal: Refusal, cause: Cause) -> Non
 def test_expired_conversation_after_the_last_write_is_uncertain() -> None:
     walk = run([READ, AUTH, WRITE, Refusal(410, RefusalReason.GONE, "CONVERSATION_EXPIRED")])
     assert walk.report.outcome is Outcome.UNCERTAIN
-
-
-BAD_PACKAGES: dict[str, tuple[dict[str, Any], Cause, str]] = {
-    "late": (package(0, SELECT, not_after_s=NOW_S - 1), Cause.PACKAGE_REFUSED, "not_after_s has passed"),
-    "counter": (package(1, SELECT), Cause.PACKAGE_REFUSED, "counter 1 instead of 0"),
-    "pin": (package(0, SELECT, "0020000108" + "00" * 8), Cause.APDU_REFUSED, "step 1: instruction 20 is not allowed"),
-    "plain write": (package(0, "00d6920001aa"), Cause.APDU_REFUSED, "step 0: write without secure messaging"),
-    "erase": (package(0, SELECT, "00e40000"), Cause.APDU_REFUSED, "step 1: instruction E4 is not allowed"),
-}
-
-
-@pytest.mark.parametrize("row", BAD_PACKAGES)
-def test_a_bad_package_is_refused_before_its_first_command(row: str) -> None:
-    bad, cause, detail = BAD_PACKAGES[row]
-    walk = run([bad, ABORTED])
-    assert walk.card.sent == []
-    assert walk.report == UpdateReport(
-        Outcome.IMPOSSIBLE, 3, packages=0, apdus=0, wrote=False, fault=Fault(cause, detail)
-    )
-    assert walk.centre.asked[-1][1]["abort"] == {"command_sent": False}
-
-
-@pytest.mark.parametrize(
-    ("bad", "detail"),
-    [
-        (package(1, AUTHENTICATE, conversation_id="conv-2"), "another conversation"),
-        (package(0, AUTHENTICATE), "counter 0 instead of 1"),
-        (package(2, AUTHENTICATE), "counter 2 instead of 1"),
-    ],
-)
-def test_a_second_package_must_continue_the_first(bad: dict[str, Any], detail: str) -> None:
-    walk = run([READ, bad, ABORTED])
-    assert len(walk.card.sent) == 2
-    assert walk.report.fault == Fault(Cause.PACKAGE_REFUSED, detail)
-    assert walk.centre.asked[-1][1]["conversation_id"] == "conv-1"
-
-
-def test_a_late_package_after_a_write_is_aborted() -> None:
-    late = package(3, WRITE_FLAG, not_after_s=NOW_S - 1)
-    walk = run([READ, AUTH, package(2, WRITE_FLAG), late, ABORTED])
-    assert walk.report.outcome is Outcome.ABORTED
-    assert walk.report.wrote
-
-
-def _without(name: str) -> dict[str, Any]:
-    bad = package(0, SELECT)
-    del bad["package"][name]
-    return bad
-
-
-@pytest.mark.parametrize(
-    ("body", "detail"),
-    [
-        ({}, "package: either a package or a close expected"),
-        ({**READ, **UPDATED}, "package: either a package or a close expected"),
-        ({"package": 1}, "package: an object expected"),
-        *[
-            (_without(name), f"package.{name}: missing")
-            for name in ("conversation_id", "counter", "not_after_s", "max_wait_ms", "last_if_ok", "items")
-        ],
-        (package(0), "package.items: a list of 1 to 64 expected"),
-        (package(0, *[SELECT] * 65), "package.items: a list of 1 to 64 expected"),
-        (package(0, "00a4"), "package.items[0].apdu: 4 to 261 bytes in lower-case hex expected"),
-        (package(0, SELECT.upper()), "package.items[0].apdu: 4 to 261 bytes in lower-case hex expected"),
-        (package(0, SELECT, conversation_id="a b"), "package.conversation_id: the form [A-Za-z0-9.-]{1,60} expected"),
-        (package(0, SELECT, max_wait_ms=32768), "package.max_wait_ms: a whole number from 0 to 32767 expected"),
-        (package(40000, SELECT), "package.counter: a whole number from 0 to 32767 expected"),
-        (
-            {"close": {"outcome": "done", "detail": 1}},
-            "close.outcome: one of updated, up_to_date, declined, impossible, aborted, uncertain expected",
-        ),
-        ({"close": {"outcome": "updated", "detail": 7}}, "close.detail: a whole number from 1 to 6 expected"),
-    ],
-)
-def test_malformed_messages_name_the_field(body: dict[str, Any], detail: str) -> None:
-    walk = run([body])
-    assert walk.card.sent == []
-    assert walk.report.fault == Fault(Cause.BAD_ANSWER, detail)
-
-
-def test_a_conversation_does_not_last_for_ever() -> None:
-    walk = run([*[package(number, SELECT) for number in range(65)], UPDATED])
-    assert walk.report.fault == Fault(Cause.PACKAGE_REFUSED, "more than 64 packages")
-    assert walk.report.packages == 64
-    assert walk.centre.asked[-1][1]["abort"] == {"command_sent": False}
-
-
-def test_the_last_package_of_the_longest_conversation_is_closed() -> None:
-    walk = run([*[package(number, SELECT, last=number == 63) for number in range(64)], UPDATED])
-    assert walk.report == UpdateReport(Outcome.UPDATED, 1, packages=64, apdus=64, wrote=False)
 
 
 # --- several orders ----------------------------------------------------------------------------------------------
