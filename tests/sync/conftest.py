@@ -1,4 +1,4 @@
-"""Fixtures of several files: kiosks whose keys are due for renewal."""
+"""Fixtures of several files: what has just been enrolled, and kiosks whose keys are due for renewal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.sync.renewal import due_s
+from tests.sync import disk_world
 from tests.sync.renewal_world import World, Worlds, copied
 
 
@@ -20,6 +21,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         world.enrol(patched)
     world.close()
     return folder
+
+
+@pytest.fixture(scope="session")
+def enrolled_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the kiosk's whole disk."""
+    return disk_world.enrolled(tmp_path_factory.mktemp("disk"))
 
 
 @pytest.fixture

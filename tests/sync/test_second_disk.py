@@ -2,134 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import random
 import shutil
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from kiosk import cli
-from kiosk.chores.uploading import Uploading
-from kiosk.diagnostics.report import CheckState
-from kiosk.enrolled import settle_enrolment
-from kiosk.facts import Facts
-from kiosk.settings import KioskSettings, Settings
 from kiosk.state import IDENTITY, open_store
 from kiosk.store.thread import Store
-from kiosk.store.transaction import Transaction, write_meta
-from kiosk.sync import enrol as enrol_module
 from kiosk.sync.aggregates import aggregate_of
-from kiosk.sync.credentials import Credentials
-from kiosk.sync.enrol_record import RECORD
-from kiosk.sync.identity import IdentityError, in_force
-from kiosk.sync.outbox import Outbox, Quota, dead, pending
-from kiosk.sync.profile import generation_of
-from kiosk.sync.turn import Turn
-from kiosk.sync.uploader import EVENTS_ROUTE, STATE_ROUTE, Uploader, UploadState, stopped
-from simulators.backend import schema
-from tests.sync.renewal_world import ENROL_ORIGIN, KIOSK, Wire, World, lose_answer, lose_request
-
-CARD = "00112233445566778899aabbccddeeff"
-
-
-class Kiosk:
-    """One disk: its state directory, and the program on it."""
-
-    def __init__(self, world: World, state: Path) -> None:
-        self.world, self.state = world, state
-        self.told: list[int] = []
-
-    def enrol(self, *, again: bool = False, ticket: str | None = None) -> int:
-        """The command; what it returns. Without a ticket at hand the operator makes one."""
-        file = self.state.with_name("ticket")
-        file.write_text(ticket or self.world.operate("ticket", site_kind="agency")["ticket"], encoding="ascii")
-        settings = Settings(KioskSettings(self.state, "SN-1"))
-        return cli.enrol(settings, ENROL_ORIGIN, self.world.ca_file, file, again=again)
-
-    def start(self, quota: Quota | None = None) -> Kiosk:
-        opened = open_store(self.state)
-        assert isinstance(opened, Store)
-        self.store, clock = opened, self.world.clock
-        self.world.restart(self.state / IDENTITY)
-        channel = self.world.channel(Credentials(self.world.credentials.current))
-        self.facts = Facts(opened, Outbox(clock, boot_id="boot", quota=quota), lambda: int(clock.now_s * 1000))
-        self.uploader = Uploader(opened, channel, clock, Turn(KIOSK, clock), random.Random(1))
-        settle = partial(settle_enrolment, opened, self.facts, self.state / IDENTITY)
-        self.chore = Uploading(self.uploader, self.facts, settle)
-        return self
-
-    def stop(self) -> None:
-        self.store.close()
-
-    def fact(self, number: int, pseudonym: str | None = None) -> None:
-        """One fact of its own content."""
-        fields: dict[str, str | int | bool] = {"outcome": "updated", "packages": number, "apdus": 0, "wrote": True}
-        self.facts.commit("update_ended", fields, pseudonym).result()
-        self.told.append(number)
-
-    def upload(self, steps: int = 12) -> None:
-        """The chore at work; the time it asks for passes, as long as it is not for good."""
-        for _ in range(steps):
-            delay_s = self.chore.step()
-            if self.uploader.status.state in (UploadState.IDLE, UploadState.STOPPED, UploadState.HELD) and delay_s:
-                return
-            self.world.wait(delay_s)
-
-    def run(self, work: Callable[[Transaction], Any]) -> Any:
-        return self.store.submit(work).result()
-
-    @property
-    def state_of_upload(self) -> tuple[UploadState, str]:
-        return self.uploader.status.state, self.uploader.status.reason
-
-    def copied(self, name: str) -> Kiosk:
-        """The same disk as it is now; the program must not run."""
-        other = Kiosk(self.world, self.state.with_name(name))
-        shutil.copytree(self.state, other.state)
-        return other
-
-
-def applied(world: World) -> list[int]:
-    """The numbers of the facts that took effect, sorted; one that did so twice is there twice."""
-    table = schema.event.c
-    statement = select(table.body_json).where(table.type == "update_ended")
-    rows = world.database.run(lambda connection: connection.execute(statement).all())
-    return sorted(json.loads(body)["packages"] for (body,) in rows)
-
-
-def noted(kiosk: Kiosk, kind: str) -> list[dict[str, Any]]:
-    rows = kiosk.run(lambda tx: tx.execute("SELECT fields FROM journal WHERE type = ? ORDER BY seq", (kind,)))
-    return [json.loads(str(fields)) for (fields,) in rows]
-
-
-@pytest.fixture(scope="module")
-def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backend, and a kiosk that it has enrolled; made once."""
-    folder = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as patched:
-        world = World(folder / "world")
-        patched.setattr(enrol_module, "Wire", lambda *_: Wire(world))
-        kiosk = Kiosk(world, folder / "first")
-        assert kiosk.enrol() == 0
-        world.close()
-    return folder
+from kiosk.sync.outbox import dead, pending
+from kiosk.sync.uploader import UploadState
+from tests.sync.disk_world import CARD, Kiosk, applied, copied, noted
+from tests.sync.renewal_world import lose_answer, lose_request
 
 
 @pytest.fixture
-def kiosk(enrolled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kiosk]:
-    shutil.copytree(enrolled, tmp_path / "here")
-    world = World(tmp_path / "here" / "world")
-    monkeypatch.setattr(enrol_module, "Wire", lambda *_: Wire(world))
-    made = Kiosk(world, tmp_path / "here" / "first")
-    yield made
-    if hasattr(made, "store"):
-        made.stop()
-    world.close()
+def kiosk(enrolled_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kiosk]:
+    with copied(enrolled_disk, tmp_path / "here", monkeypatch) as made:
+        yield made
 
 
 def test_a_new_disk_under_the_old_name_goes_on(kiosk: Kiosk) -> None:
@@ -297,128 +189,3 @@ def test_two_disks_of_one_name_have_no_aggregate_in_common(kiosk: Kiosk) -> None
     assert kiosk.enrol(again=True) == 0
     kiosk.start()
     assert kiosk.run(lambda tx: aggregate_of(tx, "kiosk")) != mine
-
-
-# --- an enrolment that is cut off ----------------------------------------------------------------------------------
-
-
-class _KilledError(BaseException):
-    """The process is gone."""
-
-
-def _killed_at(patched: pytest.MonkeyPatch, step: int) -> list[str]:
-    """Kill before the n-th thing that stays: a file renamed, or a transaction; names them."""
-    seen: list[str] = []
-    rename, submit = Path.rename, Store.submit
-
-    def tick(name: str) -> None:
-        seen.append(name)
-        if len(seen) == step:
-            raise _KilledError
-
-    def renamed(self: Path, target: Path) -> Path:
-        tick(target.name)
-        return rename(self, target)
-
-    def submitted(self: Store, work: Any, **more: Any) -> Any:
-        tick("a transaction")
-        return submit(self, work, **more)
-
-    patched.setattr(Path, "rename", renamed)
-    patched.setattr(Store, "submit", submitted)
-    return seen
-
-
-@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
-@pytest.mark.parametrize("finished_by", ["enrol", "start"])
-def test_an_enrolment_killed_at_any_step_is_finished(
-    kiosk: Kiosk, again: bool, finished_by: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world, step, killed, finished = kiosk.world, 0, True, 0
-    while killed:
-        step += 1
-        disk = kiosk.copied(f"{finished_by}-{step}") if again else Kiosk(world, kiosk.state.with_name(f"new-{step}"))
-        if again:
-            disk.start()
-            disk.run(lambda tx: write_meta(tx, "upload_stopped", b"fork"))
-            disk.stop()
-        before = _generation_in_force(disk.state)
-        ticket = world.operate("ticket", site_kind="agency")["ticket"]
-        with monkeypatch.context() as patched:
-            steps = _killed_at(patched, step)
-            try:
-                killed = disk.enrol(again=again, ticket=ticket) != 0
-            except _KilledError:
-                at = f"{step}: {steps[-1]}"
-        has_new_keys = _generation_in_force(disk.state) > before
-        finished += killed and has_new_keys
-        if finished_by == "enrol" or not has_new_keys:
-            assert disk.enrol(again=again, ticket=ticket) == 0, at
-        generation = _generation_in_force(disk.state)
-        assert generation > before, at
-        disk.start().fact(generation)
-        disk.upload()
-        assert noted(disk, "enrolled") == [{"generation": 1}] * again + [{"generation": generation}], at
-        assert disk.run(stopped) is None, at
-        assert disk.state_of_upload == (UploadState.IDLE, ""), at
-        assert json.loads((disk.state / IDENTITY / RECORD).read_bytes())["settled"] is True, at
-        disk.stop()
-        assert disk.enrol(again=again, ticket=ticket) == 0, "a repeat once all is done changes nothing"
-        assert _generation_in_force(disk.state) == generation
-    assert finished == 3, "before the numbers, before the fact, before the record is settled"
-    assert len(applied(world)) == len(set(applied(world))) == step
-    assert world.alarms() == {}
-
-
-def _unsettle(disk: Kiosk) -> None:
-    """As if `enrol` had been killed behind the switch to the new keys."""
-    file = disk.state / IDENTITY / RECORD
-    file.write_bytes(file.read_bytes().replace(b"true", b"false"))
-    disk.start()
-    disk.run(lambda tx: tx.execute("DELETE FROM meta WHERE key IN ('enrolment', 'numbering_unasked')"))
-    disk.run(lambda tx: tx.execute("DELETE FROM journal"))
-    disk.stop()
-
-
-def test_the_next_enrolment_finishes_the_one_before_it(kiosk: Kiosk) -> None:
-    _unsettle(kiosk)
-    assert kiosk.enrol(again=True) == 0
-    kiosk.start()
-    assert noted(kiosk, "enrolled") == [{"generation": 1}, {"generation": 2}]
-
-
-def test_a_full_outbox_delays_the_fact_and_nothing_else(kiosk: Kiosk) -> None:
-    kiosk.start().fact(0)
-    kiosk.stop()
-    _unsettle(kiosk)
-    kiosk.start(Quota(events=1))
-    kiosk.world.exchanges.clear()
-    kiosk.upload()
-    assert kiosk.world.exchanges == [STATE_ROUTE, EVENTS_ROUTE]
-    assert noted(kiosk, "enrolled") == []
-    kiosk.stop()
-    kiosk.start().upload()
-    assert noted(kiosk, "enrolled") == [{"generation": 1}]
-    assert json.loads((kiosk.state / IDENTITY / RECORD).read_bytes())["settled"] is True
-    assert kiosk.run(pending) == 0
-
-
-def test_a_record_that_cannot_be_read_holds_the_upload_until_the_next_enrolment(kiosk: Kiosk) -> None:
-    (kiosk.state / IDENTITY / RECORD).write_bytes(b"{")
-    kiosk.start().fact(0)
-    kiosk.world.exchanges.clear()
-    assert kiosk.chore.step() > 0
-    assert kiosk.world.exchanges == []
-    check = kiosk.chore.check()
-    assert (check.state, check.facts["upload"]) == (CheckState.FAULT, "store_failed")
-    assert str(check.facts["reason"]).startswith(f"{RECORD}: ")
-    kiosk.stop()
-    assert kiosk.enrol(again=True) == 0
-    kiosk.start().upload()
-    assert applied(kiosk.world) == [0]
-    assert kiosk.chore.check().state is CheckState.OK
-
-
-def _generation_in_force(state: Path) -> int:
-    held = in_force(state / IDENTITY)
-    return 0 if isinstance(held, IdentityError) else generation_of(held.keyid)
