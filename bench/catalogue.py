@@ -13,28 +13,10 @@ Bench = Callable[[int], list[Figure]]
 """Takes how many rounds to measure."""
 
 
-def _named(module: str) -> Bench:
+def _named(module: str, *what: str, **options: bool) -> Bench:
     def run(rounds: int) -> list[Figure]:
-        measure: Bench = import_module(f"bench.{module}").figures  # as late as this: each needs other libraries
-        return measure(rounds)
-
-    return run
-
-
-def _relay(reader: str, *, in_memory: bool = False) -> Bench:
-    def run(rounds: int) -> list[Figure]:
-        from bench.relay import figures  # noqa: PLC0415  # as above
-
-        return figures(reader, rounds, in_memory=in_memory)
-
-    return run
-
-
-def _backend(engine: str) -> Bench:
-    def run(rounds: int) -> list[Figure]:
-        from bench.backend import figures  # noqa: PLC0415  # as above
-
-        return figures(engine, rounds)
+        measured: list[Figure] = import_module(f"bench.{module}").figures(*what, rounds, **options)
+        return measured  # imported as late as this: each needs other libraries
 
     return run
 
@@ -43,17 +25,17 @@ BENCHES: Final[Mapping[str, tuple[Bench, int]]] = MappingProxyType(
     {
         "reading": (_named("reading"), 9),
         "wakeup": (_named("wakeup"), 9),
-        "relay-embedded": (_relay("embedded"), 101),
-        "relay-memory": (_relay("embedded", in_memory=True), 101),
-        "relay-pcsc": (_relay("pcsc"), 31),
+        "relay-embedded": (_named("relay", "embedded"), 101),
+        "relay-memory": (_named("relay", "embedded", in_memory=True), 101),
+        "relay-pcsc": (_named("relay", "pcsc"), 31),
         "exchanged": (_named("exchanged"), 1),
         "duration": (_named("duration"), 31),
         "cold-start": (_named("cold_start"), 9),
         "memory": (_named("memory"), 1),
         "signature": (_named("signature"), 21),
         "store": (_named("store"), 51),
-        "backend-sqlite": (_backend("sqlite"), 7),
-        "backend-postgresql": (_backend("postgresql"), 7),
+        "backend-sqlite": (_named("backend", "sqlite"), 7),
+        "backend-postgresql": (_named("backend", "postgresql"), 7),
         "outbox": (_named("outbox"), 200),
         "relay-beside-upload": (_named("relay_beside_upload"), 12),
     }

@@ -7,7 +7,6 @@ of a real card for the very same exchanges.
 
 from __future__ import annotations
 
-import queue
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -15,11 +14,9 @@ from time import perf_counter
 from bench.figures import Figure
 from bench.recording import record
 from bench.relay import Replay
-from bench.rig import LIMIT_S, Rig, rig
+from bench.rig import Rig, rig
 from bench.rounds import alternate
 from kiosk.card.atr import AtrError
-from kiosk.card.values import CardContent
-from kiosk.visit.failures import Fault
 from simulators.card.timing import Exchange, Timing, modelled_s
 from simulators.stage import slots
 
@@ -49,11 +46,9 @@ def _figure(what: str, kiosk_s: float, card_s: float, exchanges: list[Exchange])
 
 def _read(on: Rig) -> float:
     """Seconds of one read through the hub."""
-    outcomes: queue.SimpleQueue[CardContent | Fault] = queue.SimpleQueue()
     on.restore()
     began_s = perf_counter()
-    on.hub.read(on.session, outcomes.put)
-    content = outcomes.get(timeout=LIMIT_S)
+    content = on.read()
     taken_s = perf_counter() - began_s
     if content != on.content:
         raise RuntimeError("the card was not read as before")

@@ -35,5 +35,5 @@ def timed(work: Callable[[], object], repeat: int = 1) -> Measure:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of all do not exceed (nearest rank)."""
+    """The smallest value that more than `share` of all do not exceed."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
