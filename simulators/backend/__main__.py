@@ -10,7 +10,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import uvloop
 
@@ -31,11 +31,10 @@ from simulators.backend.log import tell_of_libraries
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.processes import MAX_PROCESSES, serve_several
 from simulators.backend.server import Ready, serve
+from simulators.command_line import Parser, some_path, some_url, whole
 from simulators.personas import Persona, PersonaError, load_file, together
 
-_WRONG_USE: Final = 2
-_LAST_PORT: Final = 65_535
-_PORT_DIGITS: Final = 5
+_PORT: Final = whole(0, 65_535, "a port from 1 to 65535 expected, or 0")
 _TOLD: Final = (
     OperatorError,
     DatabaseBusy,
@@ -149,57 +148,27 @@ def _fail(message: str) -> int:
     return 1
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line that names the argument and the cause; `--help` shows the usage."""
-        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or int(text) > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"a port from 1 to {_LAST_PORT} expected, or 0")
-    return int(text)
-
-
-def _path(text: str) -> Path:
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError("a path expected")
-    return Path(text)
-
-
-def _url(text: str) -> str:
-    if not text:  # of a variable that is not set: the embedded store is not what was asked for
-        raise argparse.ArgumentTypeError("a URL expected")
-    return text
-
-
-def _count(least: int, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > _PORT_DIGITS or not least <= int(text) <= MAX_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{least} to {MAX_PROCESSES} expected")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m simulators.backend", description=__doc__)
+    parser = Parser(prog="python -m simulators.backend", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="run the backend; prints one JSON line when ready")
     serving.add_argument(
-        "--port", type=_port, default=0, help="signed listener (default: that of the last start, or free)"
+        "--port", type=_PORT, default=0, help="signed listener (default: that of the last start, or free)"
     )
-    serving.add_argument("--enrol-port", type=_port, default=0, help="enrolment listener (likewise)")
+    serving.add_argument("--enrol-port", type=_PORT, default=0, help="enrolment listener (likewise)")
     serving.add_argument(
-        "--ops-port", type=_port, help="health, metrics and API document over plain HTTP on loopback (default: none)"
+        "--ops-port", type=_PORT, help="health, metrics and API document over plain HTTP on loopback (default: none)"
     )
     serving.add_argument(
         "--processes",
-        type=partial(_count, 1),
+        type=whole(1, MAX_PROCESSES),
         default=1,
         metavar="N",
         help="processes on the database; more than one needs --database-url (default: 1)",
     )
     serving.add_argument(
         "--fronts",
-        type=partial(_count, 0),
+        type=whole(0, MAX_PROCESSES),
         default=0,
         metavar="N",
         help="processes for signed requests beside each one on the database (default: 0, it takes them itself)",
@@ -230,10 +199,10 @@ def _parser() -> argparse.ArgumentParser:
         document.add_argument("--body", type=Path, metavar="FILE", help="JSON, see docs/protocol.md")
         documents.append(document)
     for command_parser in (serving, ticket, keys, revoke, *documents):
-        command_parser.add_argument("--data", type=_path, required=True, help="data directory")
+        command_parser.add_argument("--data", type=some_path, required=True, help="data directory")
         command_parser.add_argument(
             "--database-url",
-            type=_url,
+            type=some_url,
             metavar="URL",
             help="postgresql+psycopg://… in place of the directory's SQLite file",
         )

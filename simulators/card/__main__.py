@@ -16,9 +16,9 @@ from simulators.card import ImageError, SimulatedCard, key_set, open_card, open_
 from simulators.card.faults import Due, FaultKind
 from simulators.card.plan_file import FaultPlanError, Plan, help_text, load_plan
 from simulators.card.vpcd import VpcdCard
+from simulators.command_line import WRONG_USE, Parser
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
-_WRONG_USE = 2
 _FAILED = 1
 READER_LOOKS_S: Final = 0.8
 """vpcd looks for a card every 0.4 s; one that is back sooner was never away."""
@@ -37,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     persona = _persona(options.persona)
     if isinstance(persona, str):
-        return _complain(persona, _WRONG_USE)
+        return _complain(persona, WRONG_USE)
     return _keys(persona) if options.command == "keys" else _serve(persona, options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulators.card", description="Simulated cards: fiction only.")
+    parser = Parser(prog="python -m simulators.card", description="Simulated cards: fiction only.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="built-in personas")
     serve = commands.add_parser(

@@ -7,11 +7,12 @@ import secrets
 import signal
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from simulators.backend.engines import DatabaseUnusableError, DatabaseUrlError
 from simulators.backend.migrations import DatabaseVersionError
 from simulators.backend.private_postgres import PostgresUnavailable
+from simulators.command_line import Parser, some_path, some_url, whole
 from simulators.fleet.plan import Plan, Scenario
 from simulators.fleet.progress import Progress
 from simulators.fleet.provision import FleetExists
@@ -20,7 +21,6 @@ from simulators.fleet.run import RunFailed, engine, run
 
 MOST_KIOSKS: Final = 100_000
 MOST_MINUTES: Final = 24 * 60
-_WRONG_USE: Final = 2
 _SEEDS: Final = 1_000_000
 
 
@@ -69,24 +69,6 @@ def _end(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line that names the argument and the cause."""
-        self.exit(_WRONG_USE, f"{self.prog}: {message}\n")
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_KIOSKS:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 to {MOST_KIOSKS} expected")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:9]) >= _SEEDS:
-        raise argparse.ArgumentTypeError(f"a whole number below {_SEEDS} expected")
-    return int(text)
-
-
 def _minutes(text: str) -> float:
     try:
         minutes = float(text)
@@ -97,24 +79,22 @@ def _minutes(text: str) -> float:
     return minutes
 
 
-def _url(text: str) -> str:
-    if not text:  # of a variable that is not set: the embedded store is not what was asked for
-        raise argparse.ArgumentTypeError("a URL expected")
-    return text
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m simulators.fleet", description=__doc__)
-    parser.add_argument("--kiosks", type=_count, required=True)
+    parser = Parser(prog="python -m simulators.fleet", description=__doc__)
+    parser.add_argument("--kiosks", type=whole(1, MOST_KIOSKS), required=True)
     parser.add_argument(
         "--minutes", type=_minutes, required=True, help="length of the day, or of the window of the return"
     )
     parser.add_argument("--scenario", type=Scenario, choices=list(Scenario), default=Scenario.DAY)
-    parser.add_argument("--seed", type=_seed, default=secrets.randbelow(_SEEDS), help="what happens (default: random)")
-    parser.add_argument("--out", type=Path, default=Path("out/fleet"), help="folder of the report (default: out/fleet)")
+    parser.add_argument(
+        "--seed", type=whole(0, _SEEDS - 1), default=secrets.randbelow(_SEEDS), help="what happens (default: random)"
+    )
+    parser.add_argument(
+        "--out", type=some_path, default=Path("out/fleet"), help="folder of the report (default: out/fleet)"
+    )
     store = parser.add_mutually_exclusive_group()
     store.add_argument(
-        "--database-url", type=_url, metavar="URL", help="a PostgreSQL database in place of a private one"
+        "--database-url", type=some_url, metavar="URL", help="a PostgreSQL database in place of a private one"
     )
     store.add_argument("--sqlite", action="store_true", help="the embedded store in place of PostgreSQL")
     return parser

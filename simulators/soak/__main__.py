@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from simulators.command_line import Parser, whole
 from simulators.soak.drill import DrillReport, drill
 from simulators.soak.run import Report, soak
 
-MOST = 1_000_000
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 to {MOST} expected")
-    return int(text)
+_NUMBER = whole(1, 1_000_000)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, print, and return 1 when anything was violated."""
-    parser = argparse.ArgumentParser(prog="python -m simulators.soak", description=__doc__)
-    parser.add_argument("--visits", type=_number, default=2000)
-    parser.add_argument("--seed", type=_number, default=1)
-    parser.add_argument("--only", type=_number, metavar="VISIT", help="this visit alone, as it was")
+    parser = Parser(prog="python -m simulators.soak", description=__doc__)
+    parser.add_argument("--visits", type=_NUMBER, default=2000)
+    parser.add_argument("--seed", type=_NUMBER, default=1)
+    parser.add_argument("--only", type=_NUMBER, metavar="VISIT", help="this visit alone, as it was")
     drilling = parser.add_subparsers(dest="command").add_parser("drill", help="the card-tear drill")
-    drilling.add_argument("--every", type=_number, default=1, metavar="N", help="only each N-th case")
-    drilling.add_argument("--only", type=_number, metavar="CASE", help="this case alone")
+    drilling.add_argument("--every", type=_NUMBER, default=1, metavar="N", help="only each N-th case")
+    drilling.add_argument("--only", type=_NUMBER, metavar="CASE", help="this case alone")
     options = parser.parse_args(arguments)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     report: Report | DrillReport

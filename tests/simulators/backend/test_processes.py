@@ -154,7 +154,7 @@ def test_sqlite_is_for_one_process(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_number_of_processes_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: str) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--data", str(tmp_path / "data"), f"--processes={count}"])
-    assert "--processes: 1 to 64 expected" in capsys.readouterr().err
+    assert "--processes: a whole number from 1 to 64 expected" in capsys.readouterr().err
 
 
 def _conninfo(backend: BackendProcess) -> str:
