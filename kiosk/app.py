@@ -5,6 +5,7 @@ A part that cannot start (store, enrolment, printer) is an expected failure: the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import asdict, dataclass
@@ -41,6 +42,7 @@ from kiosk.visit.runner import Runner
 from kiosk.visit.values import TicketContent
 
 SHUTDOWN_RECORD_S = 5.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ class Kiosk:
         """Start every thread. What works and what does not arrives as events."""
         self.runner.start()
         if isinstance(self.store, StoreError):
-            self.post(ev.RecordFailed(0, store_failed(f"{self.store.field}: {self.store.reason}")))
+            said = f"{self.store.field}: {self.store.reason}"
+            _log.error("the store cannot be used: %s", said)  # there is no journal to say it in
+            self.post(ev.RecordFailed(0, store_failed(said)))
         if self._watch is not None:
             self._watch.start()
         if self.facts is not None and not isinstance(self.store, StoreError):

@@ -16,6 +16,7 @@ from kiosk.diagnostics.report import CheckState
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import DATABASE, DATABASE_KEY, open_store
 from kiosk.store.thread import Store
+from kiosk.store.transaction import write_meta
 from kiosk.visit.failures import Cause
 from kiosk.visit.model import State
 from kiosk.visit.pages import OutOfService
@@ -103,7 +104,7 @@ def refused_page(state: Path) -> OutOfService:
 
 @pytest.mark.parametrize(("name", "spoil", "said"), SPOILT, ids=[name for name, _, _ in SPOILT])
 def test_it_is_refused_on_the_screen_and_in_diagnose(
-    name: str, spoil: Callable[[Path], object], said: str, state: Path
+    name: str, spoil: Callable[[Path], object], said: str, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoil(state)
     before = {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()}
@@ -114,7 +115,19 @@ def test_it_is_refused_on_the_screen_and_in_diagnose(
     assert fault.cause is Cause.STORE_FAILED
     assert fault.detail.startswith(said)
     refused_page(state)
+    assert f"the store cannot be used: {said}" in caplog.text
     assert {path.name: path.read_bytes() for path in state.iterdir() if path.is_file()} == before
+
+
+def test_a_second_kiosk_on_the_same_state_says_so_and_leaves_it_alone(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = open_store(state)
+    assert isinstance(first, Store)
+    refused_page(state)
+    assert "the store cannot be used: lock: another process holds the file" in caplog.text
+    first.submit(lambda tx: write_meta(tx, "x", b"y")).result()
+    first.close()
 
 
 def test_an_unsafe_sqlite_is_refused_on_the_screen_and_in_diagnose(
