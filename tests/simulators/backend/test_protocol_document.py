@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from kiosk.sync import profile
+from kiosk.sync import csr, profile
+from kiosk.sync.keys import SoftwareKey
+from kiosk.sync.signature import sign_request
 from simulators.backend import refusals
 from simulators.backend.server import Ready
 from tests.simulators.backend.kiosk_side import KioskSide
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
 SECTION = re.compile(r"^#{2,3} `(?:(?:GET|POST) )?([^`]+)`$(.*?)(?=^#{2,3} |\Z)", re.MULTILINE | re.DOTALL)
+FIELDS = re.compile(r"^```http\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLE = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -92,3 +96,29 @@ def test_the_refusal_table_is_that_of_the_code() -> None:
 def test_the_documented_error_has_the_fields_of_a_real_one() -> None:
     documented = json.loads(EXAMPLE.findall(DOCUMENT)[0])
     assert documented == json.loads(refusals.NOT_OUR_CARD.body())
+
+
+def test_the_documented_form_of_a_signature_is_the_only_one() -> None:
+    request, answer = (dict(line.split(": ", 1) for line in text.splitlines()) for text in FIELDS.findall(DOCUMENT))
+    assert profile.SIGNATURE.fullmatch(request.pop("signature").encode())
+    key = SoftwareKey("borne-0001/1", ec.generate_private_key(ec.SECP256R1()))
+    signed = sign_request(
+        key,
+        origin="https://127.0.0.1:8443",
+        path="/v1/sync/state",
+        body=b'{"batch_seq":1}',
+        idempotency_key=request["idempotency-key"],
+        created_s=1_790_000_000,
+        nonce="A" * 22,
+    )
+    assert {name: value for name, value in signed.headers if name != "signature"} == request
+    assert profile.RESPONSE_INPUT.fullmatch(answer["signature-input"].encode())
+    for field in profile.FORBIDDEN_REQUEST_FIELDS:
+        assert f"`{field.decode()}`" in DOCUMENT
+
+
+def test_the_extensions_of_a_request_for_a_certificate_are_documented() -> None:
+    for name in (csr.SIGNING_KEY_OID, csr.AUTHORISATION_OID):
+        assert f" {name.dotted_string}" in DOCUMENT
+    for context in (csr._CONTEXT, csr._RENEWAL_CONTEXT):
+        assert f"`{context.decode().rstrip(chr(0))}`" in DOCUMENT
