@@ -15,8 +15,8 @@ from kiosk.clock import SystemClock
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import IDENTITY
 from kiosk.sync.centre import ask_standing
-from kiosk.sync.client import Answer, Channel
-from kiosk.sync.faults import Call
+from kiosk.sync.client import Channel
+from kiosk.sync.faults import Answer, Call
 from kiosk.sync.identity import IdentityError, load_identity
 from kiosk.sync.relay import run_update
 from kiosk.sync.time_keeper import TimeKeeper

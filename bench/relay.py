@@ -19,7 +19,7 @@ from bench.recording import Recording, record, relay
 from bench.rig import Rig, rig
 from bench.rounds import alternate
 from kiosk.card.apdu import ApduError, ResponseApdu, parse_command
-from kiosk.sync.client import Answer
+from kiosk.sync.faults import Answer
 from simulators.stage import slots
 
 BAR: Final = 1.15

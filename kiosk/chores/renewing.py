@@ -12,7 +12,7 @@ from kiosk.facts import Facts
 from kiosk.state import DATABASE_KEY
 from kiosk.sync.client import Channel
 from kiosk.sync.credentials import Credentials
-from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.faults import Answer, Refusal, RefusalReason
 from kiosk.sync.identity import Identities, Identity
 from kiosk.sync.keys_store import sealed_key_file
 from kiosk.sync.profile import generation_of
@@ -105,7 +105,7 @@ class Renewing:
             self._switched()
         return error
 
-    def _ask(self, identity: Identity) -> dict[str, object] | Refusal | Fault:
+    def _ask(self, identity: Identity) -> Answer:
         channel = self._open_channel(identity)
         try:
             return channel.call_raw(PROBE_ROUTE, b'{"known":{}}', secrets.token_hex(16), deadline_s=PROBE_S)

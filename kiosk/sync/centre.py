@@ -63,7 +63,7 @@ def issue_code(
 _NO_CODE: Final = (faults.RefusalReason.CAPABILITY, faults.RefusalReason.GONE)
 
 
-def _answer(answer: dict[str, Any] | faults.Refusal | Fault) -> dict[str, Any] | Fault:
+def _answer(answer: faults.Answer) -> dict[str, Any] | Fault:
     return faults.from_refusal(answer) if isinstance(answer, faults.Refusal) else answer
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kiosk.sync import faults, profile
 from kiosk.sync.credentials import Credentials
-from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.faults import Answer, Refusal, RefusalReason
 from kiosk.sync.fields import FieldError
 from kiosk.sync.identity import Identity
 from kiosk.sync.keys import KeyUnusableError
@@ -28,8 +28,6 @@ from kiosk.visit.ports import Clock
 ATTEMPT_LIMIT_S: Final = 20.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
-
-Answer = dict[str, Any] | Refusal | Fault
 
 
 class Channel:

@@ -43,8 +43,12 @@ class Refusal:
     retry_after_s: int = 0
 
 
+Answer = dict[str, Any] | Refusal | Fault
+"""Of a signed call: the object that came back, a signed refusal, or an unknown outcome."""
+
+
 class Call(Protocol):
-    """One signed call, as `Channel.call` makes it: the answer, a signed refusal, or an unknown outcome."""
+    """One signed call, as `Channel.call` makes it."""
 
     def __call__(
         self,
@@ -53,7 +57,7 @@ class Call(Protocol):
         *,
         idempotency_key: str | None = None,
         deadline_s: float = 15.0,
-    ) -> dict[str, Any] | Refusal | Fault:
+    ) -> Answer:
         """POST `body` to `route`; the outcome is known, or unknown once `deadline_s` has passed."""
         ...
 

@@ -89,11 +89,6 @@ class CheckedHead(NamedTuple):  # half the cost of a frozen dataclass of as many
     def __repr__(self) -> str:
         return f"CheckedHead({self.key.keyid} {self.path})"
 
-    @property
-    def kiosk(self) -> str:
-        """Name of the kiosk."""
-        return self.key.name
-
 
 class VerifiedRequest(NamedTuple):
     """A proven request: who, what, and what a response must be bound to. Time and replay are still to be judged."""

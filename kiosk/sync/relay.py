@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from kiosk.card.values import CardContent
 from kiosk.sync import faults
@@ -192,7 +192,7 @@ class _Run:
 
     def _step(
         self, conversation_id: str, counter: int, responses: list[bytes], *, command_sent: bool | None = None
-    ) -> dict[str, Any] | faults.Refusal | Fault:
+    ) -> faults.Answer:
         """Send the answers; with `command_sent` given, the package is aborted."""
         return self.call(
             "/v1/relay/step",
@@ -223,7 +223,7 @@ _ABOUT_THE_CARD: Final = (faults.RefusalReason.SCHEMA, faults.RefusalReason.CAPA
 """With these reasons the centre's code speaks of this card or order, not of our message."""
 
 
-def _understand(answer: dict[str, Any] | faults.Refusal | Fault) -> Package | Close | Fault:
+def _understand(answer: faults.Answer) -> Package | Close | Fault:
     if isinstance(answer, Fault):
         return answer
     if isinstance(answer, faults.Refusal):

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from kiosk.sync.batches import MAX_BATCH_EVENTS, Batch, EventStatus
-from kiosk.sync.faults import Refusal
+from kiosk.sync.faults import Answer
 from kiosk.sync.fields import FieldError, Fields, read
-from kiosk.visit.failures import Fault
 
 _EVENT_ID: Final = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 _MAX_SEQ: Final = 2**53 - 1
@@ -18,11 +17,11 @@ _MAX_SEQ: Final = 2**53 - 1
 class EventChannel(Protocol):
     """What an upload needs of the signed channel. A `Fault` is an unknown outcome."""
 
-    def call(self, route: str, body: Mapping[str, Any], /) -> dict[str, Any] | Refusal | Fault:
+    def call(self, route: str, body: Mapping[str, Any], /) -> Answer:
         """One signed call."""
         ...
 
-    def call_raw(self, route: str, body: bytes, idempotency_key: str, /) -> dict[str, Any] | Refusal | Fault:
+    def call_raw(self, route: str, body: bytes, idempotency_key: str, /) -> Answer:
         """Send these very bytes under this key, signed afresh."""
         ...
 

@@ -17,7 +17,7 @@ from kiosk.facts import Facts
 from kiosk.state import open_store
 from kiosk.store.errors import StoreError
 from kiosk.sync import faults
-from kiosk.sync.client import Answer
+from kiosk.sync.faults import Answer
 from kiosk.sync.outbox import Outbox, pending
 from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import Uploader

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kiosk.sync import faults
-from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.faults import Answer, Refusal, RefusalReason
 from kiosk.sync.strict_json import JsonError, decode
-from kiosk.visit.failures import Fault
 
-Answer = dict[str, Any] | Refusal | Fault
 Mood = Callable[["Intake", bytes, str], Answer]
 
 

@@ -10,12 +10,12 @@ import pytest
 from kiosk.store.transaction import Row
 from kiosk.sync import faults, uploader
 from kiosk.sync.aggregates import aggregate_of
-from kiosk.sync.faults import Refusal, RefusalReason
+from kiosk.sync.faults import Answer, Refusal, RefusalReason
 from kiosk.sync.numbering import begin_anew
 from kiosk.sync.outbox import pending
 from kiosk.sync.turn import OUTAGE_S, WINDOW_S
 from kiosk.sync.uploader import UploadState
-from tests.sync.intake import Answer, FakeClock, Intake, lose_answer
+from tests.sync.intake import FakeClock, Intake, lose_answer
 from tests.sync.upload_kiosk import Kiosk
 
 

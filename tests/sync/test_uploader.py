@@ -10,11 +10,11 @@ import pytest
 
 from kiosk.sync import batches, uploader
 from kiosk.sync.client import Channel
-from kiosk.sync.faults import RefusalReason
+from kiosk.sync.faults import Answer, RefusalReason
 from kiosk.sync.outbox import dead, pending
 from kiosk.sync.upload_calls import EventChannel
 from kiosk.sync.uploader import UploadState, release, stopped
-from tests.sync.intake import Answer, FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
+from tests.sync.intake import FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
 from tests.sync.upload_kiosk import Kiosk
 
 

@@ -15,12 +15,12 @@ from kiosk.store.ballast import BALLAST_BYTES
 from kiosk.store.errors import StoreError, StoreFailedError
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
-from kiosk.sync.faults import RefusalReason
+from kiosk.sync.faults import Answer, RefusalReason
 from kiosk.sync.outbox import Outbox, pending
 from kiosk.sync.turn import Turn
 from kiosk.sync.uploader import Uploader, UploadState, stopped
 from tests.store.power_loss import DISK, Disk, staged
-from tests.sync.intake import Answer, FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
+from tests.sync.intake import FakeClock, Intake, Mood, honest, lose_answer, lose_request, refuse, say
 from tests.sync.upload_kiosk import KEY, Kiosk
 
 
