@@ -32,6 +32,7 @@ def test_an_outage_that_anybody_noticed_gives_the_upload_its_turn(tmp_path: Path
     settings = Settings(KioskSettings(tmp_path / "kiosk"), ReaderSettings(READERS[0]))
     kiosk = Kiosk(settings, Surroundings(EmbeddedScard(), lambda _state: None, draw, SystemClock()))
     kiosk.start()
+    kiosk._status.stop()  # it would look at duties that are none
     clock = FakeClock()
     turn, documents = Turn("borne-7", clock), Mock(spec=Documents)
     kiosk._duties = Duties(
