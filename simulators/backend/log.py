@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -54,5 +55,6 @@ def tell_of_libraries() -> None:
 def _write() -> None:
     text = b"".join(_WAITING.lines).decode()
     _WAITING.lines.clear()
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads any more, or the disk is full: to tell of that would fail again
+        sys.stderr.write(text)
+        sys.stderr.flush()

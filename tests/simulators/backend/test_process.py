@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -12,6 +13,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from simulators.backend.admin import bind_admin, command
 from simulators.backend.cards import find_card, seed
 from simulators.backend.database import Database
 from simulators.backend.files import DataDir, write_private
+from simulators.backend.log import log
 from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
 from simulators.personas import Persona, load, load_file
@@ -237,6 +240,26 @@ def test_what_a_library_says_is_a_fact_of_the_log_too(data_dir: Path) -> None:
         facts = [json.loads(line) for line in backend.log.splitlines()]
     assert [fact["detail"] for fact in facts if fact["event"] == "library"] == ["Invalid HTTP request received."]
     assert "person" not in str(facts)
+
+
+def test_a_log_that_nobody_reads_disturbs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    complaints: list[dict[str, Any]] = []
+
+    async def tell() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        log("test")
+        await asyncio.sleep(0)
+
+    with open(theirs, "w", encoding="utf-8", closefd=False) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        asyncio.run(tell())
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            stream.close()
+    os.close(theirs)
+    assert complaints == []
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, tmp_path: Path) -> None:
