@@ -14,6 +14,7 @@ from bench.figures import Figure
 from bench.memory import rss_mb
 from bench.rounds import percentile
 from bench.store import PSEUDONYM, opened
+from kiosk.clock import SystemClock
 from kiosk.store.thread import Store
 from kiosk.store.transaction import Transaction
 from kiosk.sync import batches
@@ -62,7 +63,7 @@ def figures(rounds: int) -> list[Figure]:
 
 
 def _fill(store: Store, first: int, number: int) -> None:
-    box = Outbox(_Still(), quota=QUOTA, boot_id="bench")
+    box = Outbox(SystemClock(), quota=QUOTA)
 
     def work(tx: Transaction) -> None:
         for index in range(first, first + number):
@@ -91,13 +92,3 @@ def _block(store: Store) -> None:
     """The first event of the kiosk's own aggregate is refused: all its others wait behind it."""
     oldest = "(SELECT min(seq) FROM event WHERE aggregate = 'kiosk' AND state = 'pending')"
     store.submit(lambda tx: tx.execute(f"UPDATE event SET state = 'dead' WHERE seq = {oldest}")).result()  # noqa: S608  a constant
-
-
-class _Still:
-    """A clock of no importance."""
-
-    def monotonic_s(self) -> float:
-        return 0.0
-
-    def utc_s(self) -> float:
-        return 0.0

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from kiosk.ui.screen import Screen, application
 from kiosk.visit.model import State
-from simulators.screen import wait_until
+from simulators.screen import screen_of, wait_until
 from simulators.stage import Stage, slots, stage
 
 
@@ -50,16 +50,8 @@ def scene() -> Iterator[Scene]:
     with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as work, slots("embedded") as hands:
         application()
         with stage(Path(work), hands, made.publish) as on_stage:
-            size = on_stage.settings.screen
             made.stage = on_stage
-            made.screen = Screen(
-                on_stage.kiosk.post,
-                diagonal_in=size.diagonal_in,
-                width_px=size.width_px,
-                height_px=size.height_px,
-                viewing_mm=size.viewing_mm,
-                still=True,
-            )
+            made.screen = screen_of(on_stage.settings, on_stage.kiosk.post, still=True)
             made.screen.window.frameSwapped.connect(made.on_frame)
             made.presented("attract", on_stage.kiosk.start)
             yield made

@@ -17,7 +17,7 @@ from bench.memory import rss_mb, uss_mb
 from kiosk.app import Kiosk, Surroundings
 from kiosk.clock import SystemClock
 from kiosk.settings import KioskSettings, PrinterSettings, ReaderSettings, Settings
-from kiosk.ui.screen import Screen, application
+from kiosk.ui.screen import application
 from kiosk.ui.ticket import draw_ticket
 from kiosk.visit.model import State
 from kiosk.visit.pages import Result, TicketPage
@@ -27,7 +27,7 @@ from simulators.card import open_persona
 from simulators.card.card import SimulatedCard
 from simulators.personas import load
 from simulators.reader.embedded import READERS, EmbeddedScard
-from simulators.screen import Finger
+from simulators.screen import Finger, screen_of
 from simulators.walk import Member
 
 if TYPE_CHECKING:
@@ -70,14 +70,7 @@ def visit(state_dir: Path, printer_port: str, tickets: Path) -> None:
     )
     application()
     kiosk = Kiosk(settings, Surroundings(hands.scard, eyes.publish, draw_ticket, SystemClock()))
-    size = settings.screen
-    screen = Screen(
-        kiosk.post,
-        diagonal_in=size.diagonal_in,
-        width_px=size.width_px,
-        height_px=size.height_px,
-        viewing_mm=size.viewing_mm,
-    )
+    screen = screen_of(settings, kiosk.post)
     eyes.attach(screen)
     on_stage = cast("Stage", SimpleNamespace(slots=hands, folder=tickets.parent))  # what a walk needs of it
     member = Member(on_stage, eyes, Finger(screen), load(PERSONA), open_persona(PERSONA))

@@ -28,7 +28,7 @@ from simulators.panel import Panel, leaving, side_by_side
 from simulators.personas import Persona
 from simulators.reader.private_pcscd import PcscdRefused
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows, scan_text
-from simulators.screen import Finger, wait_until
+from simulators.screen import Finger, screen_of, wait_until
 from simulators.stage import KIOSK_NUMBER, Stage, slots, stage
 from simulators.walk import Member, Walk
 
@@ -60,15 +60,7 @@ def _walk(on_stage: Stage, album: Album, persona: Persona, out: Path) -> tuple[d
     card = open_card(persona, on_stage.folder / f"{persona.name}.image")
     if isinstance(card, ImageError):
         raise TypeError(str(card))
-    size = on_stage.settings.screen
-    screen = Screen(
-        on_stage.kiosk.post,
-        diagonal_in=size.diagonal_in,
-        width_px=size.width_px,
-        height_px=size.height_px,
-        viewing_mm=size.viewing_mm,
-        still=True,
-    )
+    screen = screen_of(on_stage.settings, on_stage.kiosk.post, still=True)
     album.attach(screen)
     member = Member(on_stage, album, Finger(screen), persona, card)
     seen = _Seen(member)
@@ -228,15 +220,7 @@ def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
             slots(reader) as hands,
             stage(Path(work), hands, publish, personas=files) as on_stage,
         ):
-            size = on_stage.settings.screen
-            screen = Screen(
-                on_stage.kiosk.post,
-                diagonal_in=size.diagonal_in,
-                width_px=size.width_px,
-                height_px=size.height_px,
-                viewing_mm=size.viewing_mm,
-                scale_to_fit=True,
-            )
+            screen = screen_of(on_stage.settings, on_stage.kiosk.post, scale_to_fit=True)
             panel = Panel(on_stage, persona)
             side_by_side(qt, screen.window, panel.window)
             on_stage.kiosk.start()

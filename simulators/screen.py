@@ -13,9 +13,11 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop, QObject, QRect, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleInterface
 
+from kiosk.settings import Settings
 from kiosk.ui.screen import Screen
 from kiosk.ui.typography import plain
 from kiosk.ui.views import Box
+from kiosk.visit.events import MemberEvent
 
 POLL_MS = 5
 PRESS = "Press"
@@ -63,6 +65,22 @@ def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 10.0) 
         timer.timeout.disconnect()
     if not held:
         raise NotOnScreenError(f"{what}: not within {limit_s} s")
+
+
+def screen_of(
+    settings: Settings, post: Callable[[MemberEvent], None], *, scale_to_fit: bool = False, still: bool = False
+) -> Screen:
+    """The window of a kiosk with these settings; see `Screen`."""
+    size = settings.screen
+    return Screen(
+        post,
+        diagonal_in=size.diagonal_in,
+        width_px=size.width_px,
+        height_px=size.height_px,
+        viewing_mm=size.viewing_mm,
+        scale_to_fit=scale_to_fit,
+        still=still,
+    )
 
 
 class Finger:
