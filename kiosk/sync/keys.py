@@ -6,6 +6,7 @@ A *slot* numbers the keys of this kiosk's store, upwards; the backend numbers it
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -96,9 +97,11 @@ class SoftwareKey:
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-def check_slot(slot: int) -> KeyStoreError | None:
-    """A slot that no store may have."""
-    return None if 1 <= slot <= MAX_SLOT else KeyStoreError(f"slot {slot}", f"1 to {MAX_SLOT} expected")
+def check_new(slot: int, taken: Container[int]) -> KeyStoreError | None:
+    """Why no key can be made there."""
+    if not 1 <= slot <= MAX_SLOT:
+        return KeyStoreError(f"slot {slot}", f"1 to {MAX_SLOT} expected")
+    return KeyStoreError(f"slot {slot}", "taken already") if slot in taken else None
 
 
 def read_private(path: Path, field: str, limit_bytes: int) -> bytes | KeyStoreError:

@@ -14,7 +14,7 @@ from kiosk.sync.keys import (
     UNNAMED,
     KeyStoreError,
     SoftwareKey,
-    check_slot,
+    check_new,
     load_private_pem,
     parse_private_pem,
     private_pem,
@@ -42,11 +42,8 @@ class FileKeyStore:
 
     def create(self, slot: int) -> SigningKey | KeyStoreError:
         """See `KeyStore.create`."""
-        field = f"slot {slot}"
-        if (refused := check_slot(slot)) is not None:
+        if (refused := check_new(slot, self.list())) is not None:
             return refused
-        if slot in self.list():
-            return KeyStoreError(field, "taken already")
         private = ec.generate_private_key(ec.SECP256R1())
         path, content = self._path(slot, "pem"), private_pem(private)
         if self._seal_key is not None:
@@ -57,7 +54,7 @@ class FileKeyStore:
         try:
             write_private(path, content)
         except OSError as error:
-            return KeyStoreError(field, os.strerror(error.errno or 0))
+            return KeyStoreError(f"slot {slot}", os.strerror(error.errno or 0))
         return SoftwareKey(UNNAMED, private)
 
     def load(self, slot: int, keyid: str = UNNAMED) -> SigningKey | KeyStoreError:

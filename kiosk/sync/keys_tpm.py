@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kiosk.store.files import sync_directory, write_private
-from kiosk.sync.keys import UNNAMED, KeyStoreError, KeyUnusableError, check_slot, read_private
+from kiosk.sync.keys import UNNAMED, KeyStoreError, KeyUnusableError, check_new, read_private
 from kiosk.sync.keys_seal import KEY_BYTES, MAX_SEALED_BYTES, seal_with, unseal_with
 from kiosk.sync.profile import ALG_P256
 from kiosk.visit.ports import SigningKey
@@ -65,10 +65,8 @@ class TpmKeyStore:
     def create(self, slot: int) -> SigningKey | KeyStoreError:
         """See `KeyStore.create`."""
         field = f"slot {slot}"
-        if (refused := check_slot(slot)) is not None:
+        if (refused := check_new(slot, self.list())) is not None:
             return refused
-        if slot in self.list():
-            return KeyStoreError(field, "taken already")
         try:
             blob = self._with_parent(_new_signing_key)
             write_private(self._path(slot), blob)
