@@ -48,8 +48,8 @@ class Bench(QObject):
     changed = Signal()
     _arrived = Signal(object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._scene = _NOTHING
         self._rows: dict[str, CardRow] = {}
         self._deck = RowsModel(CardRow, self)

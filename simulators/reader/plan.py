@@ -25,11 +25,9 @@ class Stagehand:
     What the thread could not do is raised when it ends.
     """
 
-    def __init__(self, hands: Hands, slot: int, *, opened: Callable[[str], SimulatedCard] = open_persona) -> None:
-        """`opened`: the card of a persona that another one is swapped for."""
+    def __init__(self, hands: Hands, slot: int) -> None:
         self._hands = hands
         self._slot = slot
-        self._opened = opened
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._ending = threading.Event()
         self._acting = threading.Lock()  # what was taken away is queued to come back before the end is
@@ -74,7 +72,7 @@ class Stagehand:
             case FaultKind.FLAKY:
                 self._later(due, lambda: self._put(card))
             case FaultKind.SWAPPED:
-                other = self._opened(due.fault.persona)
+                other = open_persona(due.fault.persona)
                 if not hands.swap(slot, other):
                     self._later(due, lambda: self._put(other))
             case FaultKind.UNPLUGGED:
