@@ -14,7 +14,7 @@ from kiosk.visit.ports import CardSession, ReaderRole
 from kiosk.visit.staff import DIAGNOSTICS_IDLE_S, LOOK_EVERY_S
 from kiosk.visit.values import RecordType, StaffKind, UpdatePhase
 from simulators import samples
-from tests.visit.test_walk import DONE, OTHER, TORN, Visit
+from tests.visit.member import DONE, OTHER, TORN, Visit
 
 BADGE = CardSession(80)
 PROFESSIONAL, PATIENT = ReaderRole.PROFESSIONAL, ReaderRole.PATIENT

@@ -14,7 +14,7 @@ from kiosk.visit.pages import Attract, StaffSlot, Step
 from kiosk.visit.ports import CardSession, ReaderRole
 from kiosk.visit.values import RecordType, StaffKind
 from simulators import samples
-from tests.visit.test_walk import Visit
+from tests.visit.member import Visit
 
 STAFF, NEXT = CardSession(70), CardSession(71)
 MISPLACED = Fault(Cause.CARD_MISPLACED, "kind vitale2")

@@ -4,114 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kiosk.card.values import CardKind
 from kiosk.visit import events as ev
-from kiosk.visit.effects import (
-    AskStanding,
-    Effect,
-    IssueCode,
-    PrintTicket,
-    ReadCard,
-    Record,
-    RunUpdate,
-    Wipe,
-)
+from kiosk.visit.effects import AskStanding, IssueCode, PrintTicket, ReadCard, Record, RunUpdate, Wipe
 from kiosk.visit.events import Choice
 from kiosk.visit.failures import CATALOGUE, CardSafety, Cause, Fault, MemberPage
 from kiosk.visit.machine import step
 from kiosk.visit.model import State
-from kiosk.visit.page_kinds import Notice
 from kiosk.visit.pages import CardProblem, Home, OutOfService
 from kiosk.visit.policy import CodeIssuing, Policy, Quarantine
-from kiosk.visit.ports import CardSession, PrinterHealth, PrintState, ReaderRole, RunId
-from kiosk.visit.safety import card_safety
-from kiosk.visit.values import (
-    CardStanding,
-    Identified,
-    Outcome,
-    RecordType,
-    UpdatePhase,
-    UpdateReport,
-)
+from kiosk.visit.ports import PrintState, ReaderRole
+from kiosk.visit.values import CardStanding, Identified, Outcome, RecordType, UpdatePhase
 from simulators import samples
 from simulators.transitions import document
-
-SESSION, OTHER = CardSession(1), CardSession(2)
-DONE = UpdateReport(Outcome.UPDATED, 1, 3, 12, wrote=True)
-TORN = UpdateReport(Outcome.ABORTED, 3, 2, 7, wrote=True, fault=Fault(Cause.CARD_REMOVED), unfinished=True)
-
-
-class Visit:
-    """Feeds the machine and keeps what it asked for; records are on disk at once unless `disk` is False."""
-
-    def __init__(self, policy: Policy = samples.POLICY) -> None:
-        self.state = State(policy=policy)
-        self.asked: list[Effect] = []
-        self.now_s = 0.0
-        self.disk = True
-        self.tell(ev.ReaderReady(ReaderRole.PATIENT), ev.ServiceUp(), ev.ClockTrusted(trusted=True))
-        self.tell(ev.PrinterChanged(PrinterHealth.OK))
-
-    @property
-    def page(self) -> str:
-        return self.state.step.page
-
-    @property
-    def shown(self) -> Any:
-        """The page, for a look at its own fields (a wrong page fails the test by its missing field)."""
-        return self.state.step
-
-    def tell(self, *events: ev.Event) -> Visit:
-        for event in events:
-            self.state, effects = step(self.state, event, self.now_s)
-            self.asked += effects
-            if self.disk:
-                self.tell(*(ev.Recorded(effect.token) for effect in effects if isinstance(effect, Record)))
-        return self
-
-    def choose(self, *choices: Choice) -> Visit:
-        return self.tell(*(ev.Chosen(choice) for choice in choices))
-
-    def type(self, digits: str) -> Visit:
-        return self.tell(*(ev.DigitTyped(int(digit)) for digit in digits), ev.DigitsSubmitted())
-
-    def after(self, seconds: float) -> Visit:
-        self.now_s += seconds
-        return self.tell(ev.Tick())
-
-    def insert(self, session: CardSession = SESSION) -> Visit:
-        return self.tell(ev.CardInserted(ReaderRole.PATIENT, session, CardKind.VITALE_2))
-
-    def remove(self, session: CardSession = SESSION) -> Visit:
-        return self.tell(ev.CardRemoved(ReaderRole.PATIENT, session))
-
-    def read(self, session: CardSession = SESSION) -> Visit:
-        return self.tell(ev.CardRead(session, samples.CARD, samples.MEMBER.pseudonym))
-
-    def standing(self, standing: CardStanding | None = None) -> Visit:
-        return self.tell(ev.StandingKnown(self.state.visit, standing or CardStanding(orders=(samples.ORDER,))))
-
-    def at_home(self) -> Visit:
-        return self.insert().read().standing()
-
-    def updating(self, phase: UpdatePhase = UpdatePhase.WRITING) -> Visit:
-        self.at_home().choose(Choice.UPDATE, Choice.ACCEPT)
-        return self.tell(ev.UpdateProgress(self.run, phase))
-
-    def ended(self, report: UpdateReport) -> Visit:
-        return self.tell(ev.UpdateEnded(self.run, report))
-
-    @property
-    def run(self) -> RunId:
-        """The last update run that was asked for."""
-        return [effect.run for effect in self.asked if isinstance(effect, RunUpdate)][-1]
-
-    def records(self, kind: RecordType) -> list[Record]:
-        return [effect for effect in self.asked if isinstance(effect, Record) and effect.type is kind]
+from tests.visit.member import DONE, OTHER, Visit
 
 
 def test_the_whole_walk() -> None:
@@ -172,67 +80,6 @@ def test_a_disk_that_refuses_stops_the_kiosk_truthfully() -> None:
     visit.remove()
     assert isinstance(visit.state.step, OutOfService)
     visit.tell(ev.StoreReady())
-    assert visit.page == "attract"
-
-
-@pytest.mark.parametrize(
-    ("phase", "page", "notice"),
-    [
-        (UpdatePhase.OPENING, "attract", Notice.UNCHANGED),
-        (UpdatePhase.WRITING, "interrupted", None),
-        (UpdatePhase.CLOSING, "interrupted", None),
-    ],
-)
-def test_card_pulled_while_updating(phase: UpdatePhase, page: str, notice: Notice | None) -> None:
-    visit = Visit().updating(phase).remove()
-    assert visit.page == page
-    assert getattr(visit.state.step, "notice", None) is notice
-
-
-def test_the_same_card_finishes_without_another_question() -> None:
-    visit = Visit().updating().remove().ended(TORN)
-    assert visit.page == "interrupted"
-    visit.insert(OTHER).read(OTHER).standing()
-    assert visit.page == "updating"
-    runs = [effect for effect in visit.asked if isinstance(effect, RunUpdate)]
-    assert [run.card_session for run in runs] == [SESSION, OTHER]
-    visit.tell(ev.UpdateEnded(visit.run, DONE))
-    assert visit.page == "result"
-    assert [record.fields["outcome"] for record in visit.records(RecordType.UPDATE_ENDED)] == ["aborted", "updated"]
-
-
-def test_another_card_is_told_so_and_the_first_is_still_awaited() -> None:
-    visit = Visit().updating().remove().insert(OTHER)
-    other = replace(samples.CARD, iccsn="802500000201234567892")
-    visit.tell(ev.CardRead(OTHER, other, "1" * 32))
-    assert (visit.page, visit.shown.other_card) == ("interrupted", True)
-    visit.remove(OTHER)
-    assert (visit.page, visit.shown.other_card) == ("interrupted", False)
-
-
-def test_an_interrupted_update_that_nobody_finishes() -> None:
-    visit = Visit().updating().remove().ended(TORN).after(121.0)
-    assert visit.shown.notice is Notice.UNFINISHED
-    assert visit.state.member is None
-
-
-def test_the_relay_may_see_the_removal_first() -> None:
-    visit = Visit().updating().ended(TORN)
-    assert visit.page == "interrupted"
-    visit.remove()
-    assert visit.page == "interrupted"
-
-
-def test_removed_after_the_last_write_and_closed_all_the_same() -> None:
-    visit = Visit().updating(UpdatePhase.CLOSING).remove().ended(DONE)
-    assert visit.shown.notice is Notice.UPDATED
-
-
-def test_a_late_end_is_still_recorded_under_the_right_pseudonym() -> None:
-    visit = Visit().updating(UpdatePhase.OPENING).remove()
-    visit.tell(ev.UpdateEnded(visit.run, replace(TORN, wrote=False, unfinished=False)))
-    record = visit.records(RecordType.UPDATE_ENDED)[-1]
-    assert (record.pseudonym, record.fields["wrote"]) == (samples.MEMBER.pseudonym, False)
     assert visit.page == "attract"
 
 
@@ -401,71 +248,6 @@ def test_document_is_the_machine() -> None:
     assert path.read_text(encoding="utf-8") == document()
 
 
-OUTAGE = CardStanding(orders=(), outage_until_utc_s=1_790_000_000)
-TORN_CARD = replace(samples.CARD, unfinished=True)
-
-
-def torn_again(visit: Visit) -> Visit:
-    """The card of an interrupted update is put back, and read: its flag is 1."""
-    visit.insert(OTHER)
-    return visit.tell(ev.CardRead(OTHER, TORN_CARD, samples.MEMBER.pseudonym))
-
-
-def test_a_torn_card_is_never_called_updated_because_the_centre_is_closed() -> None:
-    visit = torn_again(Visit().updating().remove().ended(TORN)).standing(OUTAGE)
-    assert (visit.page, visit.shown.safety) == ("cardProblem", CardSafety.UNFINISHED)
-    visit.remove(OTHER)
-    assert visit.page == "interrupted"
-
-
-def test_a_torn_card_without_an_order_is_told_so() -> None:
-    visit = Visit().insert().tell(ev.CardRead(SESSION, TORN_CARD, "0" * 32)).standing(CardStanding(orders=()))
-    visit.choose(Choice.UPDATE)
-    assert (visit.shown.fault.cause, visit.shown.safety) == (Cause.CARD_TORN, CardSafety.UNFINISHED)
-    again = torn_again(Visit().updating().remove().ended(TORN)).standing(CardStanding(orders=()))
-    assert (again.page, again.shown.fault.cause) == ("cardProblem", Cause.CARD_TORN)
-
-
-def test_a_lost_last_word_is_looked_up_on_the_card_itself() -> None:
-    lost = UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=Fault(Cause.NETWORK), unfinished=True)
-    visit = Visit().updating().ended(lost).choose(Choice.CONTINUE, Choice.UPDATE)
-    assert visit.page == "reading"
-    visit.read().standing(CardStanding(orders=()))  # the card is whole, the order is gone
-    assert (visit.page, visit.shown.outcome) == ("result", Outcome.UPDATED)
-
-
-def test_after_a_lost_last_word_the_card_is_neither_called_whole_nor_torn() -> None:
-    lost = UpdateReport(Outcome.UNCERTAIN, 3, 3, 12, wrote=True, fault=Fault(Cause.NETWORK), unfinished=True)
-    visit = Visit().updating().ended(lost).remove()
-    assert visit.shown.notice is Notice.UNCERTAIN
-
-
-def test_one_order_of_two_done_is_neither_unchanged_nor_unfinished() -> None:
-    half = UpdateReport(Outcome.IMPOSSIBLE, 3, 5, 20, wrote=True, fault=Fault(Cause.UPDATE_IMPOSSIBLE))
-    visit = Visit().updating().ended(half)
-    assert card_safety(visit.state) is CardSafety.PARTLY
-
-
-def test_an_untouched_card_is_not_called_unfinished() -> None:
-    silent = UpdateReport(Outcome.ABORTED, 3, 1, 2, wrote=False, fault=Fault(Cause.CARD_SILENT))
-    visit = Visit().updating(UpdatePhase.OPENING).ended(silent)
-    assert card_safety(visit.state) is CardSafety.UNCHANGED
-
-
-def test_each_word_of_the_relay_restarts_the_limit_and_a_late_end_is_not_the_next_runs() -> None:
-    visit = Visit().updating().after(100.0)
-    first = visit.run
-    visit.tell(ev.UpdateProgress(first, UpdatePhase.WRITING)).after(100.0)
-    assert visit.page == "updating"
-    visit.after(121.0)
-    assert visit.shown.outcome is Outcome.UNCERTAIN
-    visit.choose(Choice.CONTINUE, Choice.UPDATE).read().standing()
-    assert (visit.page, visit.run != first) == ("updating", True)
-    visit.tell(ev.UpdateEnded(first, DONE))
-    assert visit.page == "updating", "the first run's end is recorded, not taken for the second's"
-    assert [record.fields["outcome"] for record in visit.records(RecordType.UPDATE_ENDED)] == ["uncertain", "updated"]
-
-
 def test_help_while_printing_loses_neither_the_job_nor_its_end() -> None:
     visit = Visit().at_home().choose(Choice.SERIAL).type("17011962")
     visit.disk = False
@@ -476,35 +258,11 @@ def test_help_while_printing_loses_neither_the_job_nor_its_end() -> None:
     assert visit.shown.state is PrintState.PRINTED
 
 
-def test_a_strangers_card_is_not_told_about_another_members_update() -> None:
-    visit = Visit().updating().remove().insert(OTHER)
-    visit.tell(ev.CardFailed(OTHER, Fault(Cause.CARD_BANK)))
-    assert (visit.page, visit.shown.other_card) == ("interrupted", True)
-    visit.after(121.0)
-    assert (visit.page, visit.shown.safety) == ("removeCard", CardSafety.NOT_CONCERNED)
-
-
-def test_trying_cards_does_not_prolong_the_wait() -> None:
-    visit = Visit().updating().remove()
-    for _ in range(4):
-        visit.after(40.0).insert(OTHER)
-        if visit.page != "reading":
-            break
-        visit.tell(ev.CardFailed(OTHER, Fault(Cause.CARD_BANK))).remove(OTHER)
-    assert visit.state.member is None
-
-
 def test_closed_while_the_member_reads_the_preview() -> None:
     visit = Visit().at_home().choose(Choice.UPDATE)
     visit.tell(ev.PolicyChanged(replace(samples.POLICY, quarantine=Quarantine.NO_RELAY))).choose(Choice.ACCEPT)
     assert (visit.page, visit.shown.fault.cause) == ("problem", Cause.QUARANTINED)
     assert not any(isinstance(effect, RunUpdate) for effect in visit.asked)
-
-
-def test_the_notice_about_an_unfinished_card_survives_a_kiosk_out_of_service() -> None:
-    visit = Visit().updating().remove().ended(TORN)
-    visit.tell(ev.RecordFailed(0, Fault(Cause.STORE_FULL))).after(121.0)
-    assert (visit.page, visit.shown.notice) == ("outOfService", Notice.UNFINISHED)
 
 
 def test_hidden_lines_lead_back_to_the_page_they_were_asked_on() -> None:
