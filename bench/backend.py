@@ -16,13 +16,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
 
-import psutil
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -38,6 +37,7 @@ from simulators.backend.exchange import Outcome, perform
 from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
+from simulators.fleet.usage import cpu_s
 
 CONNECTIONS: Final = 48
 BATCHES: Final = 100
@@ -136,11 +136,11 @@ def _round(backend: BackendProcess, kiosks: list[BenchKiosk], postgres: PrivateP
     generator.stdin.write(json.dumps(order) + "\n")
     generator.stdin.flush()
     assert generator.stdout.readline() == "ready\n"
-    server_s, engine_s = _cpu_s(backend.pid), _cpu_s(postgres.pid) if postgres else 0.0
+    server_s, engine_s = cpu_s(backend.pid), cpu_s(postgres.pid) if postgres else 0.0
     generator.stdin.write("go\n")
     generator.stdin.flush()
     told: dict[str, Any] = json.loads(generator.stdout.readline())
-    server_s, engine_s = _cpu_s(backend.pid) - server_s, (_cpu_s(postgres.pid) if postgres else 0.0) - engine_s
+    server_s, engine_s = cpu_s(backend.pid) - server_s, (cpu_s(postgres.pid) if postgres else 0.0) - engine_s
     generator.wait()
     generator.stdin.close()
     generator.stdout.close()
@@ -162,27 +162,17 @@ def _handshake_us(backend: BackendProcess, kiosk: BenchKiosk) -> float:
     context = ssl.create_default_context(cafile=backend.ready.ca_file)
     context.load_cert_chain(kiosk.tls_file)
     host, _, port = backend.ready.origin.removeprefix("https://").partition(":")
-    began_s = _cpu_s(backend.pid)
+    began_s = cpu_s(backend.pid)
     for _ in range(HANDSHAKES):
         with socket.create_connection((host, int(port))) as sock, context.wrap_socket(sock, server_hostname=host):
             pass
-    return (_cpu_s(backend.pid) - began_s) / HANDSHAKES * 1e6
+    return (cpu_s(backend.pid) - began_s) / HANDSHAKES * 1e6
 
 
 def _der(kiosk: BenchKiosk) -> bytes:
     return kiosk.private_key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _cpu_s(pid: int) -> float:
-    """CPU time of a process and everything below it that still runs."""
-    top, cpu_s = psutil.Process(pid), 0.0
-    for process in (top, *top.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):  # an engine's helper has ended meanwhile
-            times = process.cpu_times()
-            cpu_s += times.user + times.system
-    return cpu_s
 
 
 def _signature_s() -> float:
