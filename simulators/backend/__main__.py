@@ -17,7 +17,7 @@ import uvloop
 from kiosk.sync.documents import FLEET
 from kiosk.visit.policy import Quarantine, SiteKind
 from simulators.backend import openapi
-from simulators.backend.admin import command
+from simulators.backend.admin import NO_DATABASE, command
 from simulators.backend.cards import all_personas
 from simulators.backend.database import (
     DatabaseBusy,
@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     data, ask = DataDir(options.data), partial(command, database_url=options.database_url)
     try:
         if options.command == "serve":
+            if options.database_url is None and data.has_database_elsewhere:
+                return _fail(NO_DATABASE)
             uvloop.run(_serve(data, options, _personas(options.persona)))
         elif options.command == "ticket":
             result = ask(data, {"do": "ticket", "kiosk": options.kiosk, "site_kind": options.site_kind})

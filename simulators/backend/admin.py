@@ -23,6 +23,7 @@ from simulators.backend.operator import OperatorError
 
 MAX_COMMAND_BYTES: Final = 64 * 1024
 ANSWER_LIMIT_S: Final = 10.0
+NO_DATABASE: Final = "database-url: missing; the backend of this directory has never used its SQLite file"
 
 
 def bind_admin(data: DataDir) -> socket.socket:
@@ -74,9 +75,11 @@ def command(data: DataDir, request: Mapping[str, Any], database_url: str | None 
     result = _through_server(data, request)
     if result is None:
         data.create()
-        authority = open_authority(data, utc(system_utc_s()))
+        if database_url is None and data.has_database_elsewhere:
+            raise OperatorError(NO_DATABASE)
         database = Database(database_url or data.database)
         try:
+            authority = open_authority(data, utc(system_utc_s()))
             return database.run(lambda connection: operator.perform(connection, authority, request, system_utc_s()))
         except DatabaseBusy as busy:
             raise OperatorError(_not_now(busy)) from busy

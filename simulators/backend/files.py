@@ -45,6 +45,11 @@ class DataDir:
         """32 random bytes that are in no database: without them a stored code hash says nothing."""
         return self.root / "pepper.bin"
 
+    @property
+    def has_database_elsewhere(self) -> bool:
+        """A backend was here, and not on the SQLite file: one made now would know no kiosk."""
+        return self.ca_file.exists() and not self.database.exists()
+
     def key_file(self, name: str) -> Path:
         """PKCS#8 PEM of one private key."""
         return self.root / f"{name}.key.pem"

@@ -26,7 +26,9 @@ from simulators import personas
 from simulators.backend import BackendProcess, enrolment, operator, running, schema
 from simulators.backend.__main__ import main
 from simulators.backend.admin import bind_admin, command
+from simulators.backend.authority import open_authority
 from simulators.backend.cards import find_card, seed
+from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.database import Database
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.log import log
@@ -174,6 +176,18 @@ def test_a_server_that_ends_without_an_answer_is_one_line(data_dir: Path, capsys
         assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
         ended.result()
     assert capsys.readouterr().err == "simulators.backend: data: the server ended before it answered; ask again\n"
+
+
+@pytest.mark.parametrize("words", [["serve"], ["ticket", "--kiosk", "borne-0001"]])
+def test_who_forgets_the_url_gets_no_empty_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    data = DataDir(tmp_path / "data")
+    data.create()
+    open_authority(data, utc(system_utc_s()))  # as a backend on PostgreSQL leaves the directory
+    assert main([*words, "--data", str(data.root)]) == 1
+    assert capsys.readouterr().err.startswith("simulators.backend: database-url: missing; ")
+    assert not data.database.exists()
 
 
 @pytest.mark.parametrize("option", ["--data", "--database-url"])
