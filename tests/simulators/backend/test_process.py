@@ -1,4 +1,4 @@
-"""The backend as a process and its command line: ready line, one owner of a directory, restart, kill, commands."""
+"""The backend as a process: ready line, one owner of a directory, restart, kill, log, cards of files."""
 
 from __future__ import annotations
 
@@ -12,27 +12,22 @@ import ssl
 import stat
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from simulators import personas
-from simulators.backend import BackendProcess, enrolment, operator, running, schema
-from simulators.backend.__main__ import main
-from simulators.backend.admin import bind_admin, command
-from simulators.backend.authority import open_authority
+from simulators.backend import running, schema
+from simulators.backend.admin import command
 from simulators.backend.cards import find_card, seed
-from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.database import Database
 from simulators.backend.files import DataDir, write_private
 from simulators.backend.log import log
-from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
 from simulators.personas import Persona, load, load_file
 from tests.simulators.backend.kiosk_side import LIMIT_S, KioskSide, RealUtc, enrolled
@@ -94,121 +89,6 @@ def test_every_file_is_private(data_dir: Path, kiosk: KioskSide) -> None:
     secret = {name for name in modes if name.endswith((".pem", ".bin", ".sock"))}
     assert len(secret) >= 10
     assert all(modes[name] == 0 for name in secret)
-
-
-@pytest.mark.parametrize("is_up", [True, False])
-def test_commands_work_whether_the_server_runs_or_not(
-    request: pytest.FixtureRequest, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], is_up: bool
-) -> None:
-    if is_up:
-        request.getfixturevalue("ready")
-    data, out = ["--data", str(data_dir), "--kiosk", "borne-0001"], tmp_path / "ticket"
-    previous = os.umask(0o022)
-    try:
-        assert main(["ticket", *data, "--site-kind", "pharmacy", "--out", str(out)]) == 0
-        assert out.read_text().startswith("borne-0001:")
-        assert stat.S_IMODE(out.stat().st_mode) == 0o600
-        assert main(["ticket", *data]) == 0
-        assert capsys.readouterr().out.startswith("borne-0001:")
-        assert main(["policy", *data, "--set", "issue_code=on", "--set", "idle_s=30"]) == 0
-        shown = json.loads(capsys.readouterr().out)["policy"]
-        assert (shown["version"], shown["issue_code"], shown["idle_s"]) == (2, "on", 30)
-        assert shown["site_kind"] == "pharmacy"
-        assert main(["quarantine", *data, "--level", "no_code"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"quarantine": "no_code"}
-        assert main(["release", *data]) == 0
-        assert json.loads(capsys.readouterr().out) == {"quarantine": "none"}
-        assert main(["policy", *data, "--set", "idle_s=never"]) == 1
-        assert capsys.readouterr().err.startswith("simulators.backend: idle_s: ")
-    finally:
-        os.umask(previous)
-
-
-def test_a_socket_left_by_a_killed_server_is_no_server(data_dir: Path) -> None:
-    backend = BackendProcess(data_dir)
-    backend.start()
-    backend.kill()
-    assert backend.data.admin_socket.exists()
-    assert "ticket" in command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
-
-
-@pytest.mark.parametrize(
-    "request_", [{"do": "nothing", "kiosk": "x"}, {"do": "ticket"}, {"do": "ticket", "kiosk": "x"}, [], "x"]
-)
-def test_a_wrong_command_over_the_socket_is_an_error_not_a_crash(data_dir: Path, ready: Ready, request_: Any) -> None:
-    assert ready.origin
-    with pytest.raises(OperatorError):
-        command(DataDir(data_dir), request_)
-    assert "ticket" in command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
-
-
-@pytest.mark.parametrize("is_up", [True, False])
-def test_a_command_that_the_database_cannot_do_is_one_line(
-    request: pytest.FixtureRequest,
-    data_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    is_up: bool,
-) -> None:
-    if is_up:
-        request.getfixturevalue("ready")
-    create = enrolment.create_ticket
-
-    def refused(connection: Connection, *arguments: Any) -> str:
-        connection.exec_driver_sql("PRAGMA query_only=ON")
-        return create(connection, *arguments)
-
-    monkeypatch.setattr(operator, "create_ticket", refused)
-    assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
-    said = "simulators.backend: database: nothing was done: attempt to write a readonly database\n"
-    assert capsys.readouterr() == ("", said)
-
-
-def test_a_server_that_ends_without_an_answer_is_one_line(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def end(listener: socket.socket) -> None:
-        listener.setblocking(True)
-        connection, _ = listener.accept()
-        connection.recv(1024)
-        connection.close()
-
-    with bind_admin(DataDir(data_dir)) as listener, ThreadPoolExecutor(1) as pool:
-        ended = pool.submit(end, listener)
-        assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
-        ended.result()
-    assert capsys.readouterr().err == "simulators.backend: data: the server ended before it answered; ask again\n"
-
-
-@pytest.mark.parametrize("words", [["serve"], ["ticket", "--kiosk", "borne-0001"]])
-def test_who_forgets_the_url_gets_no_empty_database(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
-) -> None:
-    data = DataDir(tmp_path / "data")
-    data.create()
-    open_authority(data, utc(system_utc_s()))  # as a backend on PostgreSQL leaves the directory
-    assert main([*words, "--data", str(data.root)]) == 1
-    assert capsys.readouterr().err.startswith("simulators.backend: database-url: missing; ")
-    assert not data.database.exists()
-
-
-@pytest.mark.parametrize("option", ["--data", "--database-url"])
-def test_a_variable_that_is_not_set_is_no_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        main(["serve", "--data=data", f"{option}="])
-    assert ended.value.code == 2
-    assert option in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_directory_that_others_use_is_not_shut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tmp_path.chmod(0o755)
-    (tmp_path / "letter").write_text("")
-    assert main(["serve", "--data", str(tmp_path)]) == 1
-    assert "in use and open to others" in capsys.readouterr().err
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
-    assert [path.name for path in tmp_path.iterdir()] == ["letter"]
 
 
 def test_a_file_that_cannot_be_written_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,33 +162,6 @@ def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, 
     assert result.returncode == 1
     assert "Address already in use" in result.stderr
     assert len(result.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("option", ["--port", "--enrol-port"])
-@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x", "", "٣", "1" * 5000])
-def test_a_port_that_cannot_be_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, port: str
-) -> None:
-    data = tmp_path / "data"
-    with pytest.raises(SystemExit) as ended:
-        main(["serve", "--data", str(data), f"{option}={port}"])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        f"python -m simulators.backend serve: argument {option}: a port from 1 to 65535 expected, or 0\n"
-    )
-    assert not data.exists()
-
-
-def test_a_level_that_is_none_is_told_the_plain_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["quarantine", "--data", str(tmp_path), "--kiosk", "borne-0001", "--level", "zzz"])
-    said = capsys.readouterr().err
-    assert (ended.value.code, len(said.splitlines())) == (2, 1)
-    assert "no_code" in said
-    assert "Quarantine" not in said
-
-
-# --- cards of files ----------------------------------------------------------------------------------------------
 
 
 def copied(folder: Path, name: str, **chip: object) -> Path:
