@@ -160,6 +160,3 @@ def test_a_level_that_is_none_is_told_the_plain_names(tmp_path: Path, capsys: py
     assert (ended.value.code, len(said.splitlines())) == (2, 1)
     assert "no_code" in said
     assert "Quarantine" not in said
-
-
-# --- cards of files ----------------------------------------------------------------------------------------------

@@ -164,6 +164,9 @@ def test_a_port_that_is_taken_is_said_in_one_line(data_dir: Path, ready: Ready, 
     assert len(result.stderr.splitlines()) == 1
 
 
+# --- cards of files ----------------------------------------------------------------------------------------------
+
+
 def copied(folder: Path, name: str, **chip: object) -> Path:
     """What a newcomer does first: a copy of `outdated.json` with fields of the chip changed."""
     document = json.loads((Path(personas.__file__).parent / "outdated.json").read_text("utf-8"))
