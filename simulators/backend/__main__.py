@@ -26,17 +26,18 @@ from simulators.backend.database import (
     DatabaseUrlError,
     DatabaseVersionError,
 )
-from simulators.backend.files import DataDir, write_private
+from simulators.backend.files import DamagedFileError, DataDir, write_private
 from simulators.backend.log import tell_of_libraries
 from simulators.backend.operator import OperatorError, policy_change
 from simulators.backend.processes import MAX_PROCESSES, serve_several
-from simulators.backend.server import Ready, serve
+from simulators.backend.server import MAX_PORT, Ready, serve
 from simulators.command_line import Parser, some_path, some_url, whole
 from simulators.personas import Persona, PersonaError, load_file, together
 
-_PORT: Final = whole(0, 65_535, "a port from 1 to 65535 expected, or 0")
+_PORT: Final = whole(0, MAX_PORT, "a port from 1 to 65535 expected, or 0")
 _TOLD: Final = (
     OperatorError,
+    DamagedFileError,
     DatabaseBusy,
     DatabaseUnusableError,
     DatabaseUrlError,

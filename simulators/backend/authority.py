@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kiosk.sync.keys import SoftwareKey
 from kiosk.sync.profile import PublicKey
-from simulators.backend.files import DataDir, write_private
+from simulators.backend.files import DamagedFileError, DataDir, write_private
 
 CA_LIFETIME: Final = dt.timedelta(days=3650)
 SERVER_LIFETIME: Final = dt.timedelta(days=30)
@@ -85,10 +85,13 @@ class Authority:
 
 
 def open_authority(data: DataDir, now: dt.datetime) -> Authority:
-    """Load the keys of a data directory, making those that are missing."""
+    """Load the keys of a data directory, making those that are missing; raises DamagedFileError."""
     ca_key = _private_key(data, "ca")
     if data.ca_file.exists():
-        ca_certificate = x509.load_pem_x509_certificate(data.ca_file.read_bytes())
+        try:
+            ca_certificate = x509.load_pem_x509_certificate(data.ca_file.read_bytes())
+        except ValueError:
+            raise DamagedFileError(f"data: {data.ca_file.name}: a certificate in PEM expected") from None
     else:
         ca_certificate = _self_signed(ca_key, now)
         write_private(data.ca_file, ca_certificate.public_bytes(serialization.Encoding.PEM))
@@ -139,9 +142,12 @@ def spki(key: PublicKey) -> bytes:
 def _private_key(data: DataDir, name: str) -> ec.EllipticCurvePrivateKey:
     path = data.key_file(name)
     if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError):  # TypeError: one that wants a password
+            key = None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{path.name}: a P-256 private key expected")
+            raise DamagedFileError(f"data: {path.name}: a P-256 private key in PEM expected")
         return key
     key = ec.generate_private_key(ec.SECP256R1())
     write_private(

@@ -22,7 +22,7 @@ import uvloop
 from simulators.backend import metrics
 from simulators.backend.database import DatabaseBusy, DatabaseUnusableError, DatabaseVersionError
 from simulators.backend.listener import DRAIN_LIMIT_S
-from simulators.backend.log import log
+from simulators.backend.log import log, tell_of_libraries
 
 STOP_LIMIT_S: Final = DRAIN_LIMIT_S + 5.0
 COLLECT_AFTER: Final = (50_000, 20, 20)
@@ -66,6 +66,7 @@ def order_of_parent(stop: asyncio.Event) -> dict[str, Any]:
 def run(main: Coroutine[Any, Any, None]) -> None:
     """A child's whole life. What can go wrong outside of it is one line on stderr."""
     os.umask(0o077)
+    tell_of_libraries()
     try:
         uvloop.run(main)
     except (DatabaseBusy, DatabaseUnusableError, DatabaseVersionError, OSError) as error:

@@ -9,6 +9,10 @@ from pathlib import Path
 from kiosk.store.files import sync_directory
 
 
+class DamagedFileError(Exception):
+    """A file of the data directory is not what was written there; the message names it and what was expected."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataDir:
     """Everything the backend keeps is below `root`, a directory of mode 0700."""

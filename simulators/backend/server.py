@@ -19,7 +19,7 @@ from simulators.backend.children import Children
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
 from simulators.backend.database import Database, DatabaseInUse
 from simulators.backend.enrol_app import EnrolApp
-from simulators.backend.files import DataDir, write_private
+from simulators.backend.files import DamagedFileError, DataDir, write_private
 from simulators.backend.fronts import Holder
 from simulators.backend.listener import Listener
 from simulators.backend.metrics import Metrics
@@ -30,6 +30,7 @@ from simulators.backend.tls import ServerCertificate, ServerTls
 from simulators.personas import Persona
 
 HOST: Final = "127.0.0.1"
+MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ def bind(data: DataDir, port: int, enrol_port: int, ops_port: int | None, *, pro
     Were they let wait, a fleet's first seconds would queue before the door that opens, and be served too late. Once
     they listen they do so until they are closed: who comes while a process is being replaced waits.
     """
-    last: dict[str, int] = json.loads(data.ports_file.read_text()) if data.ports_file.exists() else {}
+    last = _last_ports(data)
     is_shared = processes > 1
     bound: list[list[socket.socket]] = []
     try:
@@ -204,6 +205,19 @@ def bind(data: DataDir, port: int, enrol_port: int, ops_port: int | None, *, pro
     return [Sockets(signed, enrol, admin, ops) for signed, enrol in zip(*bound, strict=True)]
 
 
+def _last_ports(data: DataDir) -> dict[str, int]:
+    """Of the last start; raises DamagedFileError: at other ports no kiosk would find its origin."""
+    if not data.ports_file.exists():
+        return {}
+    try:
+        last = {name: int(number) for name, number in json.loads(data.ports_file.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError):
+        last = {"": 0}
+    if not all(0 < number <= MAX_PORT for number in last.values()):
+        raise DamagedFileError(f"data: {data.ports_file.name}: numbers of ports in JSON expected")
+    return last
+
+
 def _port(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
@@ -217,7 +231,7 @@ def _bound(number: int, *, is_shared: bool) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((HOST, number))
         sock.setblocking(False)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(f"port {number}: {error.strerror}") from None
     return sock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +152,30 @@ def test_a_port_that_cannot_be_is_one_line(
         f"python -m simulators.backend serve: argument {option}: a port from 1 to 65535 expected, or 0\n"
     )
     assert not data.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b'{"port": "x"}', b'{"port": 65536}', b"[1]"])
+@pytest.mark.parametrize("name", ["ports.json", "ca.key.pem", "srv-1.key.pem", "ca.pem"])
+def test_a_damaged_file_is_named_and_kept(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    DataDir(data_dir).create()
+    open_authority(DataDir(data_dir), utc(system_utc_s()))
+    DataDir(data_dir).database.touch()
+    (data_dir / name).write_bytes(content)
+    assert main(["serve", "--data", str(data_dir)]) == 1
+    assert re.fullmatch(rf"simulators\.backend: data: {re.escape(name)}: .* expected\n", capsys.readouterr().err)
+    assert (data_dir / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("option", ["--port", "--enrol-port", "--ops-port"])
+def test_a_port_that_is_taken_is_named(data_dir: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", "--data", str(data_dir), option, str(port)]) == 1
+    assert capsys.readouterr().err == f"simulators.backend: port {port}: Address already in use\n"
 
 
 def test_a_level_that_is_none_is_told_the_plain_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
