@@ -12,7 +12,8 @@ import ssl
 import stat
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,18 @@ def test_a_file_that_cannot_be_written_leaves_none(tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+@contextmanager
+def _not_inherited(number: signal.Signals) -> Iterator[None]:
+    """Whoever runs the tests may have been told to ignore it; what is started here is not."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_terminal_that_closes_ends_a_backend_in_order_unless_it_was_told_to_stay(new_dir: Path) -> None:
-    with running(new_dir) as backend:
+    with _not_inherited(signal.SIGHUP), running(new_dir) as backend:
         os.kill(backend.pid, signal.SIGHUP)
         assert psutil.Process(backend.pid).wait(LIMIT_S) in (0, None)
         assert not backend.data.admin_socket.exists()
