@@ -31,7 +31,7 @@ from kiosk.visit.pages import (
     Wait,
     Welcome,
 )
-from kiosk.visit.ports import PrintState
+from kiosk.visit.ports import PrintState, VisitId
 from simulators.card import FaultKind, PlannedFault
 from simulators.printer.engine import PrinterFault
 from simulators.soak import network
@@ -65,6 +65,7 @@ class Walk:
         self._tickets = plan.tickets
         self._printed = 0
         self._acted: tuple[str, float] | None = None  # page, and when it was entered, that needs nothing more
+        self._resting: VisitId | None = None  # of the kiosk that has not noticed the card yet
         self.violations: list[str] = []
         self.happened = plan.kind is Kind.NONE
 
@@ -75,7 +76,7 @@ class Walk:
         self._put_in(self._own)
         for _ in range(MAX_TURNS):
             state = self._rig.audience.wait(self._can_act, "the next page")
-            self._acted = (state.step.page, state.entered_s)
+            self._acted, self._resting = (state.step.page, state.entered_s), None
             if not state.running:
                 self._judge(state)
             if isinstance(state.step, Attract):
@@ -191,7 +192,7 @@ class Walk:
     def _put_in(self, card: WatchedCard) -> None:
         self._current = card
         before = self._rig.insert(card)
-        self._acted = (before.step.page, before.entered_s)
+        self._acted, self._resting = (before.step.page, before.entered_s), before.visit
 
     def _another(self) -> WatchedCard:
         if self._other is None:
@@ -202,6 +203,8 @@ class Walk:
         step = state.step
         if (step.page, state.entered_s) == self._acted:
             return False
+        if isinstance(step, Attract) and state.visit == self._resting:
+            return False  # entered anew, by a document that came just now: the card was put in all the same
         if isinstance(step, TicketPage):
             return step.state is not PrintState.QUEUED
         if isinstance(step, Interrupted) and self._plan.waits:
