@@ -14,6 +14,7 @@ from kiosk.hardware.pcsc.api import (
     Disposition,
     PcscError,
     PcscProblem,
+    ReaderSnapshot,
     ReaderState,
     Scard,
     denied_or_died,
@@ -21,6 +22,8 @@ from kiosk.hardware.pcsc.api import (
 )
 
 ANY_PROTOCOL: Final = CardProtocol.T0 | CardProtocol.T1
+LOOK_AGAIN_MS: Final = 1000
+"""pcscd looks at a slot every 400 ms: so long may a card that has left still be said to be there."""
 _NEVER_SENT: Final = frozenset({PcscProblem.CARD_REMOVED, PcscProblem.CARD_RESET, PcscProblem.NO_CARD})
 """Results the resource manager gives before it passes the command to the driver."""
 
@@ -73,10 +76,13 @@ class CardLine:
 class CardConnection:
     """Made by `open_connection`; used by one thread. After the first error every exchange repeats that error."""
 
-    def __init__(self, line: CardLine, context: int, reader: str, card: int, protocol: CardProtocol) -> None:
+    def __init__(
+        self, line: CardLine, context: int, reader: str, card: int, protocol: CardProtocol, *, counter: int
+    ) -> None:
         self._line = line
         self._context = context
         self._reader = reader
+        self._counter = counter
         self._card = card
         self._protocol = protocol
         self._sent = False
@@ -130,16 +136,15 @@ class CardConnection:
         return answer
 
     def _resolve(self, error: PcscError) -> PcscProblem:
-        """A failed exchange means a removed card or a silent one: the reader's state tells which."""
+        """A failed exchange means a removed card or a silent one: the reader's state tells which, once it is fresh."""
         if error.problem is not PcscProblem.EXCHANGE_FAILED:
             return error.problem
-        states = [(self._reader, int(ReaderState.UNAWARE))]
-        snapshots = scard_call(
-            "SCardGetStatusChange", self._reader, self._line.scard.get_status_change(self._context, 0, states)
-        )
-        if isinstance(snapshots, PcscError):
-            return snapshots.problem
-        return PcscProblem.CARD_SILENT if snapshots[0].present else PcscProblem.CARD_REMOVED
+        looked = _look(self._line.scard, self._context, self._reader, 0, int(ReaderState.UNAWARE))
+        while not isinstance(looked, PcscError):
+            if not looked.present or looked.counter != self._counter:
+                return PcscProblem.CARD_REMOVED
+            looked = _look(self._line.scard, self._context, self._reader, LOOK_AGAIN_MS, looked.known_state)
+        return PcscProblem.CARD_SILENT if looked.problem is PcscProblem.WAIT_ENDED else looked.problem
 
 
 def open_connection(line: CardLine, context: int, reader: str, counter: int) -> CardConnection | LinkError:
@@ -157,7 +162,7 @@ def open_connection(line: CardLine, context: int, reader: str, counter: int) -> 
     if isinstance(connected, PcscError):
         return late or LinkError(connected.problem, str(connected), command_sent=False)
     card, protocol = connected
-    connection = CardConnection(line, context, reader, card, CardProtocol(protocol))
+    connection = CardConnection(line, context, reader, card, CardProtocol(protocol), counter=counter)
     refused = late or _other_card(line, context, reader, counter)
     if refused is not None:
         connection.close(Disposition.UNPOWER)
@@ -168,14 +173,13 @@ def open_connection(line: CardLine, context: int, reader: str, counter: int) -> 
 def _other_card(line: CardLine, context: int, reader: str, counter: int) -> LinkError | None:
     """Whether the card connected to is not the one meant; asked once the connection ends with any later removal."""
     line.guard.enter("SCardGetStatusChange", line.deadlines.connect_s)
-    result = line.scard.get_status_change(context, 0, [(reader, int(ReaderState.UNAWARE))])
+    looked = _look(line.scard, context, reader, 0, int(ReaderState.UNAWARE))
     late = line.guard.leave()
-    snapshots = scard_call("SCardGetStatusChange", reader, result)
     if late is not None:
         return late
-    if isinstance(snapshots, PcscError):
-        return LinkError(snapshots.problem, str(snapshots), command_sent=False)
-    if snapshots[0].counter != counter:
+    if isinstance(looked, PcscError):
+        return LinkError(looked.problem, str(looked), command_sent=False)
+    if looked.counter != counter:
         return LinkError(PcscProblem.CARD_REMOVED, f"another card in {reader}", command_sent=False)
     return None
 
@@ -185,10 +189,16 @@ def card_in_use(scard: Scard, reader: str) -> bool:
     context = scard_call("SCardEstablishContext", reader, scard.establish_context())
     if isinstance(context, PcscError):
         return False
-    result = scard.get_status_change(context, 0, [(reader, int(ReaderState.UNAWARE))])
+    looked = _look(scard, context, reader, 0, int(ReaderState.UNAWARE))
     scard.release_context(context)
+    return not isinstance(looked, PcscError) and looked.in_use
+
+
+def _look(scard: Scard, context: int, reader: str, timeout_ms: int, known_state: int) -> ReaderSnapshot | PcscError:
+    """The reader's state once it is not the known one; WAIT_ENDED if that is still so after the time."""
+    result = scard.get_status_change(context, timeout_ms, [(reader, known_state)])
     snapshots = scard_call("SCardGetStatusChange", reader, result)
-    return not isinstance(snapshots, PcscError) and snapshots[0].in_use
+    return snapshots if isinstance(snapshots, PcscError) else snapshots[0]
 
 
 def _redacted(wire: bytes) -> str:

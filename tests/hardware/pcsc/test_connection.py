@@ -56,6 +56,9 @@ def status(flags: int, counter: int = 0) -> Row:
     return Row("get_status_change", 0, (ReaderSnapshot(R, counter << 16 | flags),))
 
 
+UNCHANGED = Row("get_status_change", 0x8010000A, ())
+
+
 @pytest.mark.parametrize(
     ("code", "problem"),
     [
@@ -107,7 +110,23 @@ def test_a_card_that_is_not_certainly_the_one_meant_is_let_go_without_a_command(
         ((transmit(b"stale", 0x80100013),), PcscProblem.SERVICE_LOST, True),
         ((transmit(b"stale", 0x80100009),), PcscProblem.READER_GONE, True),
         ((transmit(b"stale", 0x80100016), status(0x10)), PcscProblem.CARD_REMOVED, True),
-        ((transmit(b"stale", 0x80100016), status(0x20)), PcscProblem.CARD_SILENT, True),
+        ((transmit(b"stale", 0x80100016), status(0x20, COUNTER), UNCHANGED), PcscProblem.CARD_SILENT, True),
+        ((transmit(b"stale", 0x80100016), status(0x20, COUNTER + 2)), PcscProblem.CARD_REMOVED, True),
+        (  # the service has not looked since it was pulled
+            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), status(0x10, COUNTER + 1)),
+            PcscProblem.CARD_REMOVED,
+            True,
+        ),
+        (
+            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), status(0x120, COUNTER), UNCHANGED),
+            PcscProblem.CARD_SILENT,
+            True,
+        ),
+        (
+            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), Row("get_status_change", 0x80100013, ())),
+            PcscProblem.SERVICE_LOST,
+            True,
+        ),
         (
             (transmit(b"stale", 0x80100016), Row("get_status_change", 0x80100013, ())),
             PcscProblem.SERVICE_LOST,

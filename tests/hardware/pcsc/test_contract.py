@@ -22,7 +22,7 @@ from tests.hardware.pcsc.support import LIMIT_S, Recorder, exchange
 
 SELECT_VITALE = bytes.fromhex("00A4040C0BD250000002564954414C45")
 GET_CHALLENGE = bytes.fromhex("0084000008")
-QUICK = Deadlines(connect_s=0.5, apdu_s=0.5, watch_every_s=0.05)
+QUICK = Deadlines(connect_s=0.5, apdu_s=1.5, watch_every_s=0.05)
 
 
 def read(hub: ReaderHub, session: CardSession) -> CardContent | Fault:
@@ -131,6 +131,17 @@ def test_a_card_pulled_during_a_command_is_removed_and_reads_when_it_is_back(
     assert events.wait_event(CardRemoved).card_session == session
     hands.insert(0, open_persona("outdated"))
     assert isinstance(read(hub, events.wait_event(CardInserted, 2).card_session), CardContent)
+
+
+def test_a_card_pulled_between_two_commands_is_removed_though_the_service_has_not_looked_yet(
+    hands: Hands, start_hub: StartHub, events: Recorder
+) -> None:
+    hub = start_hub()
+    hands.insert(0, open_persona("outdated"))
+    session = events.wait_event(CardInserted).card_session
+    assert exchange(hub, session, SELECT_VITALE) == b"\x90\x00"
+    hands.remove(0)
+    assert cause(exchange(hub, session, GET_CHALLENGE)) is Cause.CARD_REMOVED
 
 
 def test_exchange_passes_bytes_and_release_ends_the_dialogue(

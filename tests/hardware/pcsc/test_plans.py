@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kiosk.card.values import CardContent
-from kiosk.hardware.pcsc.connection import Deadlines
+from kiosk.hardware.pcsc.connection import Deadlines, Trace
 from kiosk.hardware.pcsc.contacts import FLAKY_TIMES
 from kiosk.hardware.pcsc.hub import ReaderHub
 from kiosk.visit.events import CardInserted
@@ -51,7 +51,7 @@ def plan_of(document: dict[str, Any]) -> Plan:
 
 @contextmanager
 def hub_on(
-    hands: Hands, events: Recorder, trace: Callable[[str], None], clock: Clock | None = None
+    hands: Hands, events: Recorder, trace: Trace | None = None, clock: Clock | None = None
 ) -> Iterator[ReaderHub]:
     bindings = {ReaderRole.PATIENT: hands.readers[0]}
     hub = ReaderHub(hands.scard, bindings, events, clock or RealClock(), deadlines=LIMITS, trace=trace)
@@ -71,6 +71,7 @@ def play(hands: Hands, document: dict[str, Any], insertions: int, clock: Clock |
             for number in range(1, insertions + 1):
                 outcomes.append(dialogue(hub, events.wait_event(CardInserted, number).card_session))
         hands.remove(0)
+        wait_until(lambda: hub.readers()[ReaderRole.PATIENT].ready)  # a thread that was given up has told its trace
     return Played(outcomes, [redacted(line) for line in trace], card.digest())
 
 
@@ -235,16 +236,25 @@ class NoCable(EmbeddedHands):
     can = PcscdHands.can
 
 
-def ended_while_late(hands: Hands, end: Callable[[], None], insertions: int) -> list[str]:
+def ended_while_late(
+    monkeypatch: pytest.MonkeyPatch, hands: Hands, end: Callable[[], None], insertions: int
+) -> list[str]:
     """Read a card that is late for ten minutes at its eighth APDU, and end that somehow."""
-    events, trace = Recorder(), list[str]()
+    events = Recorder()
     card = open_persona("outdated")
     card.plan(plan_of({"faults": [at("delay", 8, delay_ms=600_000)]}).faults)
-    with hub_on(hands, events, trace.append) as hub:
+    late, wait = threading.Event(), card._wait
+
+    def waits(seconds: float) -> None:
+        late.set()
+        wait(seconds)
+
+    monkeypatch.setattr(card, "_wait", waits)
+    with hub_on(hands, events) as hub:
         hands.insert(0, card)
         answers: SimpleQueue[CardContent | Fault] = SimpleQueue()
         hub.read(events.wait_event(CardInserted).card_session, answers.put)
-        wait_until(lambda: len(trace) == 7)
+        assert late.wait(LIMIT_S)
         end()
         ended = answers.get(timeout=LIMIT_S)
         outcomes = [ended.cause.name if isinstance(ended, Fault) else DONE]
@@ -256,7 +266,7 @@ def ended_while_late(hands: Hands, end: Callable[[], None], insertions: int) -> 
 
 @pytest.mark.parametrize("reader", ["embedded", pytest.param("pcscd", marks=pytest.mark.pcscd)])
 def test_a_late_card_keeps_nobody_who_pulls_it_or_kills_the_service(
-    reader: str, private_pcscd: Callable[[], PrivatePcscd]
+    monkeypatch: pytest.MonkeyPatch, reader: str, private_pcscd: Callable[[], PrivatePcscd]
 ) -> None:
     """What ends the command ends it at once, and the late command is not executed by a card that has power again."""
     hands: Hands = EmbeddedHands() if reader == "embedded" else PcscdHands(private_pcscd())
@@ -265,8 +275,8 @@ def test_a_late_card_keeps_nobody_who_pulls_it_or_kills_the_service(
         hands.kill_service()
         hands.start_service()
 
-    assert ended_while_late(hands, lambda: hands.remove(0), 1) == ["CARD_REMOVED"]
-    assert ended_while_late(hands, end_service, 2) == ["SERVICE_LOST", DONE]
+    assert ended_while_late(monkeypatch, hands, lambda: hands.remove(0), 1) == ["CARD_REMOVED"]
+    assert ended_while_late(monkeypatch, hands, end_service, 2) == ["SERVICE_LOST", DONE]
     hands.tidy()
 
 
