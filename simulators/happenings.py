@@ -61,6 +61,7 @@ def every_event() -> tuple[ev.Event, ...]:
     events += [ev.TicketInOutput(present) for present in (True, False)]
     before = EarlierTicket(samples.MEMBER.pseudonym, TicketKind.CODE, 60.0)
     events += [ev.TicketsBefore((), unended=True), ev.TicketsBefore((before,), unended=False)]
+    events += [ev.WrongDatesBefore({samples.MEMBER.pseudonym: 3})]
     events += [ev.Recorded(token) for token in (1, 2)] + [
         ev.RecordFailed(token, Fault(Cause.STORE_FULL)) for token in (1, 2)
     ]

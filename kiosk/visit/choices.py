@@ -250,7 +250,7 @@ def on_submit(turn: Turn) -> None:
 
 def refuse_identity(turn: Turn, asked: Identification, fault: Fault, tries_left: int) -> None:
     """A wrong answer: ask again while tries are left."""
-    turn.note(RecordType.IDENTITY_REFUSED, {"tries_left": tries_left})
+    turn.note(RecordType.IDENTITY_REFUSED, {"question": asked.question.value, "tries_left": tries_left})
     if tries_left == 0:
         turn.go(_no_tries(turn))
     else:

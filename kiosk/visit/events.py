@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -232,6 +233,13 @@ class TicketsBefore:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongDatesBefore:
+    """How many wrong birth dates the journal knows of by (daily) pseudonym, from before the program began."""
+
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class TicketEnded:
     """What became of the ticket."""
 
@@ -351,6 +359,6 @@ ChannelEvent = (
     | CodeIssued
     | RequestFailed
 )
-StoreEvent = Recorded | RecordFailed | StoreReady | TicketsBefore
+StoreEvent = Recorded | RecordFailed | StoreReady | TicketsBefore | WrongDatesBefore
 MemberEvent = Chosen | DigitTyped | DigitErased | DigitsSubmitted | Activity
 Event = DeviceEvent | ChannelEvent | StoreEvent | MemberEvent | Tick

@@ -6,6 +6,7 @@ member chooses, in `choices`; what time does, in `timing`.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -126,6 +127,10 @@ def _dispatch_member(turn: Turn, event: ev.Event) -> None:
             on_output(turn, event.present)
         case ev.TicketsBefore():
             on_tickets_before(turn, event.tickets, event.unended)
+        case ev.WrongDatesBefore():
+            counts = Counter(turn.state.wrong_dates)
+            counts.update(event.counts)
+            turn.state = replace(turn.state, wrong_dates=counts)
         case ev.Recorded():
             _recorded(turn, event.token)
         case ev.RecordFailed():

@@ -195,6 +195,15 @@ def test_three_wrong_dates_then_no_more_even_after_reinserting() -> None:
     assert visit.shown.fault.cause is Cause.TRIES_EXHAUSTED
 
 
+def test_wrong_dates_of_before_a_power_cut_count() -> None:
+    visit = Visit()
+    visit.tell(ev.WrongDatesBefore({"another": 3}))
+    visit.at_home().choose(Choice.SERIAL).type("01011901")
+    visit.tell(ev.WrongDatesBefore({samples.MEMBER.pseudonym: 1}))
+    assert visit.type("01011901").shown.fault.cause is Cause.TRIES_EXHAUSTED
+    assert [record.fields["question"] for record in visit.records(RecordType.IDENTITY_REFUSED)] == ["birth_date"] * 2
+
+
 @pytest.mark.parametrize("digits", ["1701196", "17011962"])
 def test_an_incomplete_answer_is_not_judged(digits: str) -> None:
     visit = Visit().at_home().choose(Choice.SERIAL).type(digits)
