@@ -27,9 +27,8 @@ from kiosk.visit.values import PartLine
 LOOK_S: Final = 1.0
 REFRESH_S: Final = STALE_S / 4
 VERIFY_EVERY_S: Final = 3600.0
-
-
 NO_PORT: Final = "no port in the settings"
+"""Of the printer: such a kiosk has none, and is whole without."""
 
 
 def condition(
@@ -48,9 +47,8 @@ def condition(
     forgotten = isinstance(shown, ForgottenCard)
     slot = CheckState.FAULT if forgotten else CheckState.OK
     checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
-    checks.append(
-        _printer(world.printer) if has_printer else Check("printer", CheckState.UNKNOWN, facts={"reason": NO_PORT})
-    )
+    no_printer = Check("printer", CheckState.OK, facts={"reason": NO_PORT})
+    checks.append(_printer(world.printer) if has_printer else no_printer)
     if world.output_forgotten:
         checks.append(Check("ticket output", CheckState.FAULT, facts={"reason": "a ticket was left in the output"}))
     checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))

@@ -81,9 +81,8 @@ class VpcdCard:
         if connection is None or thread is None:
             return
         _shut(connection)
-        for _ in range(
-            _CLOSE_TRIES
-        ):  # it may be late with an answer, as planned, or begin to be: nobody waits for that
+        # The card may be late with an answer, as planned, or begin to be: nobody waits for that.
+        for _ in range(_CLOSE_TRIES):
             self.card.cut_power()
             thread.join(_CLOSE_EVERY_S)
             if not thread.is_alive():

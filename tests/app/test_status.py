@@ -16,7 +16,7 @@ from kiosk import probes
 from kiosk.app import Kiosk, Surroundings
 from kiosk.clock import SystemClock
 from kiosk.diagnostics import status as module
-from kiosk.diagnostics.report import Check, CheckState
+from kiosk.diagnostics.report import Check, CheckState, Report
 from kiosk.diagnostics.status import (
     MAX_BYTES,
     STALE_S,
@@ -92,7 +92,17 @@ def test_a_printer_that_says_nothing_is_told_from_none_at_all() -> None:
     silent = says(State(Policy()))["printer"]
     assert (silent.state, silent.fault, silent.facts) == (UNKNOWN, Fault(Cause.PRINTER_SILENT), {})
     checks = {check.part: check for check in condition(State(Policy()), READY, has_printer=False)}
-    assert checks["printer"] == Check("printer", UNKNOWN, facts={"reason": "no port in the settings"})
+    assert checks["printer"] == Check("printer", OK, facts={"reason": "no port in the settings"})
+
+
+def test_a_kiosk_without_a_printer_is_whole_seen_from_outside_and_by_itself() -> None:
+    seen = probes._printer(Settings(KioskSettings(Path("absent"))))
+    told = condition(State(Policy(), Attract(), World(service_up=True)), READY, has_printer=False)
+    report = Report("1", merged([Check("store", UNKNOWN), seen], told))
+    assert report.well
+    assert [check.facts for check in report.checks if check.part == "printer"] == [
+        {"reason": "no port in the settings"}
+    ]
 
 
 def test_a_clock_of_which_nothing_was_heard_says_why_it_is_not_known() -> None:
