@@ -150,6 +150,11 @@ class ReaderSnapshot:
         return bool(self.event_state & ReaderState.PRESENT)
 
     @property
+    def unavailable(self) -> bool:
+        """Whether the service cannot say what is in the slot: the reader does not answer it, or is no longer there."""
+        return bool(self.event_state & (ReaderState.UNAVAILABLE | ReaderState.UNKNOWN))
+
+    @property
     def mute(self) -> bool:
         """Whether the card did not answer to reset."""
         return bool(self.event_state & ReaderState.MUTE)

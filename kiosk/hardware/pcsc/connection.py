@@ -24,8 +24,13 @@ from kiosk.hardware.pcsc.api import (
 ANY_PROTOCOL: Final = CardProtocol.T0 | CardProtocol.T1
 LOOK_AGAIN_MS: Final = 1000
 """pcscd looks at a slot every 400 ms: so long may a card that has left still be said to be there."""
-_NEVER_SENT: Final = frozenset({PcscProblem.CARD_REMOVED, PcscProblem.CARD_RESET, PcscProblem.NO_CARD})
-"""Results the resource manager gives before it passes the command to the driver."""
+_NEVER_SENT: Final = frozenset({PcscProblem.CARD_REMOVED, PcscProblem.CARD_RESET})
+"""Results the resource manager gives before it passes the command to the driver.
+
+"No card" is not one of them: libccid says so, too, of a card that left in the middle of the command (read in source).
+"""
+_OR_HAS_LEFT: Final = frozenset({PcscProblem.EXCHANGE_FAILED, PcscProblem.CARD_MUTE, PcscProblem.PROTOCOL_MISMATCH})
+"""What is said, too, of a card that has left a slot the service has not looked at since: it gives no ATR, or half."""
 
 Trace = Callable[[str], None]
 """Receives one redacted line per APDU: header, lengths, status word, duration."""
@@ -130,21 +135,10 @@ class CardConnection:
         answer = scard_call("SCardTransmit", self._reader, result)
         if isinstance(answer, PcscError):
             sent = self._sent or answer.problem not in _NEVER_SENT
-            return LinkError(self._resolve(answer), str(answer), sent)
+            return LinkError(_resolve(self._line, self._context, answer, self._counter), str(answer), sent)
         if len(answer) < 2:
             return LinkError(PcscProblem.CARD_REMOVED, f"SCardTransmit answered {len(answer)} bytes on {self._reader}")
         return answer
-
-    def _resolve(self, error: PcscError) -> PcscProblem:
-        """A failed exchange means a removed card or a silent one: the reader's state tells which, once it is fresh."""
-        if error.problem is not PcscProblem.EXCHANGE_FAILED:
-            return error.problem
-        looked = _look(self._line.scard, self._context, self._reader, 0, int(ReaderState.UNAWARE))
-        while not isinstance(looked, PcscError):
-            if not looked.present or looked.counter != self._counter:
-                return PcscProblem.CARD_REMOVED
-            looked = _look(self._line.scard, self._context, self._reader, LOOK_AGAIN_MS, looked.known_state)
-        return PcscProblem.CARD_SILENT if looked.problem is PcscProblem.WAIT_ENDED else looked.problem
 
 
 def open_connection(line: CardLine, context: int, reader: str, counter: int) -> CardConnection | LinkError:
@@ -158,9 +152,9 @@ def open_connection(line: CardLine, context: int, reader: str, counter: int) -> 
     connected = scard_call("SCardConnect", reader, result)
     if isinstance(connected, PcscError):
         connected = denied_or_died(line.scard, connected)
+        failed = LinkError(_resolve(line, context, connected, counter), str(connected), command_sent=False)
+        return line.guard.leave() or failed
     late = line.guard.leave()
-    if isinstance(connected, PcscError):
-        return late or LinkError(connected.problem, str(connected), command_sent=False)
     card, protocol = connected
     connection = CardConnection(line, context, reader, card, CardProtocol(protocol), counter=counter)
     refused = late or _other_card(line, context, reader, counter)
@@ -179,9 +173,34 @@ def _other_card(line: CardLine, context: int, reader: str, counter: int) -> Link
         return late
     if isinstance(looked, PcscError):
         return LinkError(looked.problem, str(looked), command_sent=False)
-    if looked.counter != counter:
-        return LinkError(PcscProblem.CARD_REMOVED, f"another card in {reader}", command_sent=False)
-    return None
+    gone = _gone(looked, counter)
+    return None if gone is None else LinkError(gone, f"another card in {reader}, or none", command_sent=False)
+
+
+def _resolve(line: CardLine, context: int, error: PcscError, counter: int) -> PcscProblem:
+    """Why the call failed: because the card has left, if the reader's state says so once it is fresh.
+
+    The limit begins anew: the call may have used most of it.
+    """
+    if error.problem not in _OR_HAS_LEFT:
+        return error.problem
+    line.guard.enter(error.call, line.deadlines.apdu_s + LOOK_AGAIN_MS / 1000)
+    looked = _look(line.scard, context, error.reader, 0, int(ReaderState.UNAWARE))
+    while not isinstance(looked, PcscError):
+        gone = _gone(looked, counter)
+        if gone is not None:
+            return gone
+        looked = _look(line.scard, context, error.reader, LOOK_AGAIN_MS, looked.known_state)
+    if looked.problem is not PcscProblem.WAIT_ENDED:
+        return looked.problem
+    return PcscProblem.CARD_SILENT if error.problem is PcscProblem.EXCHANGE_FAILED else error.problem
+
+
+def _gone(looked: ReaderSnapshot, counter: int) -> PcscProblem | None:
+    """What is missing for this to be the slot with the card that was put in when the counter stood so."""
+    if looked.unavailable:
+        return PcscProblem.READER_GONE
+    return None if looked.present and looked.counter == counter else PcscProblem.CARD_REMOVED
 
 
 def card_in_use(scard: Scard, reader: str) -> bool:

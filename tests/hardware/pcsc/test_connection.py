@@ -57,6 +57,12 @@ def status(flags: int, counter: int = 0) -> Row:
 
 
 UNCHANGED = Row("get_status_change", 0x8010000A, ())
+DIED = Row("get_status_change", 0x80100013, ())
+PRESENT = status(0x20, COUNTER)
+MUTE = status(0x220, COUNTER)
+EMPTY = status(0x10, COUNTER)
+ANOTHER = status(0x20, COUNTER + 2)
+UNAVAILABLE = status(0x08)  # without a counter
 
 
 @pytest.mark.parametrize(
@@ -64,9 +70,6 @@ UNCHANGED = Row("get_status_change", 0x8010000A, ())
     [
         (0x8010000B, PcscProblem.HELD_BY_OTHER),
         (0x8010000C, PcscProblem.NO_CARD),
-        (0x8010000F, PcscProblem.PROTOCOL_MISMATCH),
-        (0x80100067, PcscProblem.CARD_MUTE),
-        (0x80100066, PcscProblem.CARD_MUTE),
         (0x80100009, PcscProblem.READER_GONE),
         (0x8010001D, PcscProblem.SERVICE_LOST),
         (0x80100001, PcscProblem.UNKNOWN),
@@ -79,8 +82,42 @@ def test_a_refused_connect_is_named_and_nothing_was_sent(code: int, problem: Pcs
 
 
 @pytest.mark.parametrize(
+    ("code", "still_in"),
+    [
+        (0x80100067, PcscProblem.CARD_MUTE),
+        (0x80100066, PcscProblem.CARD_MUTE),
+        (0x8010000F, PcscProblem.PROTOCOL_MISMATCH),
+        (0x80100016, PcscProblem.CARD_SILENT),
+    ],
+)
+@pytest.mark.parametrize(
+    ("looks", "has_left"),
+    [
+        ((PRESENT, UNCHANGED), None),
+        ((PRESENT, MUTE, UNCHANGED), None),
+        ((PRESENT, EMPTY), PcscProblem.CARD_REMOVED),  # the service had not looked since it was pulled
+        ((EMPTY,), PcscProblem.CARD_REMOVED),
+        ((PRESENT, ANOTHER), PcscProblem.CARD_REMOVED),
+        ((PRESENT, UNAVAILABLE), PcscProblem.READER_GONE),
+        ((PRESENT, DIED), PcscProblem.SERVICE_LOST),
+        ((DIED,), PcscProblem.SERVICE_LOST),
+    ],
+)
+def test_a_card_that_cannot_be_connected_to_may_have_left(
+    code: int, still_in: PcscProblem, looks: tuple[Row, ...], has_left: PcscProblem | None
+) -> None:
+    scard, guard = ScriptedScard([Row("connect_exclusive", code, (0, 0)), *looks]), NoGuard()
+    refused = open_connection(CardLine(scard, guard, Deadlines()), 7, R, COUNTER)
+    assert refused == LinkError(has_left or still_in, f"SCardConnect {code:#010x} on {R}", command_sent=False)
+    assert scard.ended
+    assert [call for call, _ in guard.entered] == ["SCardConnect", "SCardConnect"]
+
+
+@pytest.mark.parametrize(
     ("looked", "problem"),
     [
+        (UNAVAILABLE, PcscProblem.READER_GONE),
+        (EMPTY, PcscProblem.CARD_REMOVED),
         (Row("get_status_change", 0, (ReaderSnapshot(R, 0x6_00A0),)), PcscProblem.CARD_REMOVED),  # another card
         (Row("get_status_change", 0, (ReaderSnapshot(R, 0x5_0010),)), PcscProblem.CARD_REMOVED),  # gone again
         (Row("get_status_change", 0x80100013, ()), PcscProblem.SERVICE_LOST),
@@ -106,32 +143,21 @@ def test_a_card_that_is_not_certainly_the_one_meant_is_let_go_without_a_command(
         ((transmit(b"\x90"),), PcscProblem.CARD_REMOVED, True),
         ((transmit(b"stale", 0x80100069),), PcscProblem.CARD_REMOVED, False),
         ((transmit(b"stale", 0x80100068),), PcscProblem.CARD_RESET, False),
-        ((transmit(b"stale", 0x8010000C),), PcscProblem.NO_CARD, False),
+        ((transmit(b"stale", 0x8010000C),), PcscProblem.NO_CARD, True),  # libccid: gone in the middle of the command
         ((transmit(b"stale", 0x80100013),), PcscProblem.SERVICE_LOST, True),
         ((transmit(b"stale", 0x80100009),), PcscProblem.READER_GONE, True),
-        ((transmit(b"stale", 0x80100016), status(0x10)), PcscProblem.CARD_REMOVED, True),
-        ((transmit(b"stale", 0x80100016), status(0x20, COUNTER), UNCHANGED), PcscProblem.CARD_SILENT, True),
-        ((transmit(b"stale", 0x80100016), status(0x20, COUNTER + 2)), PcscProblem.CARD_REMOVED, True),
-        (  # the service has not looked since it was pulled
-            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), status(0x10, COUNTER + 1)),
-            PcscProblem.CARD_REMOVED,
-            True,
-        ),
+        ((transmit(b"stale", 0x80100016), EMPTY), PcscProblem.CARD_REMOVED, True),
+        ((transmit(b"stale", 0x80100016), PRESENT, UNCHANGED), PcscProblem.CARD_SILENT, True),
+        ((transmit(b"stale", 0x80100016), ANOTHER), PcscProblem.CARD_REMOVED, True),
+        ((transmit(b"stale", 0x80100016), PRESENT, EMPTY), PcscProblem.CARD_REMOVED, True),
+        ((transmit(b"stale", 0x80100016), UNAVAILABLE), PcscProblem.READER_GONE, True),
         (
-            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), status(0x120, COUNTER), UNCHANGED),
+            (transmit(b"stale", 0x80100016), PRESENT, status(0x120, COUNTER), UNCHANGED),
             PcscProblem.CARD_SILENT,
             True,
         ),
-        (
-            (transmit(b"stale", 0x80100016), status(0x20, COUNTER), Row("get_status_change", 0x80100013, ())),
-            PcscProblem.SERVICE_LOST,
-            True,
-        ),
-        (
-            (transmit(b"stale", 0x80100016), Row("get_status_change", 0x80100013, ())),
-            PcscProblem.SERVICE_LOST,
-            True,
-        ),
+        ((transmit(b"stale", 0x80100016), PRESENT, DIED), PcscProblem.SERVICE_LOST, True),
+        ((transmit(b"stale", 0x80100016), DIED), PcscProblem.SERVICE_LOST, True),
         ((transmit(b"stale", 0x80100001),), PcscProblem.UNKNOWN, True),
     ],
 )
