@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -14,9 +15,10 @@ from typing import Final, NoReturn
 
 from simulators.card import ImageError, SimulatedCard, key_set, open_card, open_persona
 from simulators.card.faults import Due, FaultKind
+from simulators.card.image import lock_image
 from simulators.card.plan_file import FaultPlanError, Plan, help_text, load_plan
 from simulators.card.vpcd import VpcdCard
-from simulators.command_line import WRONG_USE, Parser
+from simulators.command_line import WRONG_USE, Parser, some_path
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
 _FAILED = 1
@@ -55,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, keys):
         command.add_argument("persona", metavar="PERSONA", help="a name of `list`, or a persona file ending in .json")
     serve.add_argument("--vpcd", metavar="HOST:PORT", required=True, type=_address, help="e.g. 127.0.0.1:35963")
-    serve.add_argument("--image", metavar="FILE", type=Path, help="keep what is written to the card in this file")
-    serve.add_argument("--faults", metavar="FILE", type=Path, help="planned faults, JSON: see below")
+    serve.add_argument("--image", metavar="FILE", type=some_path, help="keep here what is written to the card")
+    serve.add_argument("--faults", metavar="FILE", type=some_path, help="planned faults, JSON: see below")
     serve.add_argument("--timed", action="store_true", help="take as long as a real card with this ATR would")
     return parser
 
@@ -90,12 +92,22 @@ def _serve(persona: Persona, options: argparse.Namespace) -> int:
         return _complain(str(plan), _FAILED)
     if plan.reader:
         return _complain(f"{options.faults.name}: $.reader: a card alone cannot stage faults of its reader", _FAILED)
-    card = open_card(persona, options.image)
-    if isinstance(card, ImageError):
-        return _complain(str(card), _FAILED)
-    if options.timed:
-        card.run_in_real_time()
-    host, port = options.vpcd
+    with contextlib.ExitStack() as held:
+        if options.image is not None:
+            lock = lock_image(options.image)
+            if isinstance(lock, ImageError):
+                return _complain(str(lock), _FAILED)
+            held.enter_context(lock)
+        card = open_card(persona, options.image)
+        if isinstance(card, ImageError):
+            return _complain(str(card), _FAILED)
+        if options.timed:
+            card.run_in_real_time()
+        return _in_slot(card, plan, persona.name, options.vpcd)
+
+
+def _in_slot(card: SimulatedCard, plan: Plan, name: str, address: tuple[str, int]) -> int:
+    host, port = address
     next_ones: SimpleQueue[tuple[float, SimulatedCard]] = SimpleQueue()
 
     def act(due: Due) -> None:
@@ -104,13 +116,13 @@ def _serve(persona: Persona, options: argparse.Namespace) -> int:
 
     card.plan(plan.faults, seed=plan.seed, act=act)
     slot = VpcdCard(card, host, port)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
     try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stop)
         problem = slot.insert()
         if problem is not None:
             return _complain(f"{host}:{port}: {problem}", _FAILED)
-        print(json.dumps({"persona": persona.name, "slot": f"{host}:{port}", "live": True}), flush=True)
+        print(json.dumps({"persona": name, "slot": f"{host}:{port}", "live": True}), flush=True)
         slot.gone.wait()
         while not next_ones.empty():
             seconds, following = next_ones.get()

@@ -9,13 +9,14 @@ disk before the answer leaves.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from kiosk.card.layout import EEPROM_PAGE_BYTES, SIM_STATE
 from kiosk.store.files import sync_directory
@@ -131,6 +132,28 @@ def open_image(files: FileSystem, path: Path) -> Image | ImageError:
             return image.load(stream.read(len(initial) + 1)) or image
     except OSError as error:
         return ImageError(path.name, error.strerror or "not readable and writable")
+
+
+def lock_image(path: Path) -> BinaryIO | ImageError:
+    """Hold an image, whatever name it is called by, until the file returned is closed or the process ends in any way.
+
+    The lock is on a file beside it, which stays: an image that is missing, or replaced, cannot carry one.
+    """
+    image = Path(os.path.realpath(path))
+    try:
+        if image.is_dir():
+            return ImageError(path.name or str(path), "is a folder")
+        lock = (image.parent / f".{image.name}.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise
+    except BlockingIOError:
+        return ImageError(path.name, "in use: another process has this card in a reader")
+    except OSError as error:
+        return ImageError(path.name, f"cannot be locked: {error.strerror}")
+    return lock
 
 
 def replace_file(path: Path, content: bytes) -> None:

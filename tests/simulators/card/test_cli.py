@@ -41,7 +41,9 @@ def test_keys_are_exactly_four_fields(capsys: pytest.CaptureFixture[str]) -> Non
         (["keys", "absent.json"], 2, "absent.json: $: "),
         (["serve", "outdated", "--vpcd", "127.0.0.1:1"], 1, "nothing listens"),
         (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--faults", "absent.json"], 1, "absent.json: $: "),
-        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--image", "absent/card.img"], 1, "card.img: "),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--image", "absent/card.img"], 1, "card.img: cannot be locked"),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--image", "tests"], 1, "tests: is a folder"),
+        (["serve", "outdated", "--vpcd", "127.0.0.1:1", "--image", "/"], 1, "/: is a folder"),
     ],
 )
 def test_failures_are_one_line(
@@ -63,10 +65,14 @@ def test_bad_address(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "HOST:PORT expected" in capsys.readouterr().err
 
 
+def _serve(*arguments: str, port: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "simulators.card", "serve", *arguments, "--vpcd", f"127.0.0.1:{port}"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 @contextmanager
 def _serving(reader: VpcdReader, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "simulators.card", "serve", *arguments, "--vpcd", f"127.0.0.1:{reader.port}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with _serve(*arguments, port=reader.port) as process:
         try:
             reader.accept()
             assert len(reader.ask(b"\x04")) == 10
@@ -90,6 +96,26 @@ def test_serve_from_a_file_until_sigterm(tmp_path: Path) -> None:
         assert (process.returncode, out, err) == (0, "", "")
         assert reader.receive() == b""
     assert image.exists()
+
+
+def test_one_image_is_one_card_until_its_process_ends(tmp_path: Path) -> None:
+    """Under another name too, and killed, not stopped: nothing of a lock outlives its process."""
+    image, other_name = tmp_path / "card.img", tmp_path / "link.img"
+    other_name.symlink_to(image)
+    with VpcdReader() as reader, VpcdReader() as second:
+        with _serving(reader, "outdated", "--image", str(image)) as first:
+            for name in (image, other_name):
+                refused = _serve("outdated", "--image", str(name), port=second.port)
+                out, err = refused.communicate()
+                assert (refused.returncode, out) == (1, "")
+                assert err == f"{name.name}: in use: another process has this card in a reader\n"
+            reader.send(b"\x01")
+            assert reader.ask(SELECT_VITALE) == b"\x90\x00", "the card in the reader is as it was"
+            first.kill()
+            first.wait()
+        with _serving(second, "outdated", "--image", str(other_name)):
+            second.send(b"\x01")
+            assert second.ask(SELECT_VITALE) == b"\x90\x00"
 
 
 def test_serve_with_a_planned_removal_ends_well_and_a_lost_reader_does_not(tmp_path: Path) -> None:

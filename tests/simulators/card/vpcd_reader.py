@@ -6,7 +6,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
-LIMIT_S = 5.0
+LIMIT_S = 30.0
 
 
 class VpcdReader:
