@@ -53,7 +53,7 @@ class Stagehand:
 
     def insert(self, card: SimulatedCard, plan: Plan) -> None:
         """Put a card in that follows this plan. Raises ValueError for one that this reader cannot stage."""
-        error = unstageable(plan, self._hands)
+        error = unstageable(plan, self._hands.can)
         if error is not None:
             raise ValueError(str(error))
         card.plan((*plan.faults, *plan.reader), seed=plan.seed, act=lambda due: self._at_once(card, due))
@@ -111,9 +111,9 @@ class Stagehand:
                 self._problem = self._problem or problem
 
 
-def unstageable(plan: Plan, hands: Hands, file: str = "plan") -> FaultPlanError | None:
-    """The first entry that this reader cannot stage."""
+def unstageable(plan: Plan, can: frozenset[FaultKind], file: str = "plan") -> FaultPlanError | None:
+    """The first entry that a reader which can do this (`Hands.can`) cannot stage."""
     for index, fault in enumerate(plan.reader):
-        if fault.kind not in hands.can:
+        if fault.kind not in can:
             return FaultPlanError(file, f"$.reader[{index}].kind", f"this reader cannot stage {fault.kind}")
     return None

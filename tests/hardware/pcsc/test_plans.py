@@ -225,8 +225,8 @@ def test_the_same_seed_plays_the_same_and_another_does_not() -> None:
 
 def test_a_plan_for_a_reader_that_cannot_stage_it_is_refused_with_its_path() -> None:
     plan = plan_of({"reader": [at("service_killed", 1, for_ms=1), at("unplugged", 1, for_ms=1)]})
-    assert unstageable(plan, EmbeddedHands()) is None
-    error = unstageable(plan, NoCable(), "plan.json")
+    assert unstageable(plan, EmbeddedHands.can) is None
+    error = unstageable(plan, NoCable.can, "plan.json")
     assert str(error) == "plan.json: $.reader[1].kind: this reader cannot stage unplugged"
     with Stagehand(NoCable(), 0) as stagehand, pytest.raises(ValueError, match=re.escape("$.reader[1].kind")):
         stagehand.insert(open_persona("outdated"), plan)
