@@ -29,6 +29,7 @@ from simulators.backend.database import (
 from simulators.backend.files import DamagedFileError, DataDir, write_private
 from simulators.backend.log import tell_of_libraries
 from simulators.backend.operator import OperatorError, policy_change
+from simulators.backend.ownership import OtherCentreError
 from simulators.backend.processes import MAX_PROCESSES, serve_several
 from simulators.backend.server import MAX_PORT, Ready, serve
 from simulators.command_line import Parser, some_path, some_url, whole
@@ -37,6 +38,7 @@ from simulators.personas import Persona, PersonaError, load_file, together
 _PORT: Final = whole(0, MAX_PORT, "a port from 1 to 65535 expected, or 0")
 _TOLD: Final = (
     OperatorError,
+    OtherCentreError,
     DamagedFileError,
     DatabaseBusy,
     DatabaseUnusableError,

@@ -14,12 +14,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from simulators.backend import operator
 from simulators.backend.authority import Authority, open_authority
 from simulators.backend.clock import UtcSeconds, system_utc_s, utc
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.files import DataDir
 from simulators.backend.operator import OperatorError
+from simulators.backend.ownership import claim
 
 MAX_COMMAND_BYTES: Final = 64 * 1024
 ANSWER_LIMIT_S: Final = 10.0
@@ -71,7 +74,7 @@ async def serve_admin(
 
 
 def command(data: DataDir, request: Mapping[str, Any], database_url: str | None = None) -> dict[str, Any]:
-    """Have one operator command done, whether the server runs or not; raises OperatorError."""
+    """Have one operator command done, whether the server runs or not; raises OperatorError, OtherCentreError."""
     result = _through_server(data, request)
     if result is None:
         data.create()
@@ -80,7 +83,12 @@ def command(data: DataDir, request: Mapping[str, Any], database_url: str | None 
         database = Database(database_url or data.database)
         try:
             authority = open_authority(data, utc(system_utc_s()))
-            return database.run(lambda connection: operator.perform(connection, authority, request, system_utc_s()))
+
+            def work(connection: Connection) -> dict[str, Any]:
+                claim(connection, authority)
+                return operator.perform(connection, authority, request, system_utc_s())
+
+            return database.run(work)
         except DatabaseBusy as busy:
             raise OperatorError(_not_now(busy)) from busy
         finally:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from simulators.backend.bulk import Asking, together
 from simulators.backend.engines import DatabaseInUse, DatabaseUnusableError, DatabaseUrlError, open_engine
@@ -140,10 +140,9 @@ class _Reconnecting:
         self._connection: Connection | None = None
         driver: Any = engine.dialect.dbapi
         self._not_now: tuple[type[Exception], ...] = (
-            OperationalError,
-            InterfaceError,
             driver.OperationalError,
             driver.InterfaceError,
+            ReadOnlySqlTransaction,  # a standby, or a server that somebody is moving
         )
 
     def perform(self, work: Work[T]) -> T:
@@ -153,7 +152,9 @@ class _Reconnecting:
                 self._connection = self._engine.connect()
             with self._connection.begin():
                 return work(self._connection)
-        except self._not_now as error:
+        except Exception as error:
+            if not isinstance(getattr(error, "orig", error), self._not_now):  # the driver's own, or within SQLAlchemy's
+                raise
             # A lock, a full disk, a deadlock, a lost server: the next transaction begins on a connection that is known
             # to work. The embedded engine keeps its one connection, for closing it would give up the file; it may still
             # be in the transaction whose COMMIT failed.

@@ -27,7 +27,6 @@ from simulators.backend.authority import POLICY_THRESHOLDS, Authority, spki
 from simulators.backend.documents import first_policy, publish
 
 TICKET_LIFE_S: Final = 7 * 86_400
-MAX_CSR_BYTES: Final = 8 * 1024
 MAX_TICKET_FAILURES: Final = 5
 _TICKET: Final = re.compile(r"([a-z0-9][a-z0-9-]{0,47}):([0-9a-f]{32})", re.ASCII)
 

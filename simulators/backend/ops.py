@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, func, select
 
@@ -16,9 +17,14 @@ from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database
 from simulators.backend.http import Receive, Scope, Send, answer, refuse
 from simulators.backend.metrics import Metrics
+from simulators.backend.ownership import probe
 from simulators.backend.tls import ServerTls
 
+T = TypeVar("T")
+
 DATABASE_LIMIT_S: Final = 2.0
+WRITTEN_FOR_S: Final = 1.0
+"""How long a write that succeeded stands for the next: whoever asks often costs the disk no more than that."""
 JSON_TYPE: Final = "application/json"
 
 
@@ -38,6 +44,7 @@ class OpsApp:
         self._tls = tls
         self._is_draining = is_draining
         self._utc_s = utc_s
+        self._written_until_s = float("-inf")  # monotonic
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """One request."""
@@ -59,10 +66,22 @@ class OpsApp:
     async def _ready(self, send: Send) -> None:
         if self._is_draining():
             await _tell(send, 503, {"status": "draining"})
-        elif await self._stored() is None:
-            await _tell(send, 503, {"status": "database does not answer"})
+        elif problem := await self._problem():
+            await _tell(send, 503, {"status": problem})
         else:
             await _tell(send, 200, {"status": "ready"})
+
+    async def _problem(self) -> str:
+        """What keeps the database from taking anything, or nothing. On a full disk it still reads: a write tells."""
+        if time.monotonic() >= self._written_until_s:
+            try:
+                await self._asked(probe)
+            except TimeoutError:
+                return "database does not answer"
+            except Exception:  # noqa: BLE001  # whatever is wrong with it: it takes nothing
+                return "database cannot be written"
+            self._written_until_s = time.monotonic() + WRITTEN_FOR_S
+        return ""
 
     async def _numbers(self, send: Send) -> None:
         given = {**(await self._stored() or {}), "server_certificate_end_seconds": self._tls.until_s}
@@ -71,11 +90,14 @@ class OpsApp:
     async def _stored(self) -> dict[str, int] | None:
         """What the database counts; None when it does not answer in time."""
         now_s = self._utc_s()
-        asked = self._database.submit(lambda connection: _count(connection, now_s))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(asked), DATABASE_LIMIT_S)
+            return await self._asked(lambda connection: _count(connection, now_s))
         except Exception:  # noqa: BLE001  # whatever is wrong with it: it does not answer
             return None
+
+    async def _asked(self, work: Callable[[Connection], T]) -> T:
+        """In a transaction of its own; raises TimeoutError and what the database raises."""
+        return await asyncio.wait_for(asyncio.wrap_future(self._database.submit(work)), DATABASE_LIMIT_S)
 
 
 def _count(connection: Connection, now_s: int) -> dict[str, int]:

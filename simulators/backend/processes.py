@@ -41,7 +41,7 @@ async def serve_several(
 ) -> None:
     """As `server.serve`, by this many workers with `fronts` each; `on_ready` once all of them are.
 
-    SQLite is for one worker. Raises ChildProcessError when one of them cannot serve.
+    SQLite is for one worker. Raises as it does, and ChildProcessError when one of them cannot serve.
     """
     with only_server(data), tempfile.TemporaryDirectory(prefix="kiosk-metrics-") as numbers:
         database = Database(database_url or data.database)

@@ -36,6 +36,15 @@ def _bytes(name: str, *, null: bool = False, key: bool = False) -> Column[bytes]
     return Column(name, LargeBinary, nullable=null, primary_key=key)
 
 
+# --- whose it is ---------------------------------------------------------------------------------------------------
+owner = Table(
+    "owner",
+    metadata,
+    _number("id", key=True),  # always 1: nobody else can be written beside it
+    _bytes("ca_sha256"),  # of the CA certificate (DER)
+    _number("probes"),  # how often somebody has looked whether the database can be written
+)
+
 # --- who may speak -----------------------------------------------------------------------------------------------
 kiosk = Table(
     "kiosk",
@@ -89,6 +98,7 @@ ticket = Table(
     _bytes("certificate", null=True),
     _number("failures"),
 )
+Index("ticket_by_end", ticket.c.expires_s)
 
 # --- exactly once ------------------------------------------------------------------------------------------------
 nonce = Table(
@@ -219,7 +229,7 @@ document = Table(
     "document",
     metadata,
     _text("type", key=True),
-    _text("scope", key=True),  # a kiosk
+    _text("scope", key=True),  # a kiosk, or the fleet
     _number("version", key=True),
     _text("body_json"),
     _text("envelope_json"),

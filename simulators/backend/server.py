@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from sqlalchemy import Connection
+
 from simulators.backend.admin import bind_admin, serve_admin
 from simulators.backend.authority import open_authority
 from simulators.backend.books import LocalBooks
@@ -24,6 +26,7 @@ from simulators.backend.fronts import Holder
 from simulators.backend.listener import Listener
 from simulators.backend.metrics import Metrics
 from simulators.backend.ops import OpsApp
+from simulators.backend.ownership import claim
 from simulators.backend.registry import KeyRegistry
 from simulators.backend.signed import SignedListener
 from simulators.backend.tls import ServerCertificate, ServerTls
@@ -86,7 +89,8 @@ async def serve(
     port 0: the port of the last start in this directory, so that the origin stays; any free one at the first start.
     ops_port: health and metrics; None: not at all. personas: who fills an empty centre, by default all that are
     committed. database_url: PostgreSQL in place of the directory's SQLite file.
-    Raises DatabaseInUse when another server holds the directory, OSError when a port is taken.
+    Raises DatabaseInUse when another server holds the directory, OtherCentreError when the database is not this
+    directory's, OSError when a port is taken.
     """
     with only_server(data):
         database = Database(database_url or data.database)
@@ -115,10 +119,18 @@ def only_server(data: DataDir) -> Iterator[None]:
 def prepare(
     data: DataDir, database: Database, utc_s: UtcSeconds, personas: Iterable[Persona] | None
 ) -> ServerCertificate:
-    """What a first start makes: keys, certificates, cards; and what has to be kept as long as anybody serves."""
+    """What a first start makes: keys, certificates, cards; and what has to be kept as long as anybody serves.
+
+    Raises OtherCentreError.
+    """
     now_s = utc_s()
     authority = open_authority(data, utc(now_s))
-    database.run(lambda connection: seed(connection, all_personas() if personas is None else personas, now_s))
+
+    def begin(connection: Connection) -> None:
+        claim(connection, authority)
+        seed(connection, all_personas() if personas is None else personas, now_s)
+
+    database.run(begin)
     return ServerCertificate(data, authority, system_utc_s)
 
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from simulators.backend.engines import DatabaseUnusableError, DatabaseUrlError
 from simulators.backend.migrations import DatabaseVersionError
+from simulators.backend.ownership import OtherCentreError
 from simulators.backend.private_postgres import PostgresUnavailable
 from simulators.command_line import Parser, some_path, some_url, whole
 from simulators.fleet.plan import Plan, Scenario
 from simulators.fleet.progress import Progress
-from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import write
 from simulators.fleet.run import RunFailed, engine, run
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("interrupted: no report", progress)
     except (
         PostgresUnavailable,
-        FleetExists,
+        OtherCentreError,
         RunFailed,
         DatabaseUnusableError,
         DatabaseUrlError,
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     store = parser.add_mutually_exclusive_group()
     store.add_argument(
-        "--database-url", type=some_url, metavar="URL", help="a PostgreSQL database in place of a private one"
+        "--database-url", type=some_url, metavar="URL", help="an empty PostgreSQL database in place of a private one"
     )
     store.add_argument("--sqlite", action="store_true", help="the embedded store in place of PostgreSQL")
     return parser

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.sql.schema import Table
 
 from kiosk.sync.profile import ALG_P256
@@ -20,6 +20,7 @@ from simulators.backend import documents, key_life, schema
 from simulators.backend.authority import Authority, spki
 from simulators.backend.clock import utc
 from simulators.backend.database import Database
+from simulators.backend.ownership import claim
 from simulators.fleet.curves import site_kind
 from simulators.fleet.identity import GENERATION, Purpose, kiosk_id, private_key
 
@@ -29,18 +30,14 @@ AT_ONCE: Final = 1000
 """Kiosks a transaction enrols."""
 
 
-class FleetExists(Exception):  # noqa: N818  # states a fact, not a defect
-    """This database already knows the fleet of this seed."""
-
-
 def provision(
     database: Database, authority: Authority, *, secret: bytes, seed: int, kiosks: int, now_s: int
 ) -> list[bytes]:
-    """Enrol kiosks 0 … `kiosks`-1; returns their TLS certificates (DER) in that order. Raises FleetExists."""
-    known = schema.kiosk.c.id
-    first = select(known).where(known == kiosk_id(seed, 0))
-    if database.run(lambda connection: connection.execute(first).first()) is not None:
-        raise FleetExists(f"seed: the database already knows the fleet {seed}")
+    """Enrol kiosks 0 … `kiosks`-1 of a new centre; returns their TLS certificates (DER) in that order.
+
+    Raises OtherCentreError when the database has one already: that of an earlier run, too.
+    """
+    database.run(lambda connection: claim(connection, authority))
     certificates: list[bytes] = []
     for start in range(0, kiosks, AT_ONCE):
         part = [_rows(authority, secret, seed, number, now_s) for number in range(start, min(start + AT_ONCE, kiosks))]

@@ -67,7 +67,7 @@ class RunFailed(Exception):  # noqa: N818  # states a fact, not a defect
 
 
 def run(plan: Plan, where: Where, progress: Progress) -> Result:
-    """Run the plan; raises FleetExists, RunFailed and what a backend raises that does not start."""
+    """Run the plan; raises OtherCentreError, RunFailed and what a backend raises that does not start."""
     folder = Path(tempfile.mkdtemp(prefix="kiosk-fleet-"))
     try:
         return _Run(plan, where, progress, DataDir(folder)).result()

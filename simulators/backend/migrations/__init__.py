@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision; a database that says so needs nothing."""
 VERSION_TABLE: Final = "alembic_version"
 _FOLDER: Final = Path(__file__).parent

@@ -18,10 +18,10 @@ from PIL import Image
 from sqlalchemy import create_engine, func, select
 
 from simulators.backend import schema
+from simulators.backend.ownership import OtherCentreError
 from simulators.backend.private_postgres import private_postgres
 from simulators.fleet.plan import RETURN_EVENTS, Plan, Scenario
 from simulators.fleet.progress import Progress
-from simulators.fleet.provision import FleetExists
 from simulators.fleet.report import figures, write
 from simulators.fleet.result import POSTGRESQL, SQLITE, Result
 from simulators.fleet.run import RunFailed, Where, run
@@ -87,7 +87,7 @@ def test_an_outage_and_its_return_on_postgresql() -> None:
         assert events == result.made
         # Every batch was answered at least once; those of the answers that were lost, more than once.
         assert batches <= result.tally.requests["/v1/events"] + result.tally.lost_answers
-        with pytest.raises(FleetExists, match="already knows the fleet 2"):
+        with pytest.raises(OtherCentreError):
             run(plan, Where(url, postgres.pid), _silent())
 
 
