@@ -40,6 +40,7 @@ from kiosk.visit.policy import Policy
 from kiosk.visit.ports import Bitmap, Clock, ReaderRole
 from kiosk.visit.runner import Runner
 from kiosk.visit.values import TicketContent
+from kiosk.visit.world import World
 
 SHUTDOWN_RECORD_S = 5.0
 _log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class Kiosk:
         self._duties = None if isinstance(identities, IdentityError) else self._duties_of(identities)
         self._service_cause: str | None = None  # why the backend does not serve; "": it does; None: not known yet
         self.performer = Performer(self._means())
-        self.runner = Runner(State(policy=Policy()), self.performer.handlers(), around.publish, around.clock)
+        first = State(policy=Policy(), world=World(has_printer=self.printer is not None))
+        self.runner = Runner(first, self.performer.handlers(), around.publish, around.clock)
         self._journal = None if isinstance(self.store, StoreError) else JournalLook(self.store, around.clock)
         self._status = StatusKeeper(settings.kiosk.state_dir / STATUS_FILE, self._told, around.clock)
 
@@ -225,7 +227,7 @@ class Kiosk:
         state = self.runner.state
         clock = clock_check(state, self._around.clock.utc_s() - self.time.now_s())
         of_duties = () if self._duties is None else self._duties.checks()
-        of_devices = condition(state, self.hub.readers(), has_printer=self.printer is not None)
+        of_devices = condition(state, self.hub.readers())
         return (*of_devices, clock, *([] if self._journal is None else [self._journal.last]), *of_duties)
 
     def _told(self) -> tuple[Check, ...]:

@@ -31,10 +31,8 @@ NO_PORT: Final = "no port in the settings"
 """Of the printer: such a kiosk has none, and is whole without."""
 
 
-def condition(
-    state: State, readers: Mapping[ReaderRole, ReaderCondition], *, has_printer: bool = True
-) -> tuple[Check, ...]:
-    """Each part as the running kiosk knows it; nothing personal. has_printer: the settings name one."""
+def condition(state: State, readers: Mapping[ReaderRole, ReaderCondition]) -> tuple[Check, ...]:
+    """Each part as the running kiosk knows it; nothing personal."""
     world = state.world
     checks = [_known("store", world.store_fault is None, world.store_fault)]
     if ReaderRole.PATIENT not in readers:  # the settings name none
@@ -48,7 +46,7 @@ def condition(
     slot = CheckState.FAULT if forgotten else CheckState.OK
     checks.append(Check("card slot", slot, facts={"reason": "a card was left in the slot"} if forgotten else {}))
     no_printer = Check("printer", CheckState.OK, facts={"reason": NO_PORT})
-    checks.append(_printer(world.printer) if has_printer else no_printer)
+    checks.append(_printer(world.printer) if world.has_printer else no_printer)
     if world.output_forgotten:
         checks.append(Check("ticket output", CheckState.FAULT, facts={"reason": "a ticket was left in the output"}))
     checks.append(_known("channel", world.service_up, None if world.service_up is None else world.service_fault))

@@ -74,7 +74,7 @@ def _services(state: State, now: datetime) -> tuple[Row, ...]:
         rows.append(_service(t.SERVICE_SERIAL, Service.SERIAL, state, now, asks_centre=False))
     if state.policy.issue_code is CodeIssuing.ON:
         rows.append(_service(t.SERVICE_CODE, Service.CODE, state, now, asks_centre=True))
-    if state.policy.print_tickets:
+    if state.policy.print_tickets and state.world.has_printer:
         rows.append(_ticket_service(state.world.printer))
     rows.append(Row(t.SERVICE_GUIDE, t.AVAILABLE, Icon.CHECK, Tone.OK))
     return tuple(rows)

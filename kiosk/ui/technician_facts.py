@@ -110,7 +110,7 @@ FACTS: Final[Mapping[str, Mapping[str, Telling]]] = {
     "contacts professional": _CONTACTS,
     "card slot": {"reason": _named("Raison")},
     "ticket output": {"reason": _named("Raison")},
-    "printer": {"reason": _named("Raison")},
+    "printer": {"reason": _named("Remarque")},
     "clock": {"clock_ahead_s": _clock, "reason": _named("Raison")},
     "journal": {
         "entries": _named("Entrées vérifiées"),

@@ -20,6 +20,7 @@ class World:
     service_down_since_utc_s: int | None = None
     clock_trusted: bool = False
     clock_fault: Fault | None = None
+    has_printer: bool = True  # the settings name one
     printer: PrinterHealth = PrinterHealth.UNKNOWN
     output_since_s: float | None = None  # since when a ticket waits in the printer's output
     output_forgotten: bool = False  # … and that nobody takes it has been noted

@@ -91,13 +91,13 @@ def test_faults_are_told_by_their_cause_and_a_forgotten_card_too() -> None:
 def test_a_printer_that_says_nothing_is_told_from_none_at_all() -> None:
     silent = says(State(Policy()))["printer"]
     assert (silent.state, silent.fault, silent.facts) == (UNKNOWN, Fault(Cause.PRINTER_SILENT), {})
-    checks = {check.part: check for check in condition(State(Policy()), READY, has_printer=False)}
+    checks = {check.part: check for check in condition(State(Policy(), world=World(has_printer=False)), READY)}
     assert checks["printer"] == Check("printer", OK, facts={"reason": "no port in the settings"})
 
 
 def test_a_kiosk_without_a_printer_is_whole_seen_from_outside_and_by_itself() -> None:
     seen = probes._printer(Settings(KioskSettings(Path("absent"))))
-    told = condition(State(Policy(), Attract(), World(service_up=True)), READY, has_printer=False)
+    told = condition(State(Policy(), Attract(), World(service_up=True, has_printer=False)), READY)
     report = Report("1", merged([Check("store", UNKNOWN), seen], told))
     assert report.well
     assert [check.facts for check in report.checks if check.part == "printer"] == [
@@ -134,15 +134,17 @@ CHECKS = st.builds(
 )
 
 
+@pytest.fixture(scope="module")
+def one_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every example of a property writes."""
+    return tmp_path_factory.mktemp("status") / STATUS_FILE
+
+
 @given(st.lists(CHECKS, max_size=8).map(tuple))
-def test_what_is_written_is_read(checks: tuple[Check, ...]) -> None:
-    path = Path(f"/dev/shm/kiosk-status-{id(checks)}")
-    try:
-        write_status(path, checks, monotonic_s=100.9, utc_s=1.5)
-        assert read_status(path, 101.0) == checks
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    finally:
-        path.unlink()
+def test_what_is_written_is_read(one_path: Path, checks: tuple[Check, ...]) -> None:
+    write_status(one_path, checks, monotonic_s=100.9, utc_s=1.5)
+    assert read_status(one_path, 101.0) == checks
+    assert stat.S_IMODE(one_path.stat().st_mode) == 0o600
 
 
 def written(tmp_path: Path, monotonic_s: float = 1000.0) -> Path:
@@ -205,13 +207,9 @@ def test_bytes_that_are_no_status(tmp_path: Path, content: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_status_or_one_error(content: bytes) -> None:
-    path = Path(f"/dev/shm/kiosk-status-{id(content)}")
-    try:
-        path.write_bytes(content)
-        assert isinstance(read_status(path, 0.0), StatusError)
-    finally:
-        path.unlink()
+def test_any_bytes_are_a_status_or_one_error(one_path: Path, content: bytes) -> None:
+    one_path.write_bytes(content)
+    assert isinstance(read_status(one_path, 0.0), StatusError)
 
 
 # --- the keeper --------------------------------------------------------------------------------------------------

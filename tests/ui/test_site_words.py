@@ -100,6 +100,7 @@ def test_a_site_without_tickets_does_not_speak_of_them() -> None:
     without = replace(attract(), policy=replace(samples.POLICY, print_tickets=False))
     assert "Ticket imprimé" in services(attract())
     assert "Ticket imprimé" not in services(without)
+    assert "Ticket imprimé" not in services(attract(has_printer=False))
 
 
 def test_a_wrong_clock_is_said_before_a_card_is_put_in_and_after() -> None:

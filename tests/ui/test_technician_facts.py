@@ -86,7 +86,7 @@ def _conditions() -> Iterator[Check]:
     readers = {role: ReaderCondition(ready=False, fault=fault, contacts=Contacts(3, 2, 1, 1)) for role in ReaderRole}
     world = World(printer=PrinterHealth.OFFLINE, output_forgotten=True, service_up=True)
     yield from condition(State(Policy(quarantine=Quarantine.STOP), ForgottenCard(), world), readers)
-    yield from condition(State(Policy()), {}, has_printer=False)
+    yield from condition(State(Policy(), world=World(has_printer=False)), {})
     yield clock_check(State(Policy()), 0.0)
     for error_s in (-7200.0, 0.0, 60.0):
         yield clock_check(State(Policy(), Attract(), World(clock_trusted=True)), error_s)
