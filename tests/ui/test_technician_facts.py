@@ -94,7 +94,7 @@ def _conditions() -> Iterator[Check]:
 
 def test_the_condition_of_the_devices_is_french() -> None:
     told = {check.part: french(check) for check in _conditions() if check.facts}
-    assert told["printer"] == ["Raison : aucun port dans les réglages"]
+    assert told["printer"] == ["Remarque : aucun port dans les réglages"]
     assert told["card slot"] == ["Raison : une carte est restée dans la fente"]
     assert told["ticket output"] == ["Raison : un ticket est resté dans la sortie"]
     assert told["contacts professional"][0] == "Carte perdue, revenue aussitôt : 3"
