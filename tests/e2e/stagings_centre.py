@@ -13,14 +13,14 @@ from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit import events as ev
 from kiosk.visit.failures import Cause
 from kiosk.visit.page_kinds import Question
-from kiosk.visit.policy import CodeIssuing, Policy
+from kiosk.visit.policy import CodeIssuing
 from simulators.backend import app, http, schema
 from simulators.backend import centre as update_centre
 from simulators.backend.exchange import Answer
 from simulators.card import open_persona
 from tests.e2e.scene import Scene, born
 from tests.e2e.stagings import Staging, own_kiosk, poll
-from tests.e2e.theatre import House, Watched, centre, house
+from tests.e2e.theatre import Watched, centre, house, one_attempt
 
 # --- the card, as the centre knows it ----------------------------------------------------------------------------
 
@@ -40,22 +40,12 @@ def torn_without_order(scene: Scene) -> None:
 # --- the channel -------------------------------------------------------------------------------------------------
 
 
-def _out_of_patience(scene: Scene, kiosk: House) -> None:
-    """After the first attempt nearly all the time passes for which a member is let wait."""
-    asks = kiosk.kiosk.office._ask
-    assert asks is not None
-    scene.stack.enter_context(
-        patch.object(asks, "_pause", lambda _seconds: kiosk.time.pass_s(Policy().standing_limit_s - 0.3))
-    )
-
-
 def network(scene: Scene) -> None:
     """Nobody is there any more."""
     with centre(scene.folder / "gone", "outdated") as gone, house(scene.folder, gone, kiosk_id="borne-0990") as first:
         settings = first.settings
-    alone = scene.house(settings)
-    _out_of_patience(scene, alone)
-    scene.at_home_again(alone, ev.Choice.UPDATE)
+    scene.stack.enter_context(one_attempt())
+    scene.at_home_again(scene.house(settings), ev.Choice.UPDATE)
 
 
 async def _without_signature(send: Any, status: int, _fields: Any, body: bytes) -> None:
@@ -66,7 +56,7 @@ def unsigned(scene: Scene) -> None:
     """Something in the way takes the signature off."""
     kiosk = scene.house()
     scene.stack.enter_context(patch.object(app, "answer", _without_signature))
-    _out_of_patience(scene, kiosk)
+    scene.stack.enter_context(one_attempt())
     scene.at_home_again(kiosk, ev.Choice.UPDATE)
 
 

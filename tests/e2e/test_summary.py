@@ -26,8 +26,6 @@ from simulators.printer import PrinterFault
 from simulators.stage import EmbeddedSlots, Stage, stage
 
 PERSONA = "outdated"
-PATIENCE_S = 4.0
-"""How long a walk waits for what will not come; instead of 10 to 30 s."""
 STEPS = (
     "inserted", "read", "home", "preview", "update", "result",
     "identification", "serial_number", "provisional_code", "ticket", "removed",
@@ -81,17 +79,26 @@ def scene(folder: Path, site_kind: SiteKind = SiteKind.AGENCY) -> Iterator[Set]:
 
 
 @pytest.fixture
-def the_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Set]:
-    """A stage in an agency, and a member who soon loses patience."""
+def the_scene(tmp_path: Path) -> Iterator[Set]:
+    """A stage in an agency."""
+    with scene(tmp_path) as ready:
+        yield ready
+
+
+def in_vain(monkeypatch: pytest.MonkeyPatch, awaited: str, hopeless: Callable[[], bool] = lambda: True) -> None:
+    """A walk gives up waiting for this as soon as it cannot come any more, and not after 10 to 30 s."""
     wait_until = screens.wait_until
 
-    def impatient(condition: Callable[[], bool], what: str, limit_s: float = PATIENCE_S) -> None:
-        wait_until(condition, what, min(limit_s, PATIENCE_S))
+    def impatient(condition: Callable[[], bool], what: str, limit_s: float = 10.0) -> None:
+        if what != awaited:
+            wait_until(condition, what, limit_s)
+            return
+        wait_until(lambda: condition() or hopeless(), what, limit_s)
+        if not condition():
+            raise screens.NotOnScreenError(f"{what}: not any more")
 
     for module in (screens, walk, demo):
         monkeypatch.setattr(module, "wait_until", impatient)
-    with scene(tmp_path) as ready:
-        yield ready
 
 
 def with_faults(monkeypatch: pytest.MonkeyPatch, *faults: PlannedFault) -> None:
@@ -134,6 +141,7 @@ def test_a_good_visit(the_scene: Set) -> None:
 
 def test_an_update_that_stops(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     with_faults(monkeypatch, PlannedFault(FaultKind.WRONG_SW, ins=0x82))
+    in_vain(monkeypatch, "outcome updated", lambda: "result" in the_scene.album.pages)
     summary = the_scene.play()
     assert summary["update"] == {"outcome": "impossible", "packages": 2, "apdus": 4, "card_changed": False}
     assert ok(summary)["result"] is False
@@ -143,6 +151,7 @@ def test_an_update_that_stops(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_card_that_leaves_in_the_middle(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     with_faults(monkeypatch, PlannedFault(FaultKind.REMOVED_AFTER, ins=0xD6))
+    in_vain(monkeypatch, "page result", lambda: "interrupted" in the_scene.album.pages)
     summary = the_scene.play()
     assert {"step update failed", "the visit did not end"} <= set(demo.verdict(summary))
     assert "interrupted" in the_scene.album.pages
@@ -186,8 +195,9 @@ def test_a_printer_that_runs_out_of_paper(the_scene: Set) -> None:
     assert {"step ticket failed", "no ticket"} <= set(demo.verdict(summary))
 
 
-def test_a_backend_that_goes_before_the_end(the_scene: Set) -> None:
+def test_a_backend_that_goes_before_the_end(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     the_scene.prompter.cues["ticket"] = the_scene.stage.backend.kill
+    in_vain(monkeypatch, "an empty outbox")
     summary = the_scene.play()
     assert summary["outbox_pending"] > 0
     assert ok(summary)["removed"] is True
@@ -215,6 +225,7 @@ def test_something_left_behind(the_scene: Set) -> None:
 
 def test_a_page_that_does_not_come(the_scene: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EmbeddedSlots, "insert", lambda *_: None)
+    in_vain(monkeypatch, "page reading")
     summary = the_scene.play()
     assert ok(summary) == {"inserted": False}
     assert summary["update"] == {"outcome": None, "packages": 0, "apdus": 0, "card_changed": False}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from kiosk.visit import events as ev
 from kiosk.visit.model import State
 from kiosk.visit.page_kinds import PreviewPart
 from kiosk.visit.pages import Attract, Home, Preview, Result
-from kiosk.visit.policy import SiteKind
+from kiosk.visit.policy import Policy, SiteKind
 from simulators.backend import in_thread, schema
 from simulators.backend.admin import command
 from simulators.backend.database import Database
@@ -112,6 +112,11 @@ def serial_of(name: str) -> str:
     chip = load(name).card.chip
     assert chip is not None
     return chip.serial
+
+
+def one_attempt() -> AbstractContextManager[object]:
+    """Meanwhile a question that brings nothing is not asked again: nobody waits until a member's patience is over."""
+    return patch("kiosk.sync.client.FIRST_PAUSE_S", Policy().answer_limit_s)
 
 
 # --- a card that somebody watches --------------------------------------------------------------------------------
