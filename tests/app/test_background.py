@@ -59,19 +59,23 @@ def test_waking_asks_every_chore_again_and_the_end_closes_the_channel() -> None:
 
 
 def test_news_does_not_shorten_the_pause_between_two_attempts_and_the_end_does() -> None:
-    thread, ended = Background(), threading.Event()
+    thread = Background()
     thread.wake()
+    noticed: list[bool] = []
 
-    def pause() -> None:
-        thread.pause(3600.0)
-        ended.set()
+    class Patient(threading.Event):
+        """Waits as long as it is told to, and is not kept waiting by this test."""
 
-    waiting = threading.Thread(target=pause)
-    waiting.start()
-    assert not ended.wait(0.05)
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout == 3600.0
+            noticed.append(self.is_set())
+            return noticed[-1]
+
+    thread._ends = Patient()
+    thread.pause(3600.0)
     thread.stop()
-    waiting.join(PATIENCE_S)
-    assert ended.is_set()
+    thread.pause(3600.0)
+    assert noticed == [False, True]
 
 
 def test_an_end_that_comes_while_a_round_begins_is_not_forgotten() -> None:

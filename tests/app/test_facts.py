@@ -86,11 +86,13 @@ def test_the_watch_is_silent_until_something_failed_and_speaks_once_when_it_work
     assert posted.empty()
 
 
-def test_a_watch_that_never_failed_ends_at_once(store: Store) -> None:
+@pytest.mark.parametrize("failed", [False, True], ids=["nothing failed", "between a failure and the look"])
+def test_a_watch_ends_at_once(store: Store, failed: bool) -> None:
     posted: queue.SimpleQueue[object] = queue.SimpleQueue()
     watch = StoreWatch(facts(store), posted.put, retry_s=3600.0)
     watch.start()
-    watch.failed()
+    if failed:
+        watch.failed()
     watch.stop()
     assert posted.empty()
 
