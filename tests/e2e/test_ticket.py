@@ -6,6 +6,7 @@ The paper is the witness: each ticket that came out is compared, dot by dot, wit
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,8 +73,11 @@ def life(order: Order) -> dict[str, Any] | None:
     except EOFError:
         said = None
     process.join(LIMIT_S)
-    assert process.exitcode == (0 if said is not None else -9)
+    exit_code = process.exitcode
+    process.kill()  # one that hangs is not left behind
+    process.join()
     process.close()
+    assert exit_code == (0 if said is not None else -signal.SIGKILL)
     return said
 
 

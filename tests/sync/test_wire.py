@@ -210,9 +210,9 @@ def test_another_ca_is_refused(server: Server, tmp_path: Path) -> None:
 
 
 def test_nobody_listens(wire: Wire) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert _post(wire, port) == WireFailure("connection refused")
+    with socket.socket() as bound:  # so that nobody else gets this port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        assert _post(wire, bound.getsockname()[1]) == WireFailure("connection refused")
 
 
 def test_another_name_is_refused(tmp_path: Path) -> None:
