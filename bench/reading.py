@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
+from time import perf_counter
 from typing import Final
 
 from bench.figures import Figure
 from bench.rounds import alternate
 from bench.scene import Scene, scene
+from kiosk.hardware.pcsc.contacts import BACK_WITHIN_S
 from kiosk.visit.ports import ReaderRole
-from simulators.card import FaultKind, PlannedFault, open_persona
+from simulators.card import SimulatedCard, open_persona
+from simulators.screen import wait_until
 
-HOLD_MS: Final = 300
-"""The card answers its first command this late, so that the page cannot be over before it is presented."""
+LIMIT_S: Final = 10.0
+
+
+class _Held:
+    """A card that answers once it may: the page must not be over before it is presented."""
+
+    def __init__(self, card: SimulatedCard) -> None:
+        self._card = card
+        self.may_answer = threading.Event()
+        self.power_on, self.power_off, self.cut_power = card.power_on, card.power_off, card.cut_power
+
+    def transmit(self, command: bytes) -> bytes:
+        """See `Chip`."""
+        self.may_answer.wait(LIMIT_S)
+        return self._card.transmit(command)
 
 
 def figures(rounds: int) -> list[Figure]:
@@ -23,10 +40,12 @@ def figures(rounds: int) -> list[Figure]:
 
 
 def _insert(on: Scene) -> float:
-    card = open_persona("outdated", faults=[PlannedFault(FaultKind.DELAY, at=1, delay_ms=HOLD_MS)])
-    taken_s = on.presented("reading", lambda: on.stage.slots.insert(ReaderRole.PATIENT, card))
-    on.presented("home", lambda: None)
-    on.presented("attract", lambda: on.stage.slots.remove(ReaderRole.PATIENT))
+    card = _Held(open_persona("outdated"))
+    taken_s = on.presented("reading", lambda: on.hands.scard.insert(on.hands.names[0], card))
+    on.presented("home", card.may_answer.set)
+    on.presented("attract", lambda: on.hands.remove(ReaderRole.PATIENT))
+    out_s = perf_counter()  # a card that is back at once, time and again, would be one with dirty contacts
+    wait_until(lambda: perf_counter() > out_s + BACK_WITHIN_S, "the time that a hand takes")
     return taken_s
 
 

@@ -48,6 +48,7 @@ class Upload:
         self._uploader = Uploader(store, self._channel, clock, Turn(identity.kiosk, clock))
         self._gate, self._ends = threading.Event(), threading.Event()
         self._rests = threading.Event()
+        self._over = False
         self._thread = threading.Thread(target=self._run, name="upload", daemon=True)
         self._thread.start()
 
@@ -57,9 +58,11 @@ class Upload:
         self._gate.set()
 
     def shut(self) -> None:
-        """Rest; returns when the batch under way is settled."""
+        """Rest; returns when the batch under way is settled. RuntimeError when the upload has ended by itself."""
         self._gate.clear()
         self._rests.wait()
+        if self._over:
+            raise RuntimeError(f"the upload has nothing to do: {self._uploader.status}")
 
     def stop(self) -> None:
         """End it."""
@@ -69,6 +72,13 @@ class Upload:
         self._channel.close()
 
     def _run(self) -> None:
+        try:
+            self._upload()
+        finally:
+            self._over = True  # nobody waits for a thread that is gone
+            self._rests.set()
+
+    def _upload(self) -> None:
         while True:
             if not self._gate.is_set():
                 self._rests.set()
@@ -77,7 +87,7 @@ class Upload:
                 return
             self._uploader.step()
             if self._uploader.status.state is not UploadState.SENDING:
-                raise RuntimeError(f"the upload has nothing to do: {self._uploader.status}")
+                return
 
 
 def figures(rounds: int) -> list[Figure]:

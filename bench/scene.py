@@ -11,7 +11,7 @@ from time import perf_counter
 from kiosk.ui.screen import Screen, application
 from kiosk.visit.model import State
 from simulators.screen import screen_of, wait_until
-from simulators.stage import Stage, slots, stage
+from simulators.stage import EmbeddedSlots, Stage, stage
 
 
 class Scene:
@@ -20,6 +20,7 @@ class Scene:
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
         self.stage: Stage
+        self.hands = EmbeddedSlots()
         self.screen: Screen
         self._awaited = ""
         self._presented_s = 0.0
@@ -28,6 +29,11 @@ class Scene:
         """What the kiosk shows; safe from any thread."""
         self.states[state.step.page] = state
         self.screen.show(state)
+
+    def is_in_service(self) -> bool:
+        """Whether the kiosk has heard of its service and its printer."""
+        world = self.states["attract"].world
+        return world.service_up is True and world.printer.usable
 
     def presented(self, page: str, cause: Callable[[], object]) -> float:
         """Seconds from `cause` until a frame with this page has been handed to the display."""
@@ -45,14 +51,15 @@ class Scene:
 
 @contextmanager
 def scene() -> Iterator[Scene]:
-    """A running, enrolled kiosk with the attract page presented."""
+    """A running, enrolled kiosk with the attract page presented, which has nothing more to say by itself."""
     made = Scene()
-    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as work, slots("embedded") as hands:
+    with tempfile.TemporaryDirectory(prefix="kiosk-bench-") as work:
         application()
-        with stage(Path(work), hands, made.publish) as on_stage:
+        with stage(Path(work), made.hands, made.publish) as on_stage:
             made.stage = on_stage
             made.screen = screen_of(on_stage.settings, on_stage.kiosk.post, still=True)
             made.screen.window.frameSwapped.connect(made.on_frame)
             made.presented("attract", on_stage.kiosk.start)
+            wait_until(made.is_in_service, "everything in service")
             yield made
         made.screen.close()
