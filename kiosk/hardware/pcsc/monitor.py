@@ -35,6 +35,9 @@ STOP_LIMIT_S = 3.0
 SETTLE_S = 0.02
 SETTLE_TRIES = 100
 """pcscd writes flags, ATR and counter one after the other, and its clients may read them in between."""
+MUTE_AGAIN_S = 0.1
+"""Before the second look at a mute card. The first is 0.41 s old when libpcsclite hands it out, and pcscd says the same
+of a card that was pulled while it was powered up, until it looks at the slot again: after 0.4 s (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Monitor:
         self._readers: tuple[str, ...] | None = None
         self._slots: dict[str, ReaderSnapshot] = {}
         self._arriving: dict[str, int] = {}  # looks at a card that has no ATR yet
+        self._muted: dict[str, int] = {}  # counter with a mute card that was looked at once
         self._lost: PcscProblem | None = None
         self._calls = 0
         self._inside = False
@@ -165,6 +169,7 @@ class Monitor:
         self._lost = error.problem
         self._readers = None
         self._slots.clear()
+        self._muted.clear()
 
     def _watch(self, context: int) -> PcscError:
         """List, compare, wait, again; returns the error that ended it."""
@@ -196,13 +201,13 @@ class Monitor:
                     return waited
             elif self._stopping.is_set():
                 return PcscError(PcscProblem.WAIT_ENDED, "SCardGetStatusChange", result)
-            unsettled = False
+            settle_s = 0.0
             for snapshot in snapshots:
                 if snapshot.reader == PNP_NOTIFICATION:
                     pnp_state = snapshot.known_state
                 elif not snapshot.event_state & ReaderState.UNKNOWN:
-                    unsettled |= not self._compare_slot(snapshot)
-            if unsettled and self._wait(SETTLE_S):
+                    settle_s = max(settle_s, self._compare_slot(snapshot))
+            if settle_s and self._wait(settle_s):
                 return PcscError(PcscProblem.WAIT_ENDED, "SCardGetStatusChange", result)
 
     def _compare_readers(self, listed: tuple[str, ...]) -> None:
@@ -212,17 +217,19 @@ class Monitor:
         if listed != self._readers:
             self._readers = listed
             self._lost = None
+            self._muted.clear()
             self._publish(ReadersChanged(listed))
 
-    def _compare_slot(self, new: ReaderSnapshot) -> bool:
+    def _compare_slot(self, new: ReaderSnapshot) -> float:
         """Publish what happened between two snapshots; a moved counter with a card before and after is a swap.
 
-        False: the card is still arriving (neither ATR nor MUTE); nothing is published and the old state stays known.
+        Not 0: so long should pass before the next look, as the card is still arriving (neither ATR nor MUTE) or nobody
+        knows yet whether a mute one is still in; nothing is published and the old state stays known.
         """
-        if new.present and not new.mute and not new.atr and self._arriving.get(new.reader, 0) < SETTLE_TRIES:
-            self._arriving[new.reader] = self._arriving.get(new.reader, 0) + 1
-            return False
+        if settle_s := self._settle_s(new):
+            return settle_s
         self._arriving.pop(new.reader, None)
+        self._muted.pop(new.reader, None)
         old = self._slots.get(new.reader)
         self._slots[new.reader] = new
         was_present = old is not None and old.present
@@ -231,4 +238,19 @@ class Monitor:
             self._publish(SlotEmptied(new.reader))
         if new.present and (not was_present or swapped):
             self._publish(SlotFilled(new.reader, new.atr, new.mute, new.counter))
-        return True
+        return 0.0
+
+    def _settle_s(self, new: ReaderSnapshot) -> float:
+        """How long to wait for the rest of what there is to know of this slot; 0 when that is all."""
+        if not new.present or new.atr:
+            return 0.0
+        if not new.mute:
+            looks = self._arriving[new.reader] = self._arriving.get(new.reader, 0) + 1
+            return SETTLE_S if looks <= SETTLE_TRIES else 0.0
+        known = self._slots.get(new.reader)
+        if (known is not None and known.mute and known.counter == new.counter) or (
+            self._muted.get(new.reader) == new.counter
+        ):
+            return 0.0
+        self._muted[new.reader] = new.counter
+        return MUTE_AGAIN_S

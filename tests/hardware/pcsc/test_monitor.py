@@ -9,6 +9,8 @@ import pytest
 from kiosk.hardware.pcsc.api import PNP_NOTIFICATION, PcscError, PcscProblem, ReaderSnapshot
 from kiosk.hardware.pcsc.monitor import (
     CANCEL_EVERY_S,
+    FIRST_RETRY_S,
+    MUTE_AGAIN_S,
     SETTLE_TRIES,
     WAIT_MS,
     Monitor,
@@ -23,7 +25,7 @@ from simulators.reader.scripted import Row, ScriptedScard
 from tests.hardware.pcsc.support import VITALE_2_ATR, Recorder, ToyChip, wait_until
 
 R = "Reader 00 00"
-EMPTY, PRESENT, MUTE, CHANGED = 0x10, 0x20, 0x200, 0x02
+EMPTY, PRESENT, EXCLUSIVE, MUTE, CHANGED = 0x10, 0x20, 0x80, 0x200, 0x02
 TIMEOUT = 0x8010000A
 
 
@@ -93,7 +95,6 @@ def test_states_are_fed_back_whole_but_for_the_changed_bit_and_new_readers_start
         ([present(1), present(1)], [filled(1)]),
         ([present(1), present(3, b"\x3b\x00")], [filled(1), SlotEmptied(R), filled(3, b"\x3b\x00")]),
         ([present(0xFFFF), present(1)], [filled(0xFFFF), SlotEmptied(R), filled(1)]),  # the counter wraps
-        ([state(PRESENT | MUTE, 1)], [SlotFilled(R, b"", mute=True, counter=1)]),
         ([state(EMPTY), state(0x0C)], []),  # unknown, unavailable: the list decides
     ],
 )
@@ -123,6 +124,41 @@ def test_a_card_that_never_shows_an_atr_is_published_in_the_end() -> None:
     rows = [row for _ in range(SETTLE_TRIES + 1) for row in (listed(R), waited(state(PRESENT, 1)))]
     events, _, _ = run(START, *rows, listed(R), *DEAD, pauses=SETTLE_TRIES)
     assert events == [ReadersChanged((R,)), filled(1, b""), LOST]
+
+
+@pytest.mark.parametrize(
+    ("seen", "told", "first_looks"),
+    [
+        ([1, 1], [1], 1),
+        ([1, state(EMPTY, 2)], [], 1),  # pulled while it was powered up: the service had not looked since
+        ([1, state(EMPTY, 2), 3, 3], [3], 2),
+        ([1, 3, 3], [3], 2),  # another insertion is another card
+        ([1, 1, 1, state(PRESENT | MUTE | EXCLUSIVE, 1)], [1], 1),
+        ([1, state(EMPTY, 2), 1, 1], [1], 2),  # the counter has come round
+    ],
+)
+def test_a_mute_card_is_told_when_a_second_look_finds_it_still_there(
+    seen: list[int | ReaderSnapshot], told: list[int], first_looks: int
+) -> None:
+    looks = [state(PRESENT | MUTE, look) if isinstance(look, int) else look for look in seen]
+    rows = [row for snapshot in looks for row in (listed(R), waited(snapshot))]
+    events, _, waits = run(START, *rows, listed(R), *DEAD, pauses=first_looks)
+    assert events == [ReadersChanged((R,)), *(SlotFilled(R, b"", mute=True, counter=at) for at in told), LOST]
+    assert waits == [MUTE_AGAIN_S] * first_looks + [FIRST_RETRY_S]
+
+
+@pytest.mark.parametrize("between", [[listed(R), *DEAD, START, listed(R)], [listed(), waited(), listed(R)]])
+def test_a_look_at_a_mute_card_counts_for_that_service_and_that_reader_only(between: list[Row]) -> None:
+    mute = waited(state(PRESENT | MUTE, 1))
+    events, _, _ = run(START, listed(R), mute, *between, mute, listed(R), *DEAD, pauses=2 + (DEAD[0] in between))
+    assert not [event for event in events if isinstance(event, SlotFilled)]
+
+
+def test_a_mute_card_in_place_of_another_takes_that_one_away() -> None:
+    mute = state(PRESENT | MUTE, 3)
+    rows = (listed(R), waited(present(1)), listed(R), waited(mute), listed(R), waited(mute), listed(R), *DEAD)
+    events, _, _ = run(START, *rows, pauses=1)
+    assert events[1:] == [filled(1), SlotEmptied(R), SlotFilled(R, b"", mute=True, counter=3), LOST]
 
 
 def test_a_vanished_reader_takes_its_card_along() -> None:
