@@ -1,5 +1,6 @@
 # `make demo` and `make test` are all one needs; both set themselves up.
-# Variables given on the line (READER=pcsc, PERSONA=corsican, OUT=dir, HEADLESS=1) reach the demo as environment.
+# Variables given on the line (READER=pcsc, PERSONA=corsican, PLAN=file, OUT=dir, HEADLESS=1) reach the demo as
+# environment.
 
 PYTHON := .venv/bin/python
 SHELL := /bin/sh

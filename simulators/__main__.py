@@ -1,4 +1,4 @@
-"""`python -m simulators demo`: the main job, from the environment's READER, PERSONA, OUT and HEADLESS."""
+"""`python -m simulators demo [--plan FILE]`: the main job; READER, PERSONA, OUT, HEADLESS, PLAN of the environment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from simulators.card.plan_file import FaultPlanError
+from simulators.demo_plan import stageable_plan
 from simulators.folder import prepared
 from simulators.personas import Persona, PersonaError, load, load_file, names
 
@@ -14,8 +16,13 @@ READERS = ("embedded", "pcsc")
 
 def main(arguments: list[str]) -> int:
     """Check what was asked for, then run; 2 for a request that makes no sense, 1 when a step fails."""
-    if arguments != ["demo"]:
-        return _refuse("usage: python -m simulators demo")
+    match arguments:
+        case ["demo"]:
+            plan_file = os.environ.get("PLAN", "")
+        case ["demo", "--plan", plan_file] if plan_file:
+            pass
+        case _:
+            return _refuse("usage: python -m simulators demo [--plan FILE]")
     reader = os.environ.get("READER") or "embedded"
     persona = os.environ.get("PERSONA") or "outdated"
     out = Path(os.environ.get("OUT") or "out/demo")
@@ -24,6 +31,9 @@ def main(arguments: list[str]) -> int:
     who = _persona(persona)
     if isinstance(who, str):
         return _refuse(f"PERSONA: {who}")
+    plan = stageable_plan(Path(plan_file), reader) if plan_file else None
+    if isinstance(plan, FaultPlanError):
+        return _refuse(f"PLAN: {plan}")
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     headless = os.environ.get("HEADLESS", "") not in ("", "0") or not display
     if headless:
@@ -34,7 +44,7 @@ def main(arguments: list[str]) -> int:
     os.environ["QT_QUICK_BACKEND"] = "software"  # before Qt loads
     from simulators import demo  # noqa: PLC0415
 
-    return demo.headless(reader, *who, out) if headless else demo.windowed(reader, *who)
+    return demo.headless(reader, *who, out, plan) if headless else demo.windowed(reader, *who, plan)
 
 
 def _persona(name: str) -> tuple[Persona, tuple[Path, ...]] | str:

@@ -18,18 +18,21 @@ from kiosk.store.errors import StoreError
 from kiosk.store.transaction import Row, Transaction
 from kiosk.sync.outbox import pending
 from kiosk.ui.screen import Screen, application, local_now
+from kiosk.visit.failures import Fault
 from kiosk.visit.model import State
 from kiosk.visit.pages import Result, TicketPage
 from simulators.album import Album
-from simulators.card import open_card
+from simulators.card import FaultKind, open_card
 from simulators.card.image import ImageError
+from simulators.card.plan_file import Plan
+from simulators.demo_plan import PlannedSlots
 from simulators.folder import APDU_LOG, SUMMARY, TICKET
 from simulators.panel import Panel, leaving, side_by_side
-from simulators.personas import Persona
+from simulators.personas import Persona, load
 from simulators.reader.private_pcscd import PcscdRefused
 from simulators.residue import Needle, scan_files, scan_objects, scan_rows, scan_text
 from simulators.screen import Finger, screen_of, wait_until
-from simulators.stage import KIOSK_NUMBER, Stage, slots, stage
+from simulators.stage import KIOSK_NUMBER, Slots, Stage, slots, stage
 from simulators.walk import Member, Walk
 
 DRAIN_S: Final = 15.0
@@ -37,13 +40,16 @@ MIN_NAME_CHARACTERS: Final = 3
 """A first name of one or two letters is a word of every text."""
 
 
-def headless(reader: str, persona: Persona, files: Sequence[Path], out: Path) -> int:
-    """Walk one persona through the kiosk; pictures, ticket, APDU log and `summary.json` go to `out`, `prepared`."""
+def headless(reader: str, persona: Persona, files: Sequence[Path], out: Path, plan: Plan | None = None) -> int:
+    """Walk one persona through the kiosk; pictures, ticket, APDU log and `summary.json` go to `out`, `prepared`.
+
+    plan: what goes wrong with the card and its reader meanwhile, stageable on this reader.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work, slots(reader) as hands:
             application()
             album = Album(out)
-            with stage(Path(work), hands, album.publish, personas=files) as on_stage:
+            with stage(Path(work), _following(plan, hands), album.publish, personas=files) as on_stage:
                 summary, problem = _walk(on_stage, album, persona, out)
     except PcscdRefused as refused:
         print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
@@ -86,20 +92,30 @@ def _walk(on_stage: Stage, album: Album, persona: Persona, out: Path) -> tuple[d
         "journal_verified": _journal_verified(on_stage),
     }
     (out / APDU_LOG).write_text("".join(f"{line}\n" for line in on_stage.trace), encoding="utf-8")
-    summary["residue"] = residue(on_stage, screen, needles(persona, walk), out)
+    looked_for = needles(persona, walk)
+    if isinstance(on_stage.slots, PlannedSlots):
+        summary["plan"] = on_stage.slots.told() | {"codes": seen.codes}
+        swapped = {fault.persona for fault in on_stage.slots.plan.faults if fault.persona}
+        looked_for += tuple(needle for name in swapped for needle in needles(load(name), Walk()))
+    summary["residue"] = residue(on_stage, screen, looked_for, out)
     album.watch = lambda _state: None
     screen.close()
     return summary, member.problem
 
 
+def _following(plan: Plan | None, hands: Slots) -> Slots:
+    return hands if plan is None else PlannedSlots(hands, plan)
+
+
 class _Seen:
-    """What the kiosk said on the way, read off its own states."""
+    """What the kiosk said on the way, read off its own states. `codes`: of the failures that pages have told."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
         self.outcome: str | None = None
         self.packages = 0
         self.apdus = 0
+        self.codes: list[str] = []
 
     def note(self, state: State) -> None:
         """Look at one state; keep nothing personal."""
@@ -110,6 +126,9 @@ class _Seen:
             self.apdus = report.apdus if report is not None else 0
         if isinstance(state.step, TicketPage):
             self._member.noted(state.step.state)
+        fault = getattr(state.step, "fault", None)
+        if isinstance(fault, Fault) and fault.cause.value not in self.codes[-1:]:
+            self.codes.append(fault.cause.value)
 
 
 def needles(persona: Persona, walk: Walk) -> tuple[Needle, ...]:
@@ -188,7 +207,10 @@ def verdict(summary: dict[str, Any]) -> list[str]:
     """What of a summary is not as it must be; empty when the visit was a good one."""
     wrong = [f"step {step['name']} failed" for step in summary["steps"] if not step["ok"]]
     done = {step["name"] for step in summary["steps"]}
-    if summary["update"]["card_changed"] != (summary["update"]["outcome"] == "updated"):
+    outcome, changed = summary["update"]["outcome"], summary["update"]["card_changed"]
+    if changed and outcome is None:
+        wrong.append("the card was changed, and no outcome was shown")
+    elif changed != (outcome == "updated") and not _other_card(summary):
         wrong.append("the card and the outcome disagree")
     if "serial_number" in done and not summary["serial_number_last11_shown"]:
         wrong.append("the last 11 digits were not shown")
@@ -202,11 +224,28 @@ def verdict(summary: dict[str, Any]) -> list[str]:
         wrong.append(f"{summary['outbox_pending']} events left in the outbox")
     if not summary["journal_verified"]:
         wrong.append("the journal does not verify")
-    return wrong + [f"residue: {place}" for place in summary["residue"]]
+    return wrong + _not_staged(summary) + [f"residue: {place}" for place in summary["residue"]]
 
 
-def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
-    """Open the kiosk and the simulator's panel; closing either of them, SIGINT or SIGTERM ends everything."""
+def _other_card(summary: dict[str, Any]) -> bool:
+    """Whether another card took the place of the member's, as planned: an outcome may be that one's."""
+    return any(
+        fault["kind"] == FaultKind.SWAPPED and fault["due"] for fault in summary.get("plan", {"faults": []})["faults"]
+    )
+
+
+def _not_staged(summary: dict[str, Any]) -> list[str]:
+    """What of the plan, if there was one, has not happened."""
+    plan = summary.get("plan", {"faults": [], "problem": ""})
+    wrong = [f"plan: {fault['path']}: {fault['kind']} was never due" for fault in plan["faults"] if not fault["due"]]
+    return wrong + ([f"plan: {plan['problem']}"] if plan["problem"] else [])
+
+
+def windowed(reader: str, persona: Persona, files: Sequence[Path], plan: Plan | None = None) -> int:
+    """Open the kiosk and the simulator's panel; closing either of them, SIGINT or SIGTERM ends everything.
+
+    plan: what goes wrong with the first card of the patient's side, stageable on this reader.
+    """
     qt = application()
     screen: Screen
 
@@ -218,7 +257,7 @@ def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
             leaving(qt) as run_until_left,
             tempfile.TemporaryDirectory(prefix="kiosk-demo-") as work,
             slots(reader) as hands,
-            stage(Path(work), hands, publish, personas=files) as on_stage,
+            stage(Path(work), _following(plan, hands), publish, personas=files) as on_stage,
         ):
             screen = screen_of(on_stage.settings, on_stage.kiosk.post, scale_to_fit=True)
             panel = Panel(on_stage, persona)
@@ -227,6 +266,9 @@ def windowed(reader: str, persona: Persona, files: Sequence[Path]) -> int:
             status = run_until_left()
             panel.close()
             screen.close()
+            if isinstance(on_stage.slots, PlannedSlots) and on_stage.slots.problem:
+                print(f"simulators: plan: {on_stage.slots.problem}", file=sys.stderr)
+                status = 1
     except PcscdRefused as refused:
         print(f"simulators: READER=pcsc cannot be had here: {refused}", file=sys.stderr)
         return 1

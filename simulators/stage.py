@@ -31,9 +31,8 @@ from simulators.card.card import SimulatedCard
 from simulators.card.staff_authority import authority_certificate
 from simulators.printer.pty import PtyPrinter
 from simulators.reader import private_pcscd
-from simulators.reader.embedded import READERS, EmbeddedScard
-from simulators.reader.hands import PcscdHands
-from simulators.reader.private_pcscd import VPCD_READERS, PrivatePcscd
+from simulators.reader.hands import EmbeddedHands, Hands, PcscdHands
+from simulators.reader.private_pcscd import PrivatePcscd
 
 KIOSK_ID: Final = "borne-0999"
 KIOSK_NUMBER: Final = "0999"
@@ -58,6 +57,11 @@ class Slots(Protocol):
         """Reader names of the patient and the professional slot."""
         ...
 
+    @property
+    def hands(self) -> Hands:
+        """What else can be done to the reader; its slots are in the order of `names`."""
+        ...
+
     def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
         """Put a card in."""
         ...
@@ -73,16 +77,16 @@ class EmbeddedSlots:
     kind = "embedded"
 
     def __init__(self) -> None:
-        self.scard = EmbeddedScard()
-        self.names = (READERS[0], READERS[1])
+        self.hands = EmbeddedHands()
+        self.scard, self.names = self.hands.scard, self.hands.readers
 
     def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
         """See `Slots`."""
-        self.scard.insert(self.names[ROLES.index(role)], card)
+        self.hands.insert(ROLES.index(role), card)
 
     def remove(self, role: ReaderRole) -> None:
         """See `Slots`."""
-        self.scard.remove(self.names[ROLES.index(role)])
+        self.hands.remove(ROLES.index(role))
 
 
 class PcscSlots:
@@ -92,17 +96,16 @@ class PcscSlots:
 
     def __init__(self, service: PrivatePcscd) -> None:
         os.environ[private_pcscd.SOCKET_VARIABLE] = str(service.socket_path)
-        self.scard = PyscardScard()
-        self.names = (VPCD_READERS[0], VPCD_READERS[1])
-        self._hands = PcscdHands(service, self.scard)
+        self.hands = PcscdHands(service, PyscardScard())
+        self.scard, self.names = self.hands.scard, self.hands.readers
 
     def insert(self, role: ReaderRole, card: SimulatedCard) -> None:
         """See `Slots`; RuntimeError when the slot does not take the card."""
-        self._hands.insert(ROLES.index(role), card)
+        self.hands.insert(ROLES.index(role), card)
 
     def remove(self, role: ReaderRole) -> None:
         """See `Slots`."""
-        self._hands.remove(ROLES.index(role))
+        self.hands.remove(ROLES.index(role))
 
 
 @contextmanager

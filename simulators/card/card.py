@@ -80,6 +80,11 @@ class SimulatedCard:
         if self._image is not None:
             self._image.at_page = self._plan.at_page
 
+    @property
+    def times_due(self) -> tuple[int, ...]:
+        """How often each planned fault's moment has come, in the order of the plan."""
+        return self._plan.times_due
+
     def run_in_real_time(self) -> None:
         """From now on take as long as a real card with this ATR would; a card without a proper ATR has no time."""
         timing = Timing.of(self._atr)
@@ -95,6 +100,7 @@ class SimulatedCard:
     def power_on(self, cold: bool = True) -> bytes:  # one of two resets of the standard
         """Cold or warm reset: both forget the same, and give the same ATR unless planned otherwise."""
         self._warm = not cold
+        self._plan.at_power_up(cold)
         self.vanished = False
         self._powers += 1
         self._cut.clear()

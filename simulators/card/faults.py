@@ -144,6 +144,7 @@ class FaultPlan:
     faults: tuple[PlannedFault, ...]
     _chance: random.Random
     _contacts: dict[int, _Contact]
+    _times_due: list[int] = field(default_factory=list)
     _apdus: int = 0
     _writes: int = 0
     _pages: int = 0
@@ -158,7 +159,12 @@ class FaultPlan:
             for index, fault in enumerate(planned)
             if fault.kind is FaultKind.FLAKY
         }
-        return cls(planned, random.Random(seed), contacts)  # noqa: S311  # repeatable on purpose
+        return cls(planned, random.Random(seed), contacts, [0] * len(planned))  # noqa: S311  # repeatable on purpose
+
+    @property
+    def times_due(self) -> tuple[int, ...]:
+        """How often each fault's moment has come, in the order of the plan."""
+        return tuple(self._times_due)
 
     @property
     def mute(self) -> bool:
@@ -175,19 +181,36 @@ class FaultPlan:
         self._apdus += 1
         ins = apdu[1] if len(apdu) > 1 else -1
         self._by_ins[ins] = self._by_ins.get(ins, 0) + 1
-        found = ((index, fault, self._is_due(index, fault, ins)) for index, fault in enumerate(self.faults))
-        return tuple(Due(fault, self._seconds(fault)) for _, fault, due in found if due)
+        found = []
+        for index, fault in enumerate(self.faults):
+            if self._is_due(index, fault, ins):
+                self._times_due[index] += 1
+                found.append(Due(fault, self._seconds(fault)))
+        return tuple(found)
+
+    def at_power_up(self, cold: bool) -> None:
+        """Count a reset: what the ATR is then, `mute` and `warm_atr` say."""
+        for index, fault in enumerate(self.faults):
+            if fault.kind is FaultKind.MUTE or (fault.kind is FaultKind.WARM_ATR and not cold):
+                self._times_due[index] += 1
 
     def at_page(self, done_bytes: int, length_bytes: int) -> Tear | None:
         """Count one page write of a command that has written `done_bytes` before; how it ends, if not well."""
         self._pages += 1
         self._writes += done_bytes == 0
-        for fault in self.faults:
-            if fault.kind is FaultKind.TORN_WRITE and fault.at == self._pages:
-                return Tear(min(fault.byte, length_bytes), fault.rest)
-            here = done_bytes <= fault.byte < done_bytes + length_bytes
-            if fault.kind is FaultKind.REMOVED_IN_WRITE and fault.at == self._writes and here:
-                return Tear(fault.byte - done_bytes, fault.rest)
+        for index, fault in enumerate(self.faults):
+            tear = self._tear(fault, done_bytes, length_bytes)
+            if tear is not None:
+                self._times_due[index] += 1
+                return tear
+        return None
+
+    def _tear(self, fault: PlannedFault, done_bytes: int, length_bytes: int) -> Tear | None:
+        if fault.kind is FaultKind.TORN_WRITE and fault.at == self._pages:
+            return Tear(min(fault.byte, length_bytes), fault.rest)
+        here = done_bytes <= fault.byte < done_bytes + length_bytes
+        if fault.kind is FaultKind.REMOVED_IN_WRITE and fault.at == self._writes and here:
+            return Tear(fault.byte - done_bytes, fault.rest)
         return None
 
     def _is_due(self, index: int, fault: PlannedFault, ins: int) -> bool:

@@ -200,7 +200,7 @@ def help_text() -> str:
         '  {"seed": 7, "faults": [{"kind": "removed_before", "at": 3}, {"kind": "hang", "at": 1, "ins": "d6"}]}',
         "`at` counts APDUs from 1, over re-insertions too; with `ins`, only those with this INS.",
     ]
-    for title, in_reader in (("faults", False), ("reader (for simulators.reader.plan; refused by `serve`)", True)):
+    for title, in_reader in (("faults", False), ("reader (for `make demo PLAN=file`; refused by `serve`)", True)):
         lines += ["", f"{title}: kind, fields ([may be left out]), what happens"]
         for kind, fields in FIELDS.items():
             if (kind in READER_KINDS) is in_reader:

@@ -32,6 +32,8 @@ class Stagehand:
         self._ending = threading.Event()
         self._acting = threading.Lock()  # what was taken away is queued to come back before the end is
         self._away: set[FaultKind] = set()  # the reader or the service, until somebody begins to bring it back
+        self._putting = threading.Lock()
+        self._taken = False
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._work, name=f"stagehand-{slot}", daemon=True)
         self._thread.start()
@@ -59,6 +61,13 @@ class Stagehand:
         card.plan((*plan.faults, *plan.reader), seed=plan.seed, act=lambda due: self._at_once(card, due))
         self._hands.insert(self._slot, card)
 
+    def take(self) -> None:
+        """Pull the card out for good: whatever is planned, none comes back by itself."""
+        with self._acting:
+            self._taken = True
+        with self._putting:
+            self._hands.remove(self._slot)
+
     def _at_once(self, card: SimulatedCard, due: Due) -> None:
         with self._acting:
             self._act(card, due)
@@ -67,6 +76,8 @@ class Stagehand:
         """In the card's thread: take away at once, bring back later. What is away is out of reach until it is back."""
         hands, slot = self._hands, self._slot
         if due.fault.kind in self._away or (self._away and due.fault.kind is FaultKind.RESET_BY_OTHER):
+            return
+        if self._taken and due.fault.kind is FaultKind.SWAPPED:
             return
         match due.fault.kind:
             case FaultKind.FLAKY:
@@ -85,8 +96,10 @@ class Stagehand:
                 hands.reset_by_other(slot)
 
     def _put(self, card: SimulatedCard) -> None:
-        self._hands.remove(self._slot)
-        self._hands.insert(self._slot, card)
+        with self._putting:
+            if not self._taken:
+                self._hands.remove(self._slot)
+                self._hands.insert(self._slot, card)
 
     def _away_for(self, due: Due, bring_back: Callable[[], None]) -> None:
         self._away.add(due.fault.kind)

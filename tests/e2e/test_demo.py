@@ -174,7 +174,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, out: str) -
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("READER", "nonsense"), ("PERSONA", "nonsense"), ("PERSONA", "none.json"), ("PERSONA", "no\nne.json")],
+    [
+        ("READER", "nonsense"),
+        ("PERSONA", "nonsense"),
+        ("PERSONA", "none.json"),
+        ("PERSONA", "no\nne.json"),
+        ("PLAN", "none.json"),
+    ],
 )
 def test_a_request_that_makes_no_sense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     done = run(tmp_path / "out", **{name: value})
@@ -186,4 +192,4 @@ def test_a_request_that_makes_no_sense_is_refused_by_name(tmp_path: Path, name: 
 
 def test_another_command_is_refused_with_the_usage() -> None:
     done = subprocess.run([sys.executable, "-m", "simulators", "dmeo"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (2, "simulators: usage: python -m simulators demo\n")
+    assert (done.returncode, done.stderr) == (2, "simulators: usage: python -m simulators demo [--plan FILE]\n")

@@ -14,6 +14,7 @@ import pytest
 
 from kiosk.store.thread import Store
 from kiosk.ui.screen import application
+from kiosk.visit.failures import Cause
 from kiosk.visit.model import State
 from kiosk.visit.policy import SiteKind
 from simulators import demo, walk
@@ -21,6 +22,7 @@ from simulators import screen as screens
 from simulators.album import Album
 from simulators.card import FaultKind, PlannedFault, SimulatedCard, open_card
 from simulators.card.image import Image
+from simulators.card.plan_file import Plan
 from simulators.personas import Persona, load
 from simulators.printer import PrinterFault
 from simulators.stage import EmbeddedSlots, Stage, stage
@@ -68,13 +70,14 @@ class Set:
 
 
 @contextmanager
-def scene(folder: Path, site_kind: SiteKind = SiteKind.AGENCY) -> Iterator[Set]:
+def scene(folder: Path, site_kind: SiteKind = SiteKind.AGENCY, plan: Plan | None = None) -> Iterator[Set]:
     """Set a stage."""
     application()
     out = folder / "out"
     out.mkdir()
     album, prompter = Album(out), Prompter()
-    with stage(folder, EmbeddedSlots(), partial(prompter.publish, album), site_kind=site_kind) as on_stage:
+    slots = demo._following(plan, EmbeddedSlots())
+    with stage(folder, slots, partial(prompter.publish, album), site_kind=site_kind) as on_stage:
         yield Set(on_stage, album, prompter, out)
 
 
@@ -185,6 +188,62 @@ def test_a_site_without_codes(tmp_path: Path) -> None:
     assert demo.verdict({**summary, "steps": [*summary["steps"], {"name": "provisional_code", "ok": True}]}) == [
         "no code of four digits"
     ]
+
+
+def test_a_plan_that_the_kiosk_survives_and_what_of_it_never_came(tmp_path: Path) -> None:
+    faults = (
+        PlannedFault(FaultKind.DELAY, at=2, delay_ms=1, times=3),
+        PlannedFault(FaultKind.SWAPPED, at=1_000_000, persona="corsican"),
+    )
+    unplugged = PlannedFault(FaultKind.UNPLUGGED, at=6, for_ms=10)
+    stranger = load("corsican").card.chip
+    assert stranger is not None
+    with scene(tmp_path, plan=Plan(faults, (unplugged,), seed=7)) as planned:
+        planned.stage.trace.append(f"a line that says {stranger.serial}")
+        summary = planned.play()
+    told = summary["plan"].pop("codes")
+    assert told[0] == Cause.READER_LOST.value
+    assert summary["plan"] == {
+        "seed": 7,
+        "faults": [
+            {"path": "$.faults[0]", "kind": "delay", "due": 3},
+            {"path": "$.faults[1]", "kind": "swapped", "due": 0},
+            {"path": "$.reader[0]", "kind": "unplugged", "due": 1},
+        ],
+        "problem": "",
+    }
+    assert all(ok(summary).values())
+    assert summary["update"] == {"outcome": "updated", "packages": 4, "apdus": 10, "card_changed": True}
+    assert "apdu.log: serial" in summary["residue"], "the card that a plan may put in must leave nothing either"
+    assert demo.verdict({**summary, "residue": []}) == ["plan: $.faults[1]: swapped was never due"]
+
+
+def planned(*faults: tuple[str, int], problem: str = "", **update: Any) -> dict[str, Any]:
+    """The summary of a good visit, but for these."""
+    entries = [{"path": f"$.faults[{i}]", "kind": kind, "due": due} for i, (kind, due) in enumerate(faults)]
+    return {
+        "steps": [{"name": "removed", "ok": True, "duration_ms": 1}],
+        "update": {"outcome": "updated", "card_changed": True, **update},
+        "outbox_pending": 0,
+        "journal_verified": True,
+        "plan": {"seed": 0, "faults": entries, "problem": problem, "codes": []},
+        "residue": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("summary", "wrong"),
+    [
+        (planned(("delay", 2)), []),
+        (planned(("mute", 0), ("hang", 1)), ["plan: $.faults[0]: mute was never due"]),
+        (planned(problem="the slot is taken"), ["plan: the slot is taken"]),
+        (planned(("torn_write", 1), outcome=None), ["the card was changed, and no outcome was shown"]),
+        (planned(("swapped", 1), card_changed=False), []),
+        (planned(("delay", 1), card_changed=False), ["the card and the outcome disagree"]),
+    ],
+)
+def test_a_plan_is_held_against_what_happened(summary: dict[str, Any], wrong: list[str]) -> None:
+    assert demo.verdict(summary) == wrong
 
 
 def test_a_printer_that_runs_out_of_paper(the_scene: Set) -> None:

@@ -260,3 +260,25 @@ def test_counting_is_the_same_whatever_is_due() -> None:
     assert plan.at_apdu(READ) == ()
     assert [due.fault.kind for due in plan.at_apdu(READ)] == [FaultKind.HANG, FaultKind.WRONG_SW]
     assert plan.at_apdu(READ) == ()
+
+
+def test_how_often_each_moment_has_come() -> None:
+    """What has happened can be told afterwards, be it at an APDU, at a page write or at a reset."""
+    driver = outdated()
+    plan = [
+        PlannedFault(FaultKind.DELAY, at=2, times=2),
+        PlannedFault(FaultKind.WRONG_SW, at=999),
+        PlannedFault(FaultKind.WARM_ATR, atr=b"\x3b\x00"),
+        PlannedFault(FaultKind.TORN_WRITE, at=1),
+        PlannedFault(FaultKind.REMOVED_IN_WRITE, at=2),
+    ]
+    driver.card.plan(plan)
+    assert driver.card.times_due == (0,) * 5
+    driver.card.power_on()
+    host = driver.session()
+    with pytest.raises(CardGoneError):
+        driver.send(host.wrap(0xD6, 0x94, 4, b"\x01"))
+    assert driver.card.times_due == (2, 0, 0, 1, 0)
+    driver.card.power_on(cold=False)
+    assert driver.card.times_due == (2, 0, 1, 1, 0)
+    assert _planned(PlannedFault(FaultKind.MUTE)).times_due == (1,)
