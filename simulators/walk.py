@@ -45,8 +45,6 @@ class Walk:
 
     steps: list[WalkStep] = field(default_factory=list)
     outcome: str | None = None
-    packages: int = 0
-    apdus: int = 0
     serial_shown: bool = False
     code: str = ""
     ticket: Path | None = None
@@ -214,10 +212,11 @@ class Member:
             self._finger.wait_for("ticket")
             self._until(lambda: self._print_state is not PrintState.QUEUED, "the printer's last word", 30.0)
             self._album.take("ticket")
-            tickets = sorted((self._stage.folder / "tickets").glob("*.png"))
-            if self._print_state is not PrintState.PRINTED or not tickets:
+            if self._print_state is not PrintState.PRINTED:
                 raise NotOnScreenError("a printed ticket")
-            self.walk.ticket = tickets[-1]
+            folder = self._stage.folder / "tickets"
+            self._until(lambda: any(folder.glob("*.png")), "the ticket's picture")  # the printer's word may be first
+            (self.walk.ticket,) = folder.glob("*.png")
         self._finger.press(texts.CONTINUE)
 
     def _leave(self) -> None:
