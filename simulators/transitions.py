@@ -41,9 +41,7 @@ def _answers(states: Iterable[State]) -> dict[str, dict[str, None]]:
     for state in states:
         for event in every_event():
             after, effects = step(state, event, LATE_S)
-            asked = [
-                f"{type(e).__name__}({e.type.value})" if isinstance(e, Record) else type(e).__name__ for e in effects
-            ]
+            asked = [_effect(effect) for effect in effects]
             if after.step == state.step and not asked:
                 continue
             text = f"`{after.step.page}`" + (f" + {', '.join(asked)}" if asked else "")
