@@ -45,7 +45,7 @@ def _rate(before: Second, after: Second) -> Rate:
         batches=(after.batches - before.batches) / span_s,
         handshakes=(after.handshakes - before.handshakes) / span_s,
         backend_cores=max(0.0, after.backend_cpu_s - before.backend_cpu_s) / span_s,
-        database_cores=((after.database_cpu_s or 0.0) - (before.database_cpu_s or 0.0)) / span_s,
+        database_cores=max(0.0, (after.database_cpu_s or 0.0) - (before.database_cpu_s or 0.0)) / span_s,
         fleet_cores=(after.fleet_cpu_s - before.fleet_cpu_s) / span_s,
     )
 
