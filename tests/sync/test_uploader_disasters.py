@@ -68,14 +68,16 @@ class Upload(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "kiosk"):
             return
-        self.kiosk.intake.moods = []
-        self.kiosk.drain()
-        expected = {(name, seq) for name, last in self.queued.items() for seq in range(1, last + 1)}
-        assert set(self.kiosk.names) == expected
-        assert self.kiosk.run(pending) == 0
-        assert self.kiosk.run(stopped) is None
-        self.kiosk.store.close()
-        shutil.rmtree(self.directory)
+        try:
+            self.kiosk.intake.moods = []
+            self.kiosk.drain()
+            expected = {(name, seq) for name, last in self.queued.items() for seq in range(1, last + 1)}
+            assert set(self.kiosk.names) == expected
+            assert self.kiosk.run(pending) == 0
+            assert self.kiosk.run(stopped) is None
+        finally:
+            self.kiosk.store.close()
+            shutil.rmtree(self.directory)
 
     @rule(names=st.lists(st.sampled_from(["kiosk", "visit:a", "visit:b"]), min_size=1, max_size=4))
     def queue(self, names: list[str]) -> None:
