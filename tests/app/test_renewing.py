@@ -168,7 +168,7 @@ def test_a_kiosk_that_comes_back_after_its_certificate_has_expired(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "CALL_S", 0.5)
-    monkeypatch.setattr(documents, "RETRY_S", 0.5)
+    monkeypatch.setattr(documents, "RETRY_S", 2.0)  # for a call in vain, and for those that are not
     settings = scene.enrol(ago_s=20 * DAY_S)
     assert diagnosed(settings)["keys"].state is CheckState.FAULT
     running = Running(settings)
