@@ -68,9 +68,11 @@ from tests.simulators.backend.test_intake import (
     test_the_state_of_a_batch,
 )
 from tests.simulators.backend.test_tidying import (
+    test_a_conversation_is_forgotten_when_nothing_it_says_can_count_any_more,
     test_a_late_repeat_of_a_poll_is_refused_by_its_time_and_one_signed_anew_is_answered_anew,
     test_a_message_of_a_time_far_ahead_is_not_remembered_until_then,
     test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back,
+    test_a_ticket_is_forgotten_long_after_it_has_expired,
     test_a_turn_takes_so_many_rows_and_says_whether_there_are_more,
     test_polls_leave_no_more_than_those_of_the_last_minutes,
     test_what_was_done_is_remembered_for_ever,
@@ -82,6 +84,7 @@ __all__ = [
     "test_a_bug_in_a_route_is_a_signed_internal_error_that_keeps_nothing",
     "test_a_code_has_four_digits_fifteen_minutes_and_one_use",
     "test_a_conversation_belongs_to_its_kiosk",
+    "test_a_conversation_is_forgotten_when_nothing_it_says_can_count_any_more",
     "test_a_further_enrolment_retires_the_older_key",
     "test_a_late_repeat_of_a_poll_is_refused_by_its_time_and_one_signed_anew_is_answered_anew",
     "test_a_message_of_a_time_far_ahead_is_not_remembered_until_then",
@@ -96,6 +99,7 @@ __all__ = [
     "test_a_repeated_message_gets_the_stored_answer_and_the_conversation_goes_on",
     "test_a_retry_within_its_life_gives_the_same_code_and_later_gone",
     "test_a_second_start_ends_the_older_conversation",
+    "test_a_ticket_is_forgotten_long_after_it_has_expired",
     "test_a_turn_takes_so_many_rows_and_says_whether_there_are_more",
     "test_a_whole_update_then_nothing_is_due",
     "test_an_answer_with_card_commands_ends_with_their_life",

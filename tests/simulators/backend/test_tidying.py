@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import secrets
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from kiosk.sync import profile
 from simulators.backend import in_thread, schema, tidying
 from simulators.backend.database import Database
+from simulators.backend.enrolment import TICKET_LIFE_S
 from simulators.backend.exchange import REPEATABLE_S
+from simulators.backend.server import Ready
 from simulators.backend.tidying import AT_ONCE, forget_old
-from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide, enrolled
+from tests.simulators.backend.kiosk_side import LIMIT_S, FakeUtc, KioskSide, enrolled
 from tests.simulators.backend.observer import Observer
+from tests.simulators.backend.test_enrolment import csr, simple_enroll
 
 CARD = {"generation": "vitale2", "iccsn": "802500000204671322631"}
 POLLS: dict[str, dict[str, Any]] = {
@@ -68,7 +73,7 @@ def test_what_was_done_is_remembered_for_ever(kiosk: KioskSide, observer: Observ
     kiosk.good("/v1/sync/state", {"batch_seq": 1})
     told = {path: kiosk.call(path, body, keys[path]) for path, body in DEEDS.items()}
     assert (told["/v1/relay/start"][0], told["/v1/identify"][0], told["/v1/events"][0]) == (410, 200, 200)
-    assert observer.scalar(select(func.count()).select_from(schema.conversation)) == 1
+    assert observer.scalar(select(func.count()).select_from(schema.conversation)) == 0  # and no second one
     assert observer.scalar(select(func.sum(schema.identity_try.c.failures))) == 1
 
 
@@ -137,3 +142,65 @@ def test_a_turn_takes_so_many_rows_and_says_whether_there_are_more(observer: Obs
     assert count(poll, is_empty=False) == count(deed, is_empty=False) == 1
     assert count(deed, is_empty=True) == 3 * AT_ONCE // 2
     assert count(poll, is_empty=True) == 0
+
+
+def test_a_conversation_is_forgotten_when_nothing_it_says_can_count_any_more(
+    kiosk: KioskSide, observer: Observer
+) -> None:
+    def kept() -> list[str]:
+        rows = observer.database.run(lambda connection: connection.execute(select(schema.conversation.c.state)).all())
+        return sorted(row.state for row in rows)
+
+    def answer(package: dict[str, Any]) -> dict[str, Any]:
+        abort = {"command_sent": False}
+        return {"conversation_id": package["conversation_id"], "counter": 0, "responses": [], "abort": abort}
+
+    start = DEEDS["/v1/relay/start"]
+    packages = [kiosk.good("/v1/relay/start", start)["package"] for _ in range(3)]
+    kiosk.good("/v1/relay/step", answer(packages[2]), KEY)
+    packages.append(kiosk.good("/v1/relay/start", start)["package"])
+    assert kept() == ["closed", "open", "void", "void"]
+    told = []
+    for later_s in (tidying.CONVERSATION_KEPT_S, 1):
+        kiosk.utc.now_s += later_s
+        told.append([kiosk.refused("/v1/relay/step", answer(package)) for package in packages])
+        assert len(kept()) == (4 if later_s > 1 else 0)
+    assert told == [[(410, "gone", "CONVERSATION_EXPIRED")] * 4] * 2
+    assert kiosk.good("/v1/relay/step", answer(packages[2]), KEY)["close"]["outcome"] == "aborted"
+
+
+@pytest.mark.parametrize("is_spent", [True, False], ids=["spent", "unspent"])
+def test_a_ticket_is_forgotten_long_after_it_has_expired(
+    kiosk: KioskSide, observer: Observer, ready: Ready, *, is_spent: bool
+) -> None:
+    observer.execute(delete(schema.ticket))
+    sent = str(kiosk.operate("ticket", site_kind="agency")["ticket"])
+    request, end_s = csr(sent), kiosk.utc() + TICKET_LIFE_S
+    if is_spent:
+        assert simple_enroll(ready, sent, request)[0] == 200
+    left, told = [], []
+    for at_s in (end_s, end_s + tidying.TICKET_KEPT_S, end_s + tidying.TICKET_KEPT_S + 1):
+        kiosk.utc.now_s = at_s
+        observer.database.run(partial(forget_old, now_s=at_s))
+        left.append(observer.scalar(select(func.count()).select_from(schema.ticket)))
+        told.append(simple_enroll(ready, sent, request))
+    assert left == [1, 1, 0]
+    assert told == [told[0]] * 3
+    assert told[0][0] == 401
+
+
+def test_a_server_that_is_frozen_is_asked_once_and_then_for_the_last_time_it_missed(
+    observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_s: list[int] = []
+    monkeypatch.setattr(tidying, "forget_old", lambda _, now_s: times_s.append(now_s))
+    database, may_go_on = observer.database, threading.Event()
+    database.submit(lambda _: may_go_on.wait(LIMIT_S))
+    keeper = tidying.Tidying(database)
+    for now_s in range(1, 101):
+        keeper.at(now_s)
+    assert database.waiting <= 2
+    may_go_on.set()
+    database.run(lambda _: None)
+    database.run(lambda _: None)
+    assert times_s == [1, 100]
