@@ -42,7 +42,7 @@ of a card that was pulled while it was powered up, until it looks at the slot ag
 
 @dataclass(frozen=True, slots=True)
 class ServiceLost:
-    """The PC/SC service cannot be used; every reader and card known so far is void."""
+    """The PC/SC service cannot be used, or could not for a while; every reader and card known so far is void."""
 
     error: PcscError
 
@@ -188,7 +188,7 @@ class Monitor:
             result, snapshots = self._ask(partial(self._scard.get_status_change, context, WAIT_MS, states))
             if self._given_up:
                 self._given_up = False
-                return PcscError(PcscProblem.SERVICE_LOST, "SCardGetStatusChange", result)
+                return PcscError(PcscProblem.READER_HUNG, "SCardGetStatusChange", result)
             waited = scard_call("SCardGetStatusChange", "", (result, None))
             if isinstance(waited, PcscError):
                 if self._stopping.is_set():

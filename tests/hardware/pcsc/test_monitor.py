@@ -193,6 +193,23 @@ def test_the_pause_doubles_to_two_seconds_and_the_loss_is_said_once() -> None:
     assert events == [ServiceLost(PcscError(PcscProblem.SERVICE_LOST, "SCardEstablishContext", 0x8010001D))]
 
 
+@pytest.mark.parametrize("result", [0, TIMEOUT, 0x80100013])
+def test_a_service_that_was_given_up_was_hung_and_not_lost_when_it_answers_at_last(result: int) -> None:
+    events: list[MonitorEvent] = []
+
+    def watchdog() -> None:
+        monitor.give_up()
+
+    hung = Row("get_status_change", result, (present(1),), before=watchdog)
+    scard = ScriptedScard([START, listed(R), hung, Row("release_context")])
+    monitor = Monitor(scard, events.append, lambda _seconds: True)
+    monitor.run()
+    assert events == [
+        ReadersChanged((R,)),
+        ServiceLost(PcscError(PcscProblem.READER_HUNG, "SCardGetStatusChange", result)),
+    ]
+
+
 def test_a_refused_socket_is_access_denied_and_not_an_absent_service() -> None:
     events, _, _ = run(Row("establish_context", 0x8010001D, 0), denied=True)
     assert events == [ServiceLost(PcscError(PcscProblem.ACCESS_DENIED, "SCardEstablishContext", 0x8010001D))]
