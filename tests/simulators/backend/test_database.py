@@ -230,7 +230,12 @@ def test_a_row_that_somebody_else_holds_is_busy_and_the_others_go_on(
 
 def test_postgresql_answers_after_its_disk_and_reads_what_is_committed(postgres: PrivatePostgres) -> None:
     database = Database(postgres.new_database())
-    for setting, value in (("synchronous_commit", "on"), ("fsync", "on"), ("transaction_isolation", "read committed")):
+    for setting, value in (
+        ("synchronous_commit", "on"),
+        ("fsync", "on"),
+        ("transaction_isolation", "read committed"),
+        ("jit", "off"),
+    ):
         assert database.run(lambda c, name=setting: c.execute(text(f"SHOW {name}")).scalar()) == value  # type: ignore[misc]
     database.close()
 

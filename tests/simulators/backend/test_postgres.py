@@ -74,6 +74,7 @@ from tests.simulators.backend.test_tidying import (
     test_a_message_that_was_forgotten_is_not_new_when_the_clock_goes_back,
     test_a_ticket_is_forgotten_long_after_it_has_expired,
     test_a_turn_takes_so_many_rows_and_says_whether_there_are_more,
+    test_of_many_conversations_a_turn_takes_so_many,
     test_polls_leave_no_more_than_those_of_the_last_minutes,
     test_what_was_done_is_remembered_for_ever,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "test_an_answer_with_card_commands_ends_with_their_life",
     "test_an_idempotency_key_belongs_to_its_kiosk",
     "test_events_are_applied_once_and_known_afterwards",
+    "test_of_many_conversations_a_turn_takes_so_many",
     "test_only_newer_documents_are_sent_and_the_latest_numbers_always",
     "test_order_is_kept_within_an_aggregate_only",
     "test_polls_leave_no_more_than_those_of_the_last_minutes",

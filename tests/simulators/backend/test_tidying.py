@@ -169,6 +169,15 @@ def test_a_conversation_is_forgotten_when_nothing_it_says_can_count_any_more(
     assert kiosk.good("/v1/relay/step", answer(packages[2]), KEY)["close"]["outcome"] == "aborted"
 
 
+def test_of_many_conversations_a_turn_takes_so_many(observer: Observer) -> None:
+    silent = {"kiosk": "borne-0001", "serial": "", "update_id": "", "state": "open", "counter": 0, "touched_s": 0}
+    rows = [{**silent, "id": f"{number:032x}", "work_json": None} for number in range(AT_ONCE + 1)]
+    observer.database.run(lambda connection: connection.execute(insert(schema.conversation), rows))
+    forget = partial(forget_old, now_s=tidying.CONVERSATION_KEPT_S + 1)
+    counted = select(func.count()).select_from(schema.conversation)
+    assert [(observer.database.run(forget), observer.scalar(counted)) for _ in range(2)] == [(True, 1), (False, 0)]
+
+
 @pytest.mark.parametrize("is_spent", [True, False], ids=["spent", "unspent"])
 def test_a_ticket_is_forgotten_long_after_it_has_expired(
     kiosk: KioskSide, observer: Observer, ready: Ready, *, is_spent: bool
