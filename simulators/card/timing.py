@@ -8,13 +8,11 @@ negotiation run at the default speed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from kiosk.card.atr import Atr, AtrError, parse_atr
-from kiosk.card.layout import EEPROM_PAGE_BYTES
 
 CLOCK_HZ: Final = 3_570_000
 PAGE_WRITE_S: Final = 0.003
@@ -32,14 +30,6 @@ _IFSD_BYTES: Final = 254
 _BLOCK_FRAME_BYTES: Final = 4  # NAD, PCB, LEN, LRC
 _HEADER_BYTES: Final = 5  # T=0 sends P3 with every command
 _SW_BYTES: Final = 2
-
-_TRACE_LINE: Final = re.compile(
-    r"([0-9A-F]{2}) ([0-9A-F]{2}) ([0-9A-F]{2}) ([0-9A-F]{2}) \+(\d+) bytes -> (\d+) bytes SW [0-9A-F]{4} in .*"
-)
-_INS_UPDATE_BINARY: Final = 0xD6
-_PROTECTED: Final = 0x0C  # class bits of secure messaging
-_MAC_BYTES: Final = 8
-_CIPHER_BLOCK_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +101,6 @@ class Timing:
 def modelled_s(trace: Iterable[Exchange], timing: Timing) -> float:
     """Seconds that these exchanges take on a card with this ATR, power-up not included."""
     return sum((timing.exchange_s(exchange) for exchange in trace), 0.0)
-
-
-def exchange_of(line: str) -> Exchange | None:
-    """The exchange behind one line of the card connection's redacted trace; None for one without an answer.
-
-    A trace does not say how many pages were written: counted are the fewest that an UPDATE BINARY of this length and
-    offset needs, which is exact for data of whole cipher blocks.
-    """
-    found = _TRACE_LINE.fullmatch(line)
-    if found is None:
-        return None
-    cla, ins, p1, p2 = (int(found[index], 16) for index in range(1, 5))
-    body_bytes = int(found[5])
-    pages = _fewest_pages(cla, p1, p2, body_bytes - 1) if ins == _INS_UPDATE_BINARY and body_bytes > 1 else 0
-    return Exchange(4 + body_bytes, int(found[6]) + _SW_BYTES, pages)
-
-
-def _fewest_pages(cla: int, p1: int, p2: int, data_bytes: int) -> int:
-    if cla & _PROTECTED:
-        data_bytes = max(1, data_bytes - _MAC_BYTES - _CIPHER_BLOCK_BYTES)
-    offset = p2 if p1 & 0x80 else p1 << 8 | p2
-    return (offset + data_bytes - 1) // EEPROM_PAGE_BYTES - offset // EEPROM_PAGE_BYTES + 1
 
 
 def _t0(exchange: Exchange) -> tuple[int, int, int]:

@@ -12,16 +12,11 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from simulators.card.card import SimulatedCard
 from simulators.card.faults import CardGoneError, CardHangsError
-
-CONTROL_POWER_OFF: Final = 0x00
-CONTROL_POWER_ON: Final = 0x01
-CONTROL_RESET: Final = 0x02
-CONTROL_ATR: Final = 0x04
 
 SLOT_LIVE_S: Final = 1.5
 """vpcd asks for the ATR every 0.4 s. A second card on a busy port connects and hears nothing."""
@@ -30,6 +25,15 @@ _CLOSE_TRIES: Final = 100
 
 Connect = Callable[[tuple[str, int], float], socket.socket]
 """Address and seconds to a connected socket, or OSError."""
+
+
+class Control(IntEnum):
+    """A payload of one byte. Only the question for the ATR is answered."""
+
+    POWER_OFF = 0x00
+    POWER_ON = 0x01
+    RESET = 0x02
+    ATR = 0x04
 
 
 class SlotProblem(StrEnum):
@@ -94,7 +98,7 @@ class VpcdCard:
                 answer = self._answer(payload)
                 if answer:
                     connection.sendall(len(answer).to_bytes(2, "big") + answer)
-                if payload == bytes([CONTROL_ATR]):
+                if payload == bytes([Control.ATR]):
                     self._live.set()
         except (OSError, CardGoneError):
             pass  # reader closed, or card pulled as planned: both end the session
@@ -107,13 +111,13 @@ class VpcdCard:
     def _answer(self, payload: bytes) -> bytes:
         """The frame to send, b"" for none. Raises `CardGoneError` for a card that leaves."""
         match payload[0] if len(payload) == 1 else None:
-            case 0x00:
+            case Control.POWER_OFF:
                 self.card.power_off()
-            case 0x01:
+            case Control.POWER_ON:
                 self.card.power_on()
-            case 0x02:
+            case Control.RESET:
                 self.card.power_on(cold=False)
-            case 0x04:
+            case Control.ATR:
                 return self.card.atr
             case None:
                 return self._exchange(payload)

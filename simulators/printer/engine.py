@@ -43,6 +43,7 @@ _STOPPING = frozenset(
         PrinterFault.OFFLINE,
     }
 )
+_SAYING_NOTHING = frozenset({PrinterFault.MUTE, PrinterFault.SILENT})
 
 
 @dataclass
@@ -104,8 +105,10 @@ class PrinterEngine:
         return self.feed(b"")
 
     def _flow(self) -> bytes:
+        if self.buffer_bytes is None or self.faults & _SAYING_NOTHING:
+            return b""
         held_back = len(self._buffer) if self.faults & _STOPPING else 0
-        if self.buffer_bytes is None or self._paused == (held_back > self.buffer_bytes):
+        if self._paused == (held_back > self.buffer_bytes):
             return b""
         self._paused = not self._paused
         return b"\x13" if self._paused else b"\x11"
@@ -184,8 +187,8 @@ class PrinterEngine:
                 return b""
             case b"\x1d\x76":
                 row_bytes = command[4] | command[5] << 8
-                data = command[_RASTER_HEADER_BYTES:]
-                self._print_rows([data[at : at + row_bytes] for at in range(0, len(data), row_bytes)])
+                data = command[_RASTER_HEADER_BYTES:]  # none of a picture without width
+                self._print_rows([data[at : at + row_bytes] for at in range(0, len(data), max(1, row_bytes))])
                 return b""
             case b"\x1d\x56":
                 if self._print_rows([b""] * (command[3] if len(command) == 4 else 0), rest=b"\x1d\x56\x00"):
@@ -261,7 +264,7 @@ class PrinterEngine:
         return bytes((paper, user, recoverable, unrecoverable))
 
     def _say(self, answer: bytes) -> bytes:
-        if self.faults & {PrinterFault.MUTE, PrinterFault.SILENT}:
+        if self.faults & _SAYING_NOTHING:
             return b""
         if PrinterFault.NOISE in self.faults:
             return b"\xff\x95" + answer + b"\x80"

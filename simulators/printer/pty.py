@@ -21,8 +21,8 @@ class PtyPrinter:
     """A printer that lives in its own thread until `close` (or the end of `with`).
 
     port: the path to open, the same after `unplug` and `plug`. folder: where each ticket is also saved as
-    `ticket-N.png`, N from 1; nothing is written without it. buffer_bytes, custom: see
-    the engine.
+    `ticket-N.png`, N from 1, before the printer says that it is done; nothing is written without it.
+    buffer_bytes, custom: see the engine.
     """
 
     def __init__(
@@ -97,8 +97,9 @@ class PtyPrinter:
             if present:
                 self._engine.faults.add(fault)
             else:
-                self._answer(self._engine.mend(fault))
+                answer = self._engine.mend(fault)
                 self._settle()
+                self._answer(answer)
         self._wake()
 
     def take_ticket(self) -> None:
@@ -165,8 +166,8 @@ class PtyPrinter:
                     if self._unplug_at_row is not None and self._engine.rows_printed >= self._unplug_at_row:
                         self._unplug_at_row = None
                         self._close_port()
-                    self._answer(answer)
                     self._settle()
+                    self._answer(answer)
 
     def _close_port(self) -> None:
         if self._master is not None and self._slave is not None:

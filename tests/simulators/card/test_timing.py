@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kiosk.card.atr import AtrError
 from simulators.card import SimulatedCard, open_persona
-from simulators.card.timing import CLOCK_HZ, Exchange, Timing, exchange_of, modelled_s
+from simulators.card.timing import CLOCK_HZ, Exchange, Timing, modelled_s
 from tests.simulators.card.driver import SELECT_VITALE, Driver
 
 VITALE_ATR = bytes.fromhex("3B751300004309EA9000")  # Fi 372, Di 4, TC1 00
@@ -79,24 +79,6 @@ def test_each_page_takes_three_milliseconds() -> None:
 @pytest.mark.parametrize("atr", [b"", bytes(2), b"\x3b" + bytes(33)])
 def test_no_timing_without_an_atr(atr: bytes) -> None:
     assert isinstance(Timing.of(atr), AtrError)
-
-
-@pytest.mark.parametrize(
-    ("line", "exchange"),
-    [
-        ("00 A4 04 00 +12 bytes -> 0 bytes SW 9000 in 0.31 ms", Exchange(16, 2)),
-        ("00 B0 00 00 +1 bytes -> 125 bytes SW 9000 in 1.20 ms", Exchange(5, 127)),
-        ("00 84 00 00 +0 bytes -> 0 bytes SW 6700 in 1.20 ms", Exchange(4, 2)),
-        ("84 D6 94 04 +25 bytes -> 0 bytes SW 6108 in 3.00 ms", Exchange(29, 2, 1)),
-        ("84 D6 93 00 +249 bytes -> 0 bytes SW 6108 in 3.00 ms", Exchange(253, 2, 4)),  # 224 bytes from 0
-        ("84 D6 93 E0 +249 bytes -> 0 bytes SW 6108 in 3.00 ms", Exchange(253, 2, 4)),  # 224 bytes from 224
-        ("00 D6 01 3F +3 bytes -> 0 bytes SW 9000 in 3.00 ms", Exchange(7, 2, 2)),  # 2 bytes over a page's end
-        ("00 B0 00 00 +1 bytes -> CARD_REMOVED (SCardTransmit answered 0 bytes on X) in 1.00 ms", None),
-        ("", None),
-    ],
-)
-def test_exchange_from_a_redacted_trace(line: str, exchange: Exchange | None) -> None:
-    assert exchange_of(line) == exchange
 
 
 @settings(max_examples=100, deadline=None)

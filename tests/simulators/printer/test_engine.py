@@ -1,7 +1,7 @@
 """The simulated printer, held to the published descriptions byte by byte: as unforgiving as the real ones."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulators.printer import PrinterEngine, PrinterFault
@@ -83,6 +83,13 @@ def test_a_full_buffer_stops_the_line_and_an_empty_one_starts_it() -> None:
     assert engine.mend(PrinterFault.PAPER_OUT) == PROVEN + b"\x11"
 
 
+def test_one_that_says_nothing_does_not_stop_the_line_either() -> None:
+    mute = PrinterEngine(8, buffer_bytes=1, faults={PrinterFault.MUTE, PrinterFault.PAPER_OUT})
+    assert mute.feed(PICTURE) == b""
+    switched_off = PrinterEngine(8, buffer_bytes=1, fault_at_first_row=PrinterFault.SILENT)
+    assert switched_off.feed(PICTURE * 2) == b""
+
+
 def test_clearing_the_buffers_forgets_the_ticket() -> None:
     engine = PrinterEngine(8, paper_rows_left=2)
     engine.feed(PICTURE + CUT + b"\x10\x05\x02")
@@ -151,6 +158,25 @@ def test_unknown_commands_are_reported() -> None:
     assert len(engine.tickets) == 1
 
 
-@given(st.binary(max_size=200))
-def test_no_bytes_break_it(data: bytes) -> None:
-    PrinterEngine(8).feed(data)
+PIECES = (
+    PICTURE[:4],
+    PICTURE,
+    CUT,
+    CUT[:2],
+    PROCESS_ID[:3],
+    PROCESS_ID,
+    b"\x1b\x4a",
+    b"\x10\x04",
+    b"\x10\x05",
+    bytes(4),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=9), max_size=20), st.booleans(), st.integers(0, 9))
+@example([PICTURE[:4], bytes(4)], False, 0)  # a picture without width or height
+@example([PICTURE[:4], b"\0\0\x03\0"], False, 0)  # … without width
+def test_no_bytes_break_it(data: list[bytes], custom: bool, paper_rows: int) -> None:
+    engine = PrinterEngine(8, custom=custom, paper_rows_left=paper_rows, buffer_bytes=40)
+    for piece in data:
+        engine.feed(piece)
+    engine.mend(PrinterFault.PAPER_OUT)

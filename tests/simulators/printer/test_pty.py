@@ -33,6 +33,22 @@ def test_the_port_is_raw_before_anyone_sets_it_up() -> None:
         os.close(port)
 
 
+def test_the_ticket_is_saved_before_it_is_said_to_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PtyPrinter(width_dots=8, folder=tmp_path) as printer, serial.Serial(printer.port, timeout=5) as port:
+        saw: list[bool] = []
+        answer = printer._answer
+
+        def answered(said: bytes) -> None:
+            if said:
+                saw.append((tmp_path / "ticket-1.png").exists())
+            answer(said)
+
+        monkeypatch.setattr(printer, "_answer", answered)  # where the word leaves
+        port.write(TICKET + b"\x1d\x72\x01")
+        assert port.read(1) == b"\x00"
+        assert saw == [True]
+
+
 def test_unplugged_is_an_error_and_plugged_again_has_the_same_name() -> None:
     with PtyPrinter() as printer:
         port = serial.Serial(printer.port, timeout=5)
