@@ -22,7 +22,7 @@ __all__ = ["insert", "private_pcscd"]
 
 pytestmark = pytest.mark.pcscd
 READER = VPCD_READERS[0]
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 def explore(daemon: PrivatePcscd, *commands: str) -> str:

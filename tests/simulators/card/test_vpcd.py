@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,16 +87,20 @@ def test_answer_leaves_in_one_piece(reader: VpcdReader, insert: Callable[[Simula
 def test_hundred_apdus_do_not_wait_for_acknowledgements(
     reader: VpcdReader, insert: Callable[[SimulatedCard], VpcdCard]
 ) -> None:
-    """The driver writes length and payload in two calls: without TCP_QUICKACK each APDU costs 44 ms, 4.4 s in all."""
+    """The driver writes length and payload in two calls: without TCP_QUICKACK each APDU costs 44 ms, with it 0.05 ms.
+
+    Half of them tell: a loaded machine delays some, never most."""
     insert(open_persona("outdated"))
     reader.send(ON)
     assert reader._card is not None
-    start_s = time.monotonic()
+    took_s = []
     for _ in range(100):
+        start_s = time.monotonic()
         reader._card.sendall(len(SELECT_VITALE).to_bytes(2, "big"))
         reader._card.sendall(SELECT_VITALE)
         assert reader.receive() == b"\x90\x00"
-    assert time.monotonic() - start_s < 1.0
+        took_s.append(time.monotonic() - start_s)
+    assert statistics.median(took_s) < 0.02
 
 
 def test_pulled_out_and_put_back(reader: VpcdReader, insert: Callable[[SimulatedCard], VpcdCard]) -> None:
