@@ -20,6 +20,8 @@ from kiosk.ui.views import Box
 from kiosk.visit.events import MemberEvent
 
 POLL_MS = 5
+PATIENCE_S = 30.0
+"""For what does not come at all; how long anything may take is not asked here."""
 PRESS = "Press"
 _TEXT_ROLES = (QAccessible.Role.StaticText, QAccessible.Role.Heading)
 
@@ -39,7 +41,7 @@ class Control:
     description: str = ""
 
 
-def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = PATIENCE_S) -> None:
     """Run the event loop until `condition` holds; raise `NotOnScreenError` naming `what` after `limit_s`."""
     if condition():
         return
@@ -96,7 +98,7 @@ class Finger:
         """Name of the page shown."""
         return self._screen.page
 
-    def wait_for(self, page: str, limit_s: float = 10.0) -> None:
+    def wait_for(self, page: str, limit_s: float = PATIENCE_S) -> None:
         """Let the screen live until it shows this page."""
         try:
             wait_until(lambda: self._screen.page == page, f"page {page}", limit_s)

@@ -121,7 +121,7 @@ class Member:
                 step.name = "update"
                 return
             self._finger.press(self._offered(texts.HOME_UPDATE, texts.HOME_FINISH))
-            self._until(lambda: self._finger.page in ("preview", "result", "problem"), "what comes of it", 30.0)
+            self._until(lambda: self._finger.page in ("preview", "result", "problem"), "what comes of it")
             if self._finger.page == "problem":
                 step.name = "update"
                 self._understand_why_not(pending=pending)
@@ -134,7 +134,7 @@ class Member:
         if pending:
             with self.walk.step("update"):
                 self._finger.press(texts.AGREE)
-                self._finger.wait_for("result", 30.0)
+                self._finger.wait_for("result")
         with self.walk.step("result"):
             wanted = Outcome.UPDATED if pending else Outcome.UP_TO_DATE
             self._until(lambda: self.walk.outcome == wanted.value, f"outcome {wanted.value}")
@@ -210,7 +210,7 @@ class Member:
         with self.walk.step("ticket"):
             self._finger.press(texts.PRINT)
             self._finger.wait_for("ticket")
-            self._until(lambda: self._print_state is not PrintState.QUEUED, "the printer's last word", 30.0)
+            self._until(lambda: self._print_state is not PrintState.QUEUED, "the printer's last word")
             self._album.take("ticket")
             if self._print_state is not PrintState.PRINTED:
                 raise NotOnScreenError("a printed ticket")
@@ -255,5 +255,5 @@ class Member:
             raise NotOnScreenError(f"none of {names} on page {self._finger.page}; there are {offered}")
         return found[0]
 
-    def _until(self, condition: Callable[[], bool], what: str, limit_s: float = 10.0) -> None:
-        wait_until(condition, what, limit_s)
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        wait_until(condition, what)

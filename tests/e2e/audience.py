@@ -15,7 +15,8 @@ from kiosk.ui.typography import plain
 from kiosk.visit.model import State
 from kiosk.visit.pages import Step
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
+"""For what does not come at all."""
 T = TypeVar("T", bound=Step)
 
 

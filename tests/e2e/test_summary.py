@@ -89,10 +89,10 @@ def the_scene(tmp_path: Path) -> Iterator[Set]:
 
 
 def in_vain(monkeypatch: pytest.MonkeyPatch, awaited: str, hopeless: Callable[[], bool] = lambda: True) -> None:
-    """A walk gives up waiting for this as soon as it cannot come any more, and not after 10 to 30 s."""
+    """A walk gives up waiting for this as soon as it cannot come any more, and not after 30 s."""
     wait_until = screens.wait_until
 
-    def impatient(condition: Callable[[], bool], what: str, limit_s: float = 10.0) -> None:
+    def impatient(condition: Callable[[], bool], what: str, limit_s: float = screens.PATIENCE_S) -> None:
         if what != awaited:
             wait_until(condition, what, limit_s)
             return

@@ -27,7 +27,7 @@ from simulators.fleet.result import POSTGRESQL, SQLITE, Result
 from simulators.fleet.run import RunFailed, Where, run
 
 KIOSKS = 20
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 def _silent() -> Progress:
