@@ -13,7 +13,7 @@ from simulators import demo
 from simulators.card import open_persona
 from simulators.personas import load
 from simulators.residue import Needle
-from simulators.screen import Finger
+from simulators.screen import Finger, screen_of
 from simulators.walk import Member
 from tests.e2e.test_summary import PERSONA, Set, scene
 
@@ -42,15 +42,7 @@ def emptied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emptied]:
     folder = tmp_path_factory.mktemp("emptied")
     application()
     with scene(folder) as ready:
-        size = ready.stage.settings.screen
-        screen = Screen(
-            ready.stage.kiosk.post,
-            diagonal_in=size.diagonal_in,
-            width_px=size.width_px,
-            height_px=size.height_px,
-            viewing_mm=size.viewing_mm,
-            still=True,
-        )
+        screen = screen_of(ready.stage.settings, ready.stage.kiosk.post, still=True)
         ready.album.attach(screen)
         member = Member(ready.stage, ready.album, Finger(screen), load(PERSONA), open_persona(PERSONA))
         ready.album.watch = demo._Seen(member).note

@@ -28,7 +28,7 @@ from simulators import stage as stages
 from simulators.card.card import SimulatedCard
 from simulators.panel import Panel, leaving
 from simulators.personas import load, names
-from simulators.screen import PRESS, Finger, wait_until
+from simulators.screen import PRESS, Finger, screen_of, wait_until
 from simulators.stage import EmbeddedSlots, Stage, stage
 
 INSERT, PULL = "Insérer la carte de l'assuré", "Retirer la carte de l'assuré"
@@ -116,15 +116,7 @@ def desk(tmp_path: Path, qapp: QGuiApplication) -> Iterator[Desk]:
 
     slots = _Slots()
     with stage(tmp_path, slots, publish) as on_stage:
-        size = on_stage.settings.screen
-        screen = Screen(
-            on_stage.kiosk.post,
-            diagonal_in=size.diagonal_in,
-            width_px=size.width_px,
-            height_px=size.height_px,
-            scale_to_fit=True,
-            still=True,
-        )
+        screen = screen_of(on_stage.settings, on_stage.kiosk.post, scale_to_fit=True, still=True)
         screens.append(screen)
         panel = Panel(on_stage, load("outdated"))
         on_stage.kiosk.start()

@@ -52,18 +52,6 @@ def _sub(name: bytes, pattern: bytes, by: bytes) -> Callable[[Headers], Headers]
     return _edit(name, change)
 
 
-def _add(name: bytes, value: bytes) -> Callable[[Headers], Headers]:
-    return lambda headers: [*headers, (name, value)]
-
-
-def _drop(name: bytes) -> Callable[[Headers], Headers]:
-    return lambda headers: [pair for pair in headers if pair[0] != name]
-
-
-def _twice(name: bytes) -> Callable[[Headers], Headers]:
-    return lambda headers: headers + [pair for pair in headers if pair[0] == name]
-
-
 INPUT, S, D = b"signature-input", b"signature", b"content-digest"
 
 
