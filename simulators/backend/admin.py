@@ -49,7 +49,7 @@ async def serve_admin(
     utc_s: UtcSeconds,
     on_done: Callable[[], Awaitable[None]],
 ) -> asyncio.Server:
-    """Serve the operator's socket; one JSON line in, one out. `on_done` is awaited before the answer."""
+    """Serve the operator's socket; one JSON line in, one out. `on_done` is awaited before the answer, if it can be."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -58,7 +58,8 @@ async def serve_admin(
             result = await asyncio.wrap_future(
                 database.submit(lambda connection: operator.perform(connection, authority, command, now_s))
             )
-            await on_done()
+            with suppress(DatabaseBusy, OSError):  # it is done; whoever is to hear of it looks again by himself
+                await on_done()
         except (OperatorError, ValueError, KeyError, TimeoutError) as error:
             result = {"error": str(error)}
         except DatabaseBusy as busy:
@@ -106,12 +107,17 @@ def _through_server(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any]
         connection.settimeout(ANSWER_LIMIT_S)
         try:
             connection.connect(path)
-        except ConnectionRefusedError:
-            return None  # left behind by a server that was killed
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as stream:
-            line = stream.readline()
-        if not line:
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None  # left behind by a server that was killed, or ended just now
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                line = stream.readline()
+        except TimeoutError:
+            raise OperatorError("data: the server has not answered; whether it was done is not known") from None
+        except ConnectionError:
+            line = b""
+        if not line.endswith(b"\n"):
             raise OperatorError("data: the server ended before it answered; ask again")
         return dict(json.loads(line))
 

@@ -24,6 +24,7 @@ BACKDATING: Final = dt.timedelta(minutes=10)
 LONG_BACKDATING: Final = dt.timedelta(days=1)
 """Of what the backend signs for itself. A kiosk whose clock is slow took the last certificate and shall take this one;
 and if the backend's own clock is set back, what it has signed while it was ahead shall be valid."""
+PEPPER_BYTES: Final = 32
 KIOSK_URN: Final = "urn:kiosk:"
 POLICY_THRESHOLDS: Final = {
     "policy": 2,
@@ -92,11 +93,16 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
             ca_certificate = x509.load_pem_x509_certificate(data.ca_file.read_bytes())
         except ValueError:
             raise DamagedFileError(f"data: {data.ca_file.name}: a certificate in PEM expected") from None
+        if ca_certificate.public_key() != ca_key.public_key():  # a key that was lost has been made anew just now
+            raise DamagedFileError(f"data: {data.ca_file.name}: the certificate of {data.key_file('ca').name} expected")
     else:
         ca_certificate = _self_signed(ca_key, now)
         write_private(data.ca_file, ca_certificate.public_bytes(serialization.Encoding.PEM))
     if not data.pepper_file.exists():
-        write_private(data.pepper_file, secrets.token_bytes(32))
+        write_private(data.pepper_file, secrets.token_bytes(PEPPER_BYTES))
+    pepper = data.pepper_file.read_bytes()
+    if len(pepper) != PEPPER_BYTES:
+        raise DamagedFileError(f"data: {data.pepper_file.name}: {PEPPER_BYTES} bytes expected")
     policy_keys = {
         role: tuple(
             SoftwareKey(f"{role.replace('_', '-')}/{n}", _private_key(data, f"{role}-{n}")) for n in range(1, count + 1)
@@ -109,7 +115,7 @@ def open_authority(data: DataDir, now: dt.datetime) -> Authority:
         server_key=server_key(data),
         tls_key=_private_key(data, "tls"),  # here, before there are several processes: each would make one
         policy_keys=policy_keys,
-        pepper=data.pepper_file.read_bytes(),
+        pepper=pepper,
     )
 
 

@@ -67,7 +67,7 @@ class Database:
     def __init__(self, where: Path | str) -> None:
         """Open a SQLite file or the database of a URL, and bring its tables up to date.
 
-        Raises DatabaseInUse if it is held elsewhere, DatabaseVersionError if a later version wrote it.
+        Raises what `engines.open_engine` raises.
         """
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._engine = open_engine(where)

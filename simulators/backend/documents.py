@@ -167,8 +167,6 @@ class _Last(NamedTuple):
 
 _table: Final = schema.document
 _FIELDS: Final = tuple(_table.c[name] for name in _Last._fields)
-
-
 _inner: Final = schema.document.alias()
 _NEWEST: Final = Lookup(
     {"type": _table.c.type, "scope": _table.c.scope},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,15 @@ def data_dir(first_start: Path, tmp_path: Path) -> Path:
 def new_dir(tmp_path: Path) -> Path:
     """Where no backend has ever been started."""
     return tmp_path / "new"
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """Of somebody else: a start that should have ended before, and does not, ends here."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield int(taken.getsockname()[1])
 
 
 @pytest.fixture

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from simulators.backend import BackendProcess, enrolment, operator
+from simulators.backend import BackendProcess, admin, enrolment, operator
 from simulators.backend.__main__ import main
 from simulators.backend.admin import bind_admin, command
 from simulators.backend.authority import open_authority
+from simulators.backend.certificates import RevocationList
 from simulators.backend.clock import system_utc_s, utc
+from simulators.backend.database import DatabaseBusy
 from simulators.backend.files import DataDir
 from simulators.backend.operator import OperatorError
 from simulators.backend.server import Ready
@@ -92,11 +94,15 @@ def test_a_command_that_the_database_cannot_do_is_one_line(
     assert capsys.readouterr() == ("", said)
 
 
-def test_a_server_that_ends_without_an_answer_is_one_line(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("told", [b"", b'{"ticket":"borne-'], ids=["nothing", "half a line"])
+def test_a_server_that_ends_without_an_answer_is_one_line(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], told: bytes
+) -> None:
     def end(listener: socket.socket) -> None:
         listener.setblocking(True)
         connection, _ = listener.accept()
         connection.recv(1024)
+        connection.sendall(told)
         connection.close()
 
     with bind_admin(DataDir(data_dir)) as listener, ThreadPoolExecutor(1) as pool:
@@ -104,6 +110,31 @@ def test_a_server_that_ends_without_an_answer_is_one_line(data_dir: Path, capsys
         assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
         ended.result()
     assert capsys.readouterr().err == "simulators.backend: data: the server ended before it answered; ask again\n"
+
+
+def test_a_server_that_does_not_answer_is_one_line(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "ANSWER_LIMIT_S", 0.05)
+    with bind_admin(DataDir(data_dir)):
+        assert main(["ticket", "--data", str(data_dir), "--kiosk", "borne-0001"]) == 1
+    said = "simulators.backend: data: the server has not answered; whether it was done is not known\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("error", [DatabaseBusy("OperationalError"), OSError("no descriptor")])
+def test_what_is_done_is_told_as_done_though_the_revocation_list_cannot_be_read_now(
+    data_dir: Path, ready: Ready, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def fail(_: RevocationList) -> bytes:
+        raise error
+
+    assert ready.origin
+    command(DataDir(data_dir), {"do": "ticket", "kiosk": "borne-0001", "site_kind": "agency"})
+    monkeypatch.setattr(RevocationList, "current", fail)
+    told = command(DataDir(data_dir), {"do": "revoke", "kiosk": "borne-0001"})
+    assert told == {"keys": 0, "certificates": 0}
+    assert command(DataDir(data_dir), {"do": "keys", "kiosk": "borne-0001"})["quarantine"] == "stop"
 
 
 @pytest.mark.parametrize("words", [["serve"], ["ticket", "--kiosk", "borne-0001"]])
@@ -155,27 +186,33 @@ def test_a_port_that_cannot_be_is_one_line(
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b'{"port": "x"}', b'{"port": 65536}', b"[1]"])
-@pytest.mark.parametrize("name", ["ports.json", "ca.key.pem", "srv-1.key.pem", "ca.pem"])
+@pytest.mark.parametrize("name", ["ports.json", "ca.key.pem", "srv-1.key.pem", "ca.pem", "pepper.bin"])
 def test_a_damaged_file_is_named_and_kept(
-    data_dir: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+    data_dir: Path, capsys: pytest.CaptureFixture[str], taken_port: int, name: str, content: bytes
 ) -> None:
     DataDir(data_dir).create()
     open_authority(DataDir(data_dir), utc(system_utc_s()))
     DataDir(data_dir).database.touch()
     (data_dir / name).write_bytes(content)
-    assert main(["serve", "--data", str(data_dir)]) == 1
+    assert main(["serve", "--data", str(data_dir), "--port", str(taken_port)]) == 1
     assert re.fullmatch(rf"simulators\.backend: data: {re.escape(name)}: .* expected\n", capsys.readouterr().err)
     assert (data_dir / name).read_bytes() == content
 
 
+def test_a_ca_without_its_key_signs_nothing_with_another_one(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], taken_port: int
+) -> None:
+    (data_dir / "ca.key.pem").unlink()
+    assert main(["serve", "--data", str(data_dir), "--port", str(taken_port)]) == 1
+    assert capsys.readouterr().err == "simulators.backend: data: ca.pem: the certificate of ca.key.pem expected\n"
+
+
 @pytest.mark.parametrize("option", ["--port", "--enrol-port", "--ops-port"])
-def test_a_port_that_is_taken_is_named(data_dir: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert main(["serve", "--data", str(data_dir), option, str(port)]) == 1
-    assert capsys.readouterr().err == f"simulators.backend: port {port}: Address already in use\n"
+def test_a_port_that_is_taken_is_named(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], taken_port: int, option: str
+) -> None:
+    assert main(["serve", "--data", str(data_dir), option, str(taken_port)]) == 1
+    assert capsys.readouterr().err == f"simulators.backend: port {taken_port}: Address already in use\n"
 
 
 def test_a_level_that_is_none_is_told_the_plain_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,6 +89,7 @@ def test_another_directory_is_refused_in_one_line_and_changes_nothing(
     centres: tuple[DataDir, DataDir],
     place: Callable[[DataDir], Path | str],
     capsys: pytest.CaptureFixture[str],
+    taken_port: int,
     command: str,
 ) -> None:
     first, other = centres
@@ -97,10 +97,8 @@ def test_another_directory_is_refused_in_one_line_and_changes_nothing(
     moved(place, first, other)
     where = place(other)
     url = [] if isinstance(where, Path) else ["--database-url", where]
-    with socket.socket() as taken:  # who were let in would not wait here for its end
-        taken.bind(("127.0.0.1", 0))
-        port = [f"--port={taken.getsockname()[1]}"] if "serve" in command else []
-        assert main([*COMMANDS[command], "--data", str(other.root), *url, *port]) == 1
+    port = [f"--port={taken_port}"] if "serve" in command else []
+    assert main([*COMMANDS[command], "--data", str(other.root), *url, *port]) == 1
     said = (
         f"simulators.backend: database: it belongs to the centre with the CA certificate {fingerprint(first)}"
         f" (SHA-256); that of this directory is {fingerprint(other)}\n"
