@@ -149,9 +149,9 @@ def test_a_kiosk_as_the_service_manager_runs_it_is_ready_beats_and_ends(manager:
             said = b""
             while said != b"STOPPING=1":
                 said = manager.recv(64)
+            assert process.wait(30.0) == 0
         finally:
-            process.terminate()
-        assert process.wait(30.0) == 0
+            process.kill()
 
 
 # --- the parts ----------------------------------------------------------------------------------------------------

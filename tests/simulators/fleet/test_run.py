@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -25,6 +27,7 @@ from simulators.fleet.progress import Progress
 from simulators.fleet.report import figures, write
 from simulators.fleet.result import POSTGRESQL, SQLITE, Result
 from simulators.fleet.run import RunFailed, Where, run
+from simulators.fleet.usage import kill_tree
 
 KIOSKS = 20
 LIMIT_S = 120
@@ -91,16 +94,21 @@ def test_an_outage_and_its_return_on_postgresql() -> None:
             run(plan, Where(url, postgres.pid), _silent())
 
 
-def _started(tmp_path: Path, *options: str) -> psutil.Popen:
-    """A run from the command line, in a session of its own; back as soon as its kiosks are being made."""
-    command = ["-m", "simulators.fleet", "--kiosks=20", "--minutes=60", "--sqlite", f"--out={tmp_path}", *options]
-    process = psutil.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    end_s = time.monotonic() + LIMIT_S
-    while len(_children(process)) < 2:
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end_s
-        time.sleep(0.01)  # that a process has got children tells nobody
-    return process
+@contextmanager
+def _started(tmp_path: Path) -> Iterator[psutil.Popen]:
+    """A run from the command line, in a session of its own, from when its kiosks are being made; killed if need be."""
+    command = ["-m", "simulators.fleet", "--kiosks=20", "--minutes=60", "--sqlite", f"--out={tmp_path}"]
+    with psutil.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            end_s = time.monotonic() + LIMIT_S
+            while len(_children(process)) < 2:
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < end_s
+                time.sleep(0.01)  # that a process has got children tells nobody
+            yield process
+        finally:
+            if process.poll() is None:
+                kill_tree(process.pid)
 
 
 def _children(process: psutil.Popen) -> dict[str, psutil.Process]:
