@@ -28,7 +28,7 @@ from kiosk.visit import events as ev
 from kiosk.visit.model import State
 from kiosk.visit.page_kinds import PreviewPart
 from kiosk.visit.pages import Attract, Home, Preview, Result
-from kiosk.visit.policy import Policy, SiteKind
+from kiosk.visit.policy import SiteKind
 from simulators.backend import in_thread, schema
 from simulators.backend.admin import command
 from simulators.backend.database import Database
@@ -115,8 +115,8 @@ def serial_of(name: str) -> str:
 
 
 def one_attempt() -> AbstractContextManager[object]:
-    """Meanwhile a question that brings nothing is not asked again: nobody waits until a member's patience is over."""
-    return patch("kiosk.sync.client.FIRST_PAUSE_S", Policy().answer_limit_s)
+    """Meanwhile a call that brings nothing is not made again: nobody waits until the kiosk's patience is over."""
+    return patch("kiosk.sync.client.FIRST_PAUSE_S", 3600.0)
 
 
 # --- a card that somebody watches --------------------------------------------------------------------------------
