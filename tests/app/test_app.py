@@ -30,7 +30,7 @@ from simulators import samples
 from simulators.printer import PtyPrinter
 from simulators.reader.embedded import READERS, EmbeddedScard
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 TICKET = TicketContent(TicketKind.SERIAL, "1" * 21, None, "K-0999", "3646")
 
 

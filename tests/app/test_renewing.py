@@ -34,7 +34,7 @@ from simulators.backend.admin import command
 from simulators.backend.files import DataDir
 from simulators.backend.server import Ready
 from simulators.reader.embedded import READERS, EmbeddedScard
-from tests.app.test_app import Watcher, broken_drawing
+from tests.app.test_app import PATIENCE_S, Watcher, broken_drawing
 from tests.simulators.backend.kiosk_side import FakeUtc, KioskSide
 from tests.sync.support import FakeClock
 from tests.sync.tpm import software_tpm
@@ -91,7 +91,7 @@ class Running:
         return self.watcher.wait(fits)
 
     def wait_for_fact(self, kind: str) -> None:
-        end_s = time.monotonic() + 15
+        end_s = time.monotonic() + PATIENCE_S
         while not self._facts(kind):
             assert time.monotonic() < end_s, kind
             time.sleep(0.02)  # a journal tells nobody
