@@ -49,7 +49,7 @@ class Run:
 
 def run(out: Path, **asked: str) -> Run:
     """`python -m simulators demo`, without a display."""
-    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "READER", "PERSONA", "PCSCLITE_CSOCK_NAME")
+    hidden = ("DISPLAY", "WAYLAND_DISPLAY", "READER", "PERSONA", "PLAN", "PCSCLITE_CSOCK_NAME")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     before_s = _children_cpu_s()
     done = subprocess.run(
