@@ -101,20 +101,20 @@ def _serve(persona: Persona, options: argparse.Namespace) -> int:
         card = open_card(persona, options.image)
         if isinstance(card, ImageError):
             return _complain(str(card), _FAILED)
-        if options.timed:
-            card.run_in_real_time()
-        return _in_slot(card, plan, persona.name, options.vpcd)
+        return _in_slot(card, plan, persona.name, options)
 
 
-def _in_slot(card: SimulatedCard, plan: Plan, name: str, address: tuple[str, int]) -> int:
-    host, port = address
+def _in_slot(card: SimulatedCard, plan: Plan, name: str, options: argparse.Namespace) -> int:
+    host, port = options.vpcd
     next_ones: SimpleQueue[tuple[float, SimulatedCard]] = SimpleQueue()
 
     def act(due: Due) -> None:
-        swapped = due.fault.kind is FaultKind.SWAPPED
-        next_ones.put((due.seconds, open_persona(due.fault.persona) if swapped else card))
+        other = open_persona(due.fault.persona) if due.fault.kind is FaultKind.SWAPPED else card
+        next_ones.put((due.seconds, other))
 
     card.plan(plan.faults, seed=plan.seed, act=act)
+    if options.timed:
+        card.run_in_real_time()
     slot = VpcdCard(card, host, port)
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -127,6 +127,8 @@ def _in_slot(card: SimulatedCard, plan: Plan, name: str, address: tuple[str, int
         while not next_ones.empty():
             seconds, following = next_ones.get()
             time.sleep(max(seconds, READER_LOOKS_S))
+            if options.timed:
+                following.run_in_real_time()
             slot = VpcdCard(following, host, port)
             problem = slot.insert()
             if problem is not None:

@@ -6,13 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from simulators.card import key_set
+from simulators.card import SimulatedCard, key_set
 from simulators.card.__main__ import main
 from simulators.personas import load, names
 from tests.simulators.card.driver import SELECT_VITALE, SERIAL
@@ -157,6 +158,32 @@ def test_serve_puts_a_card_in_again_as_planned(plan: str, persona: str, tmp_path
         assert reader.ask(SELECT_VITALE) == b"\x90\x00"
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0
+
+
+def test_a_card_that_is_swapped_in_takes_its_time_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: set[int] = set()
+    monkeypatch.setattr(SimulatedCard, "run_in_real_time", lambda card: timed.add(id(card)))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"faults": [{"kind": "swapped", "at": 1, "persona": "corsican"}]}')
+
+    def use(reader: VpcdReader) -> None:
+        reader.accept()
+        reader.ask(b"\x04")
+        reader.send(b"\x01")
+        reader.ask(SELECT_VITALE)
+        reader.eject()
+        reader.accept()
+        reader.ask(b"\x04")
+        reader.eject()
+
+    with VpcdReader() as reader:
+        user = threading.Thread(target=use, args=(reader,))
+        user.start()
+        ended = main(["serve", "outdated", "--vpcd", f"127.0.0.1:{reader.port}", "--faults", str(plan), "--timed"])
+        user.join()
+    assert ended == 1, "the reader closed the slot"
+    assert len(timed) == 2
 
 
 def test_a_card_alone_cannot_stage_what_happens_to_its_reader(
