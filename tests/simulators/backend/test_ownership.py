@@ -25,7 +25,6 @@ COMMANDS: dict[str, list[str]] = {
     "serve": ["serve"],
     "serve several": ["serve", "--fronts", "1"],
     "ticket": ["ticket", "--kiosk", "borne-0001"],
-    "policy": ["policy", "--fleet", "--set", "idle_s=30"],
 }
 
 
