@@ -40,6 +40,7 @@ KIOSKS_A_WORKER: Final = 200
 """Fewer are not worth a second process."""
 START_S: Final = 0.2
 """From the word to the start, so that all processes start at the same moment."""
+_ENDED_BY_ITSELF: Final = "a process of the fleet has ended by itself: is there enough memory?"
 SPARE_FILES: Final = 500
 """Open files of a process beside its connections."""
 
@@ -181,7 +182,7 @@ class _Run:
                 _told(pipe)
             start_s = time.monotonic() + START_S
             for pipe in pipes:
-                pipe.send(start_s)
+                _tell(pipe, start_s)
             return self._watch(pipes, start_s)
         finally:
             for process in processes:
@@ -211,7 +212,7 @@ class _Run:
                     is_over = True
                     for place, pipe in enumerate(pipes):
                         if place not in ends:
-                            pipe.send("stop")
+                            _tell(pipe, "stop")
             if killed_s is not None and time.monotonic() - start_s >= killed_s:
                 killed_s = None
                 self._backend_cpu_s = self._backend_so_far_s()
@@ -266,8 +267,15 @@ class _Run:
 def _told(pipe: multiprocessing.connection.Connection[Any, Any]) -> Any:
     try:
         return pipe.recv()
-    except EOFError:
-        raise RunFailed("a process of the fleet has ended by itself: is there enough memory?") from None
+    except (EOFError, ConnectionResetError):
+        raise RunFailed(_ENDED_BY_ITSELF) from None
+
+
+def _tell(pipe: multiprocessing.connection.Connection[Any, Any], word: float | str) -> None:
+    try:
+        pipe.send(word)
+    except BrokenPipeError:
+        raise RunFailed(_ENDED_BY_ITSELF) from None
 
 
 @contextmanager

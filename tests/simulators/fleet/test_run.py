@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,7 +28,7 @@ from simulators.fleet.plan import RETURN_EVENTS, Plan, Scenario
 from simulators.fleet.progress import Progress
 from simulators.fleet.report import figures, write
 from simulators.fleet.result import POSTGRESQL, SQLITE, Result
-from simulators.fleet.run import RunFailed, Where, run
+from simulators.fleet.run import RunFailed, Where, _tell, _told, run
 from simulators.fleet.usage import kill_tree
 
 KIOSKS = 20
@@ -149,6 +151,17 @@ def test_a_run_that_cannot_go_on_says_so_in_one_line_and_leaves_nobody(tmp_path:
         assert (process.returncode, error) == (1, said)
         assert psutil.wait_procs(below, timeout=LIMIT_S)[1] == []
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("talk", [lambda pipe: _tell(pipe, 1.0), _told], ids=["say", "hear"])
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_process_that_is_gone_is_told_in_one_line_whatever_was_to_be_said(talk: Any, unread: bool) -> None:
+    mine, theirs = multiprocessing.Pipe()
+    if unread:
+        mine.send(0.0)
+    theirs.close()
+    with mine, pytest.raises(RunFailed, match="a process of the fleet has ended by itself"):
+        talk(mine)
 
 
 def test_too_many_kiosks_for_the_open_files_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
