@@ -107,12 +107,11 @@ def _through_server(data: DataDir, request: Mapping[str, Any]) -> dict[str, Any]
         connection.settimeout(ANSWER_LIMIT_S)
         try:
             connection.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return None  # left behind by a server that was killed, or ended just now
-        try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 line = stream.readline()
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None  # left behind by a server that was killed, or ended just now
         except TimeoutError:
             raise OperatorError("data: the server has not answered; whether it was done is not known") from None
         except ConnectionError:

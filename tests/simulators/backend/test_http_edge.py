@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,7 +30,8 @@ def speak(origin: str, context: ssl.SSLContext, request: bytes) -> bytes:
         socket.create_connection((host, int(port)), 10) as plain,
         context.wrap_socket(plain, server_hostname=host) as tls,
     ):
-        tls.sendall(request)
+        with suppress(ConnectionError, ssl.SSLError):  # ended while we still send: what it said is to be read
+            tls.sendall(request)
         received = b""
         while True:
             try:
