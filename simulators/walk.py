@@ -212,11 +212,10 @@ class Member:
             self._finger.wait_for("ticket")
             self._until(lambda: self._print_state is not PrintState.QUEUED, "the printer's last word")
             self._album.take("ticket")
-            if self._print_state is not PrintState.PRINTED:
+            tickets = list((self._stage.folder / "tickets").glob("*.png"))  # saved before the printer has said so
+            if self._print_state is not PrintState.PRINTED or not tickets:
                 raise NotOnScreenError("a printed ticket")
-            folder = self._stage.folder / "tickets"
-            self._until(lambda: any(folder.glob("*.png")), "the ticket's picture")  # the printer's word may be first
-            (self.walk.ticket,) = folder.glob("*.png")
+            (self.walk.ticket,) = tickets
         self._finger.press(texts.CONTINUE)
 
     def _leave(self) -> None:
