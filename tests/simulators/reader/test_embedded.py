@@ -26,6 +26,22 @@ def connected(scard: EmbeddedScard, chip: object) -> tuple[int, int]:
     return context, card
 
 
+class Noticed:
+    """In place of the flag of a driver that hangs: tells when a command has come to it."""
+
+    def __init__(self, scard: EmbeddedScard) -> None:
+        self._noticed = threading.Event()
+        scard._readers[READERS[0]].hanging = self  # type: ignore[assignment]  # only asked whether it is true
+
+    def __bool__(self) -> bool:
+        self._noticed.set()
+        return True
+
+    def wait(self) -> None:
+        """The command waits in the driver when this returns: nothing can happen to the reader before it does."""
+        assert self._noticed.wait(LIMIT_S)
+
+
 def transmit_in_background(scard: EmbeddedScard, card: int) -> SimpleQueue[tuple[int, bytes]]:
     answers: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
     threading.Thread(target=lambda: answers.put(scard.transmit(card, CardProtocol.T0, COMMAND)), daemon=True).start()
@@ -76,12 +92,12 @@ def test_a_hang_ends_with_the_card_or_the_service(who: str, event: str, answer: 
     scard = EmbeddedScard()
     card_object = open_persona("outdated", faults=[PlannedFault(FaultKind.HANG)] if who == "card" else [])
     _, card = connected(scard, card_object)
-    hanging = scard.hanging(READERS[0])
-    if who == "driver":
-        hanging.__enter__()
+    driver = Noticed(scard) if who == "driver" else None
     answers = transmit_in_background(scard, card)
-    if who == "card":
+    if driver is None:
         wait_until(lambda: not card_object._powered)
+    else:
+        driver.wait()
     assert answers.empty()
     if event == "remove":
         scard.remove(READERS[0])
@@ -94,7 +110,9 @@ def test_a_driver_that_comes_back_answers() -> None:
     scard = EmbeddedScard()
     _, card = connected(scard, ToyChip())
     with scard.hanging(READERS[0]):
+        driver = Noticed(scard)
         answers = transmit_in_background(scard, card)
+        driver.wait()
         assert answers.empty()
     assert answers.get(timeout=LIMIT_S) == (0, b"\x90\x00")
 

@@ -144,12 +144,14 @@ def test_yubikit_with_wrong_keys_gets_nowhere(insert: Insert) -> None:
     connection.close()
 
 
-def test_a_hundred_commands_take_well_under_a_second(insert: Insert) -> None:
-    """4.8 s when the kernel delays acknowledgements."""
+def test_no_command_waits_for_the_kernels_delayed_acknowledgement(insert: Insert) -> None:
+    """40 ms each, and for nearly every one; a busy machine delays some of them and not the quickest."""
     insert(open_persona("outdated"))
     connection = PcscConnection()
-    began_s = time.monotonic()
+    taken_s = []
     for _ in range(100):
+        began_s = time.monotonic()
         assert connection.send_and_receive(bytes.fromhex("0084000008"))[1] == 0x9000
-    assert time.monotonic() - began_s < 1.0
+        taken_s.append(time.monotonic() - began_s)
+    assert sorted(taken_s)[20] < 0.03
     connection.close()
