@@ -169,7 +169,6 @@ class Monitor:
         self._lost = error.problem
         self._readers = None
         self._slots.clear()
-        self._muted.clear()
 
     def _watch(self, context: int) -> PcscError:
         """List, compare, wait, again; returns the error that ended it."""

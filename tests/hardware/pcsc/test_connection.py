@@ -9,6 +9,7 @@ import pytest
 from kiosk.card.apdu import CommandApdu, ResponseApdu
 from kiosk.hardware.pcsc.api import CardProtocol, Disposition, PcscProblem, ReaderSnapshot
 from kiosk.hardware.pcsc.connection import (
+    LOOK_AGAIN_MS,
     CardConnection,
     CardLine,
     Deadlines,
@@ -171,6 +172,19 @@ def test_a_failed_exchange_ends_the_dialogue_for_good(rows: tuple[Row, ...], pro
     assert (again.problem, again.command_sent) == (problem, False)
     assert scard.ended
     assert "stale" not in repr(failed) + "".join(trace)
+
+
+def test_the_look_at_the_slot_has_a_limit_of_its_own_and_is_still_about_a_command_that_was_sent() -> None:
+    guard, limits = NoGuard(), Deadlines()
+    late_answer = (transmit(b"", 0x80100016), PRESENT, UNCHANGED)
+    scard = ScriptedScard([Row("connect_exclusive", 0, (99, 1)), status(0xA0, COUNTER), *late_answer])
+    connection = open_connection(CardLine(scard, guard, limits), 7, R, COUNTER)
+    assert isinstance(connection, CardConnection)
+    connection.exchange(WRITE)
+    assert guard.entered[-2:] == [
+        ("SCardTransmit", limits.apdu_s),
+        ("SCardTransmit", limits.apdu_s + LOOK_AGAIN_MS / 1000),
+    ]
 
 
 def test_removal_between_a_command_and_its_get_response_means_that_the_command_was_sent() -> None:
