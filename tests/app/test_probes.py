@@ -11,6 +11,7 @@ import pytest
 
 from kiosk import probes
 from kiosk.diagnostics.report import Check, CheckState
+from kiosk.hardware.pcsc import api
 from kiosk.settings import KioskSettings, ReaderSettings, Settings
 from kiosk.state import DATABASE, DATABASE_KEY, open_store
 from kiosk.store.errors import StoreError, StoreFailedError
@@ -109,11 +110,14 @@ def test_a_probe_that_hangs_is_not_finished_and_the_report_comes_all_the_same(
 
 @pytest.mark.parametrize(
     ("asked_again", "cause"),
-    [(0x8010006A, Cause.ACCESS_DENIED), (0x8010001D, Cause.SERVICE_LOST), (0, Cause.SERVICE_LOST)],
+    [([0x8010006A] * 3, Cause.ACCESS_DENIED), ([0x8010001D], Cause.SERVICE_LOST), ([0], Cause.SERVICE_LOST)],
 )
-def test_a_denial_is_believed_of_a_living_service_only(tmp_path: Path, asked_again: int, cause: Cause) -> None:
-    rows = [Row("establish_context", 0x8010006A, 0), Row("establish_context", asked_again, 7)]
-    scard = ScriptedScard([*rows, *[Row("release_context")] * (asked_again == 0)])
+def test_a_denial_is_believed_of_a_living_service_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked_again: list[int], cause: Cause
+) -> None:
+    monkeypatch.setattr(api, "DENIED_AGAIN_S", (0.0,) * len(api.DENIED_AGAIN_S))
+    rows = [Row("establish_context", result, 7) for result in (0x8010006A, *asked_again)]
+    scard = ScriptedScard([*rows, *[Row("release_context")] * (asked_again[-1] == 0)])
     settings = Settings(KioskSettings(tmp_path / "state"), ReaderSettings(READERS[0]))
     checks = {check.part: check for check in probes.look(settings, scard).checks}
     fault = checks["reader patient"].fault

@@ -6,6 +6,7 @@ Numbers are those of the PC/SC workgroup's part 5 and of pcsc-lite's `pcsclite.h
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag, auto
@@ -210,20 +211,29 @@ class Scard(Protocol):
         ...
 
 
-def denied_or_died(scard: Scard, error: PcscError) -> PcscError:
-    """The error again; a denial is one only if the service is still there to deny.
+DENIED_AGAIN_S: Final = (0.0, 0.05, 0.2)
+"""Pauses before it is asked again: a service that is being killed refuses for as long as the kernel takes to end it."""
 
-    pcsc-lite says "denied" as well when the service is killed under SCardEstablishContext (measured).
+
+def denied_or_died(scard: Scard, error: PcscError) -> PcscError:
+    """The error again; a denial is one only if the service is still there to deny, and still does.
+
+    pcsc-lite says "denied" as well when the service is killed under SCardEstablishContext (measured: once in a while
+    twice in a row).
     """
     if error.problem is not PcscProblem.ACCESS_DENIED:
         return error
-    again = scard_call("SCardEstablishContext", error.reader, scard.establish_context())
-    if isinstance(again, PcscError):
-        return PcscError(again.problem, error.call, error.code, error.reader)
-    scard.release_context(again)
-    if error.call != "SCardEstablishContext":
-        return error
-    return PcscError(PcscProblem.SERVICE_LOST, error.call, error.code, error.reader)  # nobody denies it
+    for pause_s in DENIED_AGAIN_S:
+        time.sleep(pause_s)
+        again = scard_call("SCardEstablishContext", error.reader, scard.establish_context())
+        if not isinstance(again, PcscError):
+            scard.release_context(again)
+            if error.call != "SCardEstablishContext":
+                return error
+            return PcscError(PcscProblem.SERVICE_LOST, error.call, error.code, error.reader)  # nobody denies it
+        if again.problem is not PcscProblem.ACCESS_DENIED:
+            return PcscError(again.problem, error.call, error.code, error.reader)
+    return error
 
 
 class PyscardScard:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kiosk.hardware.pcsc import api
 from kiosk.hardware.pcsc.api import PROBLEMS, PcscError, PcscProblem, PyscardScard, denied_or_died, scard_call
 from simulators.reader.scripted import Row, ScriptedScard
 
@@ -58,16 +59,21 @@ def test_only_what_polkit_may_deny_is_a_denial(call: str, problem: PcscProblem) 
 @pytest.mark.parametrize(
     ("call", "asked_again", "problem"),
     [
-        ("SCardEstablishContext", 0x8010006A, PcscProblem.ACCESS_DENIED),
-        ("SCardEstablishContext", 0x8010001D, PcscProblem.SERVICE_LOST),
-        ("SCardEstablishContext", 0, PcscProblem.SERVICE_LOST),  # it is back by now, and denies nothing
-        ("SCardConnect", 0x8010001D, PcscProblem.SERVICE_LOST),
-        ("SCardConnect", 0, PcscProblem.ACCESS_DENIED),  # alive: it is the card that is denied
+        ("SCardEstablishContext", [0x8010006A] * 3, PcscProblem.ACCESS_DENIED),
+        ("SCardEstablishContext", [0x8010001D], PcscProblem.SERVICE_LOST),
+        ("SCardEstablishContext", [0x8010006A, 0x8010006A, 0x8010001D], PcscProblem.SERVICE_LOST),  # it took a while
+        ("SCardEstablishContext", [0], PcscProblem.SERVICE_LOST),  # it is back by now, and denies nothing
+        ("SCardConnect", [0x8010001D], PcscProblem.SERVICE_LOST),
+        ("SCardConnect", [0x8010006A, 0x8010001D], PcscProblem.SERVICE_LOST),
+        ("SCardConnect", [0], PcscProblem.ACCESS_DENIED),  # alive: it is the card that is denied
     ],
 )
-def test_a_denial_is_believed_of_a_living_service_only(call: str, asked_again: int, problem: PcscProblem) -> None:
-    rows = [Row("establish_context", asked_again, 7)] + [Row("release_context")] * (asked_again == 0)
-    scard = ScriptedScard(rows)
+def test_a_denial_is_believed_of_a_living_service_only(
+    monkeypatch: pytest.MonkeyPatch, call: str, asked_again: list[int], problem: PcscProblem
+) -> None:
+    monkeypatch.setattr(api, "DENIED_AGAIN_S", (0.0,) * len(api.DENIED_AGAIN_S))
+    rows = [Row("establish_context", result, 7) for result in asked_again]
+    scard = ScriptedScard([*rows, *[Row("release_context")] * (asked_again[-1] == 0)])
     died = denied_or_died(scard, PcscError(PcscProblem.ACCESS_DENIED, call, 0x8010006A, "R"))
     assert died == PcscError(problem, call, 0x8010006A, "R")
     assert scard.ended
