@@ -25,7 +25,7 @@ from kiosk.store.thread import Store
 from kiosk.visit import events as ev
 from kiosk.visit.effects import PrintTicket
 from kiosk.visit.model import State
-from kiosk.visit.pages import Attract, Home, Identification, SerialNumber, TicketPage
+from kiosk.visit.pages import Attract, Home, Identification, SerialNumber, StaffSlot, TicketPage
 from kiosk.visit.ports import Bitmap, PrintState
 from kiosk.visit.values import RecordType, TicketContent
 from simulators.card import open_persona
@@ -121,7 +121,8 @@ def build(order: Order, scard: EmbeddedScard, audience: Audience, time: Time) ->
 
 def to_serial_number(kiosk: Kiosk, scard: EmbeddedScard, audience: Audience) -> bool:
     """A member's way to the page that offers a ticket; whether home told of one that may have come out."""
-    audience.wait(lambda state: isinstance(state.step, Attract) and state.world.printer.usable, "a kiosk and a printer")
+    rests = Attract | StaffSlot  # which of them a card in the professional slot leaves to chance
+    audience.wait(lambda state: isinstance(state.step, rests) and state.world.printer.usable, "a kiosk and a printer")
     kiosk.post(ev.Tick())  # behind whatever the journal had to say
     scard.insert(PATIENT, open_persona(PERSONA))
     audience.step(Home)
