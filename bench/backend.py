@@ -33,7 +33,7 @@ from simulators.backend.authority import open_authority
 from simulators.backend.books import parse, routes
 from simulators.backend.clock import system_utc_s, utc
 from simulators.backend.database import Database
-from simulators.backend.exchange import Outcome, perform
+from simulators.backend.exchange import Outcome, request_of
 from simulators.backend.files import DataDir
 from simulators.backend.private_postgres import PrivatePostgres, private_postgres
 from simulators.backend.process import BackendProcess
@@ -208,7 +208,7 @@ def _database_alone_us(data: DataDir, url: str | None, kiosks: list[BenchKiosk],
 
 
 def _submit(database: Database, request: VerifiedRequest, route: Any, now_s: int) -> Future[Outcome]:
-    return database.submit_of(request.kiosk, lambda connection: perform(connection, request, route, parse, now_s))
+    return database.submit_request(request_of(request, route, parse, now_s))
 
 
 def _proven(kiosk: BenchKiosk, body: bytes, now_s: int) -> VerifiedRequest:

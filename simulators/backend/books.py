@@ -11,8 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection
-
 from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.sync.profile import KeyRecord
@@ -21,12 +19,11 @@ from kiosk.visit.policy import Quarantine
 from simulators.backend import centre, codes, documents, intake, plain_json, refusals, renewal
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import BODIES
-from simulators.backend.bulk import Asking
 from simulators.backend.certificates import RevocationList
 from simulators.backend.clock import UtcSeconds
 from simulators.backend.database import Database, DatabaseBusy
 from simulators.backend.enrolment import Enrolled, Refused
-from simulators.backend.exchange import Outcome, Route, perform
+from simulators.backend.exchange import Outcome, Route, request_of
 from simulators.backend.patience import Patience
 from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry
@@ -64,9 +61,9 @@ def routes(authority: Authority) -> dict[str, Route]:
         "/v1/relay/step": Route(centre.step, Quarantine.NO_RELAY),
         "/v1/identify": Route(codes.identify, Quarantine.REPORT_ONLY),
         "/v1/code/issue": Route(partial(codes.issue, pepper=authority.pepper), Quarantine.NO_CODE),
-        "/v1/events": Route(partial(intake.events, authority=authority), Quarantine.STOP),
+        "/v1/events": Route(partial(intake.events, authority=authority), Quarantine.STOP, intake.foresee),
         "/v1/sync/state": Route(intake.sync_state, Quarantine.STOP),
-        "/v1/policy/state": Route(documents.state),
+        "/v1/policy/state": Route(documents.state, foresee=documents.foresee),
     }
 
 
@@ -98,13 +95,10 @@ class LocalBooks:
         route, now_s = self._routes[request.head.path], self._utc_s()
         self._tidying.at(now_s)
 
-        def work(connection: Connection) -> Asking[Outcome]:
-            return perform(connection, request, route, parse, now_s)
-
         if self._database.waiting >= MAX_WAITING or self._patience.is_over:
             return _failed(refusals.BUSY, "queue")
         try:
-            return await self._patience.answer(self._database.submit_of(request.kiosk, work))
+            return await self._patience.answer(self._database.submit_request(request_of(request, route, parse, now_s)))
         except DatabaseBusy as busy:
             return _failed(refusals.BUSY, str(busy))
         except Exception as error:  # noqa: BLE001  # rolled back; the kiosk gets a signed answer, the log the type only

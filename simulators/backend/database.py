@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Connection, Engine
 
-from simulators.backend.bulk import Asking, together
+from simulators.backend.bulk import Request, together
 from simulators.backend.engines import DatabaseInUse, DatabaseUnusableError, DatabaseUrlError, open_engine
 from simulators.backend.migrations import DatabaseVersionError
 
@@ -48,14 +48,12 @@ class DatabaseBusy(Exception):  # noqa: N818  # states a fact, not a defect
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    work: Work[Any]
-    kiosk: str | None  # None: not to be done together with others; else `work` gives a generator
+    perform: Work[Any]  # by itself
+    request: Request[Any] | None = None  # to be done together with others
     done: Future[Any] = field(default_factory=Future)
 
-    def perform(self, connection: Connection) -> Any:
-        """By itself."""
-        result = self.work(connection)
-        return result if self.kiosk is None else together(connection, [result])[0]
+
+_Shared = tuple[_Job, Request[Any]]
 
 
 class Database:
@@ -82,11 +80,11 @@ class Database:
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Run `work` in a transaction of its own; an exception rolls all of it back."""
-        return self._put(_Job(work, None))
+        return self._put(_Job(work))
 
-    def submit_of(self, kiosk: str, request: Work[Asking[T]]) -> Future[T]:
-        """Do this kiosk's request in a transaction, and in step, with those of other kiosks that wait."""
-        return self._put(_Job(request, kiosk))
+    def submit_request(self, request: Request[T]) -> Future[T]:
+        """Do a kiosk's request in a transaction with those of other kiosks that wait."""
+        return self._put(_Job(lambda connection: together(connection, [request])[0], request))
 
     def run(self, work: Work[T]) -> T:
         """`submit` and wait."""
@@ -106,12 +104,12 @@ class Database:
         is_open = True
         while is_open:
             jobs, is_open = self._waiting()
-            shared = [job for job in jobs if job.kiosk is not None]
+            shared = [(job, job.request) for job in jobs if job.request is not None]
             if shared:
                 self.on_group(len(shared))
                 _together(connection, shared)
             for job in jobs:
-                if job.kiosk is None:
+                if job.request is None:
                     _alone(connection, job)
         connection.close()
         self._engine.dispose()
@@ -180,29 +178,34 @@ def _alone(connection: _Reconnecting, job: _Job) -> None:
         job.done.set_result(result)
 
 
-def _together(connection: _Reconnecting, jobs: Sequence[_Job]) -> None:
+def _together(connection: _Reconnecting, jobs: Sequence[_Shared]) -> None:
     rounds = _rounds(jobs)
 
     def work(of: Connection) -> list[Any]:
-        return [outcome for group in rounds for outcome in together(of, [job.work(of) for job in group])]
+        return [
+            outcome
+            for number, group in enumerate(rounds, 1)
+            for outcome in together(of, [request for _, request in group], commits=number == len(rounds))
+        ]
 
     try:
         results = connection.perform(work)
     except Exception:  # noqa: BLE001  # told to whom it belongs when each is done alone
-        for job in jobs:
+        for job, _ in jobs:
             _alone(connection, job)
         return
-    for job, result in zip((job for group in rounds for job in group), results, strict=True):
+    for (job, _), result in zip((shared for group in rounds for shared in group), results, strict=True):
         job.done.set_result(result)
 
 
-def _rounds(jobs: Sequence[_Job]) -> list[list[_Job]]:
+def _rounds(jobs: Sequence[_Shared]) -> list[list[_Shared]]:
     """A kiosk's second request sees what its first one has done."""
-    rounds: list[list[_Job]] = []
-    seen: Counter[str | None] = Counter()
-    for job in jobs:
-        if seen[job.kiosk] == len(rounds):
+    rounds: list[list[_Shared]] = []
+    seen: Counter[str] = Counter()
+    for job, request in jobs:
+        kiosk = request.kiosk
+        if seen[kiosk] == len(rounds):
             rounds.append([])
-        rounds[seen[job.kiosk]].append(job)
-        seen[job.kiosk] += 1
+        rounds[seen[kiosk]].append((job, request))
+        seen[kiosk] += 1
     return rounds

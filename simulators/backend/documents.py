@@ -21,10 +21,9 @@ from kiosk.sync.fields import FieldError
 from kiosk.visit.policy import POLICY_FIELDS, CodeIssuing, Policy, Quarantine, SiteKind
 from simulators.backend import schema
 from simulators.backend.authority import POLICY_THRESHOLDS, Authority
-from simulators.backend.bulk import Ask, Asking, Lookup
+from simulators.backend.bulk import Ask, Lookup
 from simulators.backend.clock import SECONDS_PER_DAY
-from simulators.backend.exchange import REPEATABLE_S, Answer, Call
-from simulators.backend.refusals import Refusal
+from simulators.backend.exchange import REPEATABLE_S, Answer, Call, Foreseen
 
 PAYLOAD_TYPE: Final = "application/vnd.kiosk.document+json"
 LIFETIME_S: Final = 400 * SECONDS_PER_DAY
@@ -112,11 +111,16 @@ def set_quarantine(connection: Connection, authority: Authority, scope: str, lev
         set_policy(connection, authority, scope, {"quarantine": str(level)}, now_s)
 
 
-def state(call: Call) -> Asking[Answer | Refusal]:
+def foresee(kiosk: str, _body: Mapping[str, Any]) -> Foreseen:
+    """Of `/v1/policy/state`: the latest documents are asked for."""
+    return Foreseen((Ask(_NEWEST, _names(kiosk)),))
+
+
+def state(call: Call) -> Answer:
     """`/v1/policy/state`: newer documents than the kiosk knows, and the latest numbers so that a withheld one shows."""
     latest: dict[str, int] = {}
     newer: list[dict[str, Any]] = []
-    for row in _found((yield Ask(_NEWEST, _names(call.kiosk_id))), call.kiosk_id):
+    for row in _found(call.answers[0], call.kiosk_id):
         name = row.type + FLEET_SUFFIX if row.scope == FLEET else row.type
         latest[name] = row.version
         if row.version > call.body["known"].get(name, 0):

@@ -7,19 +7,18 @@ writes. An exception rolls everything back, nonce included, and becomes `interna
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it; SQLite's own only SQLite
 
 from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit.policy import Quarantine
 from simulators.backend import key_life, refusals, schema
-from simulators.backend.bulk import Add, AddNew, Ask, Asking, Lookup
+from simulators.backend.bulk import Add, AddNew, Ask, Lookup, Request, Row
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
@@ -44,14 +43,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a route has made of a body before the transaction, and what it wants asked at its beginning."""
+
+    asks: tuple[Ask, ...] = ()
+    made: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """What a route is given: the open transaction, the time, the proven kiosk's row, the checked body."""
+    """What a route is given: the open transaction, the time, the proven kiosk's row, the checked body; then what it has
+    made of that body, and the answers to what it wanted asked."""
 
     connection: Connection
     now_s: int
     kiosk: Mapping[str, Any]
     idem_key: str
     body: Mapping[str, Any] = field(repr=False)
+    made: Any = field(repr=False)
+    answers: Sequence[Any] = field(repr=False)
 
     @property
     def kiosk_id(self) -> str:
@@ -59,16 +69,24 @@ class Call:
         return str(self.kiosk["id"])
 
 
-Handler = Callable[[Call], Answer | Refusal | Asking[Answer | Refusal]]
-"""A generator where it shares its statements with the other requests of its group."""
+Handler = Callable[[Call], Answer | Refusal]
+Parse = Callable[[str, bytes], Mapping[str, Any] | Refusal]
+
+
+def _nothing(_kiosk: str, _body: Mapping[str, Any]) -> Foreseen:
+    return Foreseen()
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path does, and the mildest quarantine in which it is closed (None: never)."""
+    """What a path does, and the mildest quarantine in which it is closed (None: never).
+
+    foresee: told kiosk and checked body, what is asked together with the other requests of the group.
+    """
 
     handler: Handler
     closed_from: Quarantine | None = None
+    foresee: Callable[[str, Mapping[str, Any]], Foreseen] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +112,7 @@ _LOCKED_KIOSK: Final = Lookup(
 )
 _NEW_NONCE: Final = AddNew(
     schema.nonce,
-    lambda rows: (
-        insert_or(schema.nonce)
-        .values(rows)
-        .on_conflict_do_nothing()
-        .returning(schema.nonce.c.keyid, schema.nonce.c.nonce)
-    ),
+    lambda adding: adding.on_conflict_do_nothing().returning(schema.nonce.c.keyid, schema.nonce.c.nonce),
 )
 _forgotten: Final = schema.nonce.alias("forgotten").c
 _KNOWN: Final = Lookup(
@@ -126,68 +139,80 @@ _KNOWN: Final = Lookup(
 _STORE: Final = Add(schema.response)
 
 
-def perform(
-    connection: Connection,
-    request: VerifiedRequest,
-    route: Route,
-    parse: Callable[[str, bytes], Mapping[str, Any] | Refusal],
-    now_s: int,
-) -> Asking[Outcome]:
-    """Steps 7 and 8 of the server for one proven request, inside the transaction of its group."""
-    result = yield from _judge(connection, request, route, parse, now_s)
-    if isinstance(result, Outcome):
-        return result
-    connection.execute(update(_kiosk).where(_kiosk.c.id == request.kiosk).values(refusals=_kiosk.c.refusals + 1))
-    return Outcome(result.status, result.body(), result)
+def request_of(proven: VerifiedRequest, route: Route, parse: Parse, now_s: int) -> Request[Outcome]:
+    """Steps 7 and 8 of the server for one proven request, in the transaction of its group.
+
+    What needs no transaction is done here, while another group has its own: its result counts only in its turn.
+    """
+    return _Exchange(proven, route, parse, now_s).request()
 
 
-def _judge(
-    connection: Connection,
-    request: VerifiedRequest,
-    route: Route,
-    parse: Callable[[str, bytes], Mapping[str, Any] | Refusal],
-    now_s: int,
-) -> Asking[Outcome | Refusal]:
-    head, name = request.head, request.kiosk
-    # Past the last moment of its window, of a message that is taken. One of far ahead is refused now, not then as well.
-    keep_until_s = min(head.expires_s + profile.SKEW_S + NONCE_MARGIN_S, now_s + REPEATABLE_S)
-    asked = request.keyid, name, head.idempotency_key
-    locked, new_nonces, known = yield (
-        Ask(_LOCKED_KIOSK, [(name,)]),
-        Ask(_NEW_NONCE, [(request.keyid, request.nonce, keep_until_s)]),
-        Ask(_KNOWN, [asked]),
-    )
-    kiosk = dict(zip(_KIOSK_FIELDS, locked[name,], strict=True))
-    is_new = (request.keyid, request.nonce) in new_nonces
-    key_state, key_until_s, forgotten_s, path, request_sha256, stored, gone_at_s = known[asked]
-    is_of_now = request.in_window(now_s) and keep_until_s > (forgotten_s or 0)  # our own clock may have gone back
-    if not key_life.accepted(key_state, key_until_s, now_s):
-        return refusals.KEY_STATE
-    if is_new and key_state == key_life.PENDING and is_of_now:
-        key_life.activate(connection, name, request.keyid, now_s)
-    closed_from = route.closed_from
-    if closed_from is not None and _SEVERITY[kiosk["quarantine"]] >= _SEVERITY[closed_from.value]:
-        return refusals.QUARANTINED
-    if not is_of_now:
-        return refusals.TIME_SKEW
-    if not is_new:
-        return refusals.REPLAY
-    digest = hashlib.sha256(request.body).digest()
-    if path is not None:
-        if path != head.path or request_sha256 != digest:
-            return refusals.IDEM_CONFLICT
-        is_gone = stored is None or (gone_at_s is not None and gone_at_s <= now_s)
-        return refusals.GONE if is_gone else Outcome(200, stored)
-    body = parse(head.path, request.body)
-    if isinstance(body, Refusal):
-        return body
-    answer = route.handler(Call(connection, now_s, kiosk, head.idempotency_key, body))
-    if isinstance(answer, Generator):
-        answer = yield from answer
-    if isinstance(answer, Refusal):
-        return answer
-    content = orjson.dumps(answer.body)
-    gone_at_s = None if answer.live_s is None else now_s + answer.live_s
-    row = (name, head.idempotency_key, head.path, digest, content, gone_at_s, answer.conversation_id, answer.batch_seq)
-    yield (*answer.effects, Ask(_STORE, [row]))
-    return Outcome(200, content)
+class _Exchange:
+    """One proven request, read."""
+
+    def __init__(self, proven: VerifiedRequest, route: Route, parse: Parse, now_s: int) -> None:
+        head = proven.head
+        self._proven, self._head, self._name, self._route, self._now_s = proven, head, proven.kiosk, route, now_s
+        self._body = parse(head.path, proven.body)
+        self._foreseen = Foreseen() if isinstance(self._body, Refusal) else route.foresee(self._name, self._body)
+        self._digest = hashlib.sha256(proven.body).digest()
+        # Past the last moment of its window, of a message that is taken. One of far ahead is refused now, not then too.
+        self._keep_until_s = min(head.expires_s + profile.SKEW_S + NONCE_MARGIN_S, now_s + REPEATABLE_S)
+        self._asked = proven.keyid, self._name, head.idempotency_key
+
+    def request(self) -> Request[Outcome]:
+        """The lock first: what follows sees all that its last holder has committed."""
+        asks = (
+            Ask(_LOCKED_KIOSK, [(self._name,)]),
+            Ask(_NEW_NONCE, [(self._proven.keyid, self._proven.nonce, self._keep_until_s)]),
+            Ask(_KNOWN, [self._asked]),
+        )
+        return Request(self._name, (*asks, *self._foreseen.asks), self._end)
+
+    def _end(self, connection: Connection, answers: Sequence[Any]) -> tuple[Outcome, Sequence[Ask]]:
+        head, name = self._head, self._name
+        result = self._judge(connection, *answers)
+        if isinstance(result, Outcome):
+            return result, ()
+        if isinstance(result, Refusal):
+            connection.execute(update(_kiosk).where(_kiosk.c.id == name).values(refusals=_kiosk.c.refusals + 1))
+            return Outcome(result.status, result.body(), result), ()
+        content = orjson.dumps(result.body)
+        gone_at_s = None if result.live_s is None else self._now_s + result.live_s
+        of_what = result.conversation_id, result.batch_seq
+        row = (name, head.idempotency_key, head.path, self._digest, content, gone_at_s, *of_what)
+        return Outcome(200, content), (*result.effects, Ask(_STORE, [row]))
+
+    def _judge(
+        self,
+        connection: Connection,
+        locked: Mapping[Row, Row],
+        new_nonces: Collection[Row],
+        known: Mapping[Row, Row],
+        *answers: Any,
+    ) -> Outcome | Refusal | Answer:
+        proven, head, body, now_s = self._proven, self._head, self._body, self._now_s
+        kiosk = dict(zip(_KIOSK_FIELDS, locked[self._name,], strict=True))
+        is_new = (proven.keyid, proven.nonce) in new_nonces
+        key_state, key_until_s, forgotten_s, path, request_sha256, stored, gone_at_s = known[self._asked]
+        is_of_now = proven.in_window(now_s) and self._keep_until_s > (forgotten_s or 0)  # our clock may have gone back
+        if not key_life.accepted(key_state, key_until_s, now_s):
+            return refusals.KEY_STATE
+        if is_new and key_state == key_life.PENDING and is_of_now:
+            key_life.activate(connection, self._name, proven.keyid, now_s)
+        closed_from = self._route.closed_from
+        if closed_from is not None and _SEVERITY[kiosk["quarantine"]] >= _SEVERITY[closed_from.value]:
+            return refusals.QUARANTINED
+        if not is_of_now:
+            return refusals.TIME_SKEW
+        if not is_new:
+            return refusals.REPLAY
+        if path is not None:
+            if path != head.path or request_sha256 != self._digest:
+                return refusals.IDEM_CONFLICT
+            is_gone = stored is None or (gone_at_s is not None and gone_at_s <= now_s)
+            return refusals.GONE if is_gone else Outcome(200, stored)
+        if isinstance(body, Refusal):
+            return body
+        made = self._foreseen.made
+        return self._route.handler(Call(connection, now_s, kiosk, head.idempotency_key, body, made, answers))

@@ -9,16 +9,15 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines compile it
 
 from kiosk.visit.policy import Quarantine
 from simulators.backend import refusals, schema
 from simulators.backend.alarms import Alarm, raise_alarm
 from simulators.backend.authority import Authority
 from simulators.backend.bodies import EVENT, EVENT_AGGREGATE, EVENT_BODY_NAME, EVENT_ID, EVENT_TYPE
-from simulators.backend.bulk import Add, Ask, Asking, Change, Lookup, Row
+from simulators.backend.bulk import Add, Ask, Change, Lookup, Row
 from simulators.backend.documents import set_quarantine
-from simulators.backend.exchange import REPEATABLE_S, Answer, Call
+from simulators.backend.exchange import REPEATABLE_S, Answer, Call, Foreseen
 from simulators.backend.refusals import Refusal
 
 SCHEMA_VERSION: Final = 1
@@ -69,15 +68,23 @@ _LAST_NUMBERS: Final = Lookup(
 _ADD_EVENTS: Final = Add(schema.event)
 _SET_LAST_NUMBERS: Final = Add(
     schema.aggregate,
-    lambda rows: (
-        (adding := insert_or(schema.aggregate))
-        .values(rows)
-        .on_conflict_do_update(index_elements=["kiosk", "name"], set_={"last_seq": adding.excluded.last_seq})
+    lambda adding: adding.on_conflict_do_update(
+        index_elements=["kiosk", "name"], set_={"last_seq": adding.excluded.last_seq}
     ),
 )
 
 
-def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
+def foresee(kiosk: str, body: Mapping[str, Any]) -> Foreseen:
+    """Of `/v1/events`: the rows of a batch; which of its events are known is asked, and the last of its numbers."""
+    rows, refused = _judge(body["events"])
+    asks = (
+        Ask(_KNOWN_IDS, [(row[0], kiosk) for row in rows]),
+        Ask(_LAST_NUMBERS, [(kiosk, name) for name in dict.fromkeys([row[1] for row in rows])]),
+    )
+    return Foreseen(asks if rows else (), (rows, refused))
+
+
+def events(call: Call, authority: Authority) -> Answer | Refusal:
     """`/v1/events`: number first, then event by event. A second content under a known number quarantines the kiosk."""
     number, last = call.body["batch_seq"], call.kiosk["last_batch_seq"]
     if number <= last:
@@ -87,12 +94,11 @@ def events(call: Call, authority: Authority) -> Asking[Answer | Refusal]:
         raise_alarm(call.connection, call.kiosk_id, Alarm.FORK, call.now_s)
         set_quarantine(call.connection, authority, call.kiosk_id, Quarantine.STOP, call.now_s)
         return refusals.FORK
-    entries: list[Any] = call.body["events"]
-    rows, refused = _judge(entries)
-    statuses, effects = yield from _take(call.kiosk_id, rows)
+    rows, refused = call.made
+    statuses, effects = _take(call.kiosk_id, rows, *call.answers) if rows else ([], [])
     results = [{"event_id": row[0], "status": status} for row, status in zip(rows, statuses, strict=True)]
     for index, status in refused.items():
-        results.insert(index, {"event_id": _name(entries[index]), "status": status})
+        results.insert(index, {"event_id": _name(call.body["events"][index]), "status": status})
     acked, pruned = min(call.body["acked_through_seq"], last), call.kiosk["acked_through_seq"]
     if acked > pruned:
         effects.append(Ask(_PRUNE, [(call.kiosk_id, pruned, acked)]))
@@ -143,15 +149,12 @@ def _plain_rows(entries: Sequence[Any]) -> Sequence[Row] | None:
     return [*zip(ids, aggregates, map(int, numbers), types, map(int, times), bodies, strict=True)]
 
 
-def _take(kiosk: str, rows: Sequence[Row]) -> Asking[tuple[list[str], list[Ask]]]:
+def _take(
+    kiosk: str, rows: Sequence[Row], found: Mapping[Row, Row], numbers: Mapping[Row, Row]
+) -> tuple[list[str], list[Ask]]:
     """`applied`, `already` or `order` for each, judged in turn; and what is to be stored of it."""
-    if not rows:
-        return [], []
-    ids = [(row[0], kiosk) for row in rows]
-    names = dict.fromkeys([row[1] for row in rows])
-    found, numbers = yield Ask(_KNOWN_IDS, ids), Ask(_LAST_NUMBERS, [(kiosk, name) for name in names])
-    known = {row[0] for row in ids if row in found} if found else set[str]()
-    last = {name: number for name in names for (number,) in [numbers.get((kiosk, name), (0,))]}
+    known = {row[0] for row in rows if (row[0], kiosk) in found} if found else set[str]()
+    last = {name: numbers.get((kiosk, name), (0,))[0] for name in {row[1] for row in rows}}
     advanced: dict[str, int] = {}
     statuses: list[str] = []
     fresh: list[Row] = []

@@ -23,7 +23,7 @@ from simulators.backend.authority import Authority, open_authority
 from simulators.backend.books import parse, routes
 from simulators.backend.bulk import together
 from simulators.backend.clock import utc
-from simulators.backend.exchange import perform
+from simulators.backend.exchange import request_of
 from simulators.backend.files import DataDir
 
 KIOSK: Final = "borne-7"
@@ -130,9 +130,7 @@ class Backend:
         if isinstance(request, Refused):
             return RawAnswer(request.http_status, [], b"")
         outcome = self._transact(
-            lambda connection: together(
-                connection, [perform(connection, request, self._routes[path], parse, self.now_s())]
-            )[0]
+            lambda connection: together(connection, [request_of(request, self._routes[path], parse, self.now_s())])[0]
         )
         if outcome is None:
             return None

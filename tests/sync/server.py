@@ -23,7 +23,7 @@ from simulators.backend.authority import Authority, open_authority
 from simulators.backend.books import parse, routes
 from simulators.backend.bulk import together
 from simulators.backend.engines import open_engine
-from simulators.backend.exchange import perform
+from simulators.backend.exchange import request_of
 from simulators.backend.files import DataDir
 from tests.sync.rfc9421 import Answer, Message
 from tests.sync.support import record
@@ -102,7 +102,7 @@ class Server:
             return request
         with self._engine.begin() as connection:
             route = self._routes[request.head.path]
-            [outcome] = together(connection, [perform(connection, request, route, parse, self.now_s)])
+            [outcome] = together(connection, [request_of(request, route, parse, self.now_s)])
             if dies == "before_commit":
                 raise ServerDiedError
         if dies == "after_commit":

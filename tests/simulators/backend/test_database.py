@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, func, insert, select, text, update
 
 from simulators.backend import engines, exchange, intake, migrations, schema
-from simulators.backend.bulk import Ask, Asking
+from simulators.backend.bulk import Ask, Request
 from simulators.backend.database import (
     Database,
     DatabaseBusy,
@@ -68,17 +69,16 @@ def kiosks(database: Database) -> list[str]:
 def request(name: str, log: list[tuple[str, int]] | None = None, *, fails: bool = False) -> Any:
     """A request that locks its kiosk, counts a refusal, and tells the count it found."""
 
-    def start(connection: Connection) -> Asking[int]:
-        locked = yield Ask(exchange._LOCKED_KIOSK, [(name,)])
-        found = int(locked[name,][-1])
+    def judge(connection: Connection, answers: Sequence[Any]) -> tuple[int, Sequence[Ask]]:
+        found = int(answers[0][name,][-1])
         if fails:
             raise ValueError("a bug")
         connection.execute(update(schema.kiosk).where(schema.kiosk.c.id == name).values(refusals=found + 1))
         if log is not None:
             log.append((name, found))
-        return found
+        return found, ()
 
-    return start
+    return Request(name, (Ask(exchange._LOCKED_KIOSK, [(name,)]),), judge)
 
 
 def held(database: Database) -> threading.Event:
@@ -100,7 +100,7 @@ def test_what_waits_is_one_transaction_in_which_a_kiosks_requests_follow_each_ot
     sizes: list[int] = []
     database.on_group = sizes.append
     release = held(database)
-    futures = [database.submit_of(name, request(name)) for name in ("b", "a", "b", "a", "a")]
+    futures = [database.submit_request(request(name)) for name in ("b", "a", "b", "a", "a")]
     release.set()
     assert [future.result(10) for future in futures] == [0, 0, 1, 1, 2]
     assert sizes == [5]
@@ -119,7 +119,7 @@ def test_the_one_that_fails_fails_alone(database: Database) -> None:
     for name in ("a", "b", "c"):
         database.run(add_kiosk(name))
     release = held(database)
-    futures = [database.submit_of(name, request(name, fails=name == "b")) for name in ("a", "b", "c")]
+    futures = [database.submit_request(request(name, fails=name == "b")) for name in ("a", "b", "c")]
     release.set()
     assert [futures[0].result(10), futures[2].result(10)] == [0, 0]
     with pytest.raises(ValueError, match="a bug"):
@@ -131,27 +131,23 @@ def test_the_one_that_fails_fails_alone(database: Database) -> None:
 
 
 def test_what_is_asked_together_is_done_and_answered_in_its_order(database: Database) -> None:
-    def start(_connection: Connection) -> Asking[Any]:
-        added, numbers = yield (
-            Ask(intake._SET_LAST_NUMBERS, [("a", "visit", 3)]),
-            Ask(intake._LAST_NUMBERS, [("a", "visit"), ("a", "none")]),
-        )
-        return added, numbers
-
-    assert database.submit_of("a", start).result(10) == (None, {("a", "visit"): (3,)})
+    asks = (
+        Ask(intake._SET_LAST_NUMBERS, [("a", "visit", 3)]),
+        Ask(intake._LAST_NUMBERS, [("a", "visit"), ("a", "none")]),
+    )
+    told = database.submit_request(Request("a", asks, lambda _, answers: (answers, ())))
+    assert told.result(10) == [None, {("a", "visit"): (3,)}]
 
 
 def test_the_one_whose_statement_fails_fails_alone(database: Database) -> None:
-    def adding(kiosk: str, *numbers: int) -> Callable[[Connection], Asking[None]]:
-        def start(_connection: Connection) -> Asking[None]:
-            rows = [(f"id-{n}", kiosk, "visit", n, "t", 0, "{}") for n in numbers]
-            yield Ask(intake._SET_LAST_NUMBERS, [(kiosk, "visit", max(numbers))]), Ask(intake._ADD_EVENTS, rows)
+    def adding(kiosk: str, *numbers: int) -> Request[None]:
+        rows = [(f"id-{n}", kiosk, "visit", n, "t", 0, "{}") for n in numbers]
+        effects = Ask(intake._SET_LAST_NUMBERS, [(kiosk, "visit", max(numbers))]), Ask(intake._ADD_EVENTS, rows)
+        return Request(kiosk, (), lambda _connection, _answers: (None, effects))
 
-        return start
-
-    database.submit_of("b", adding("b", 1)).result(10)
+    database.submit_request(adding("b", 1)).result(10)
     release = held(database)
-    futures = [database.submit_of(kiosk, adding(kiosk, 1, 2)) for kiosk in ("a", "b", "c")]
+    futures = [database.submit_request(adding(kiosk, 1, 2)) for kiosk in ("a", "b", "c")]
     release.set()
     assert [futures[0].result(10), futures[2].result(10)] == [None, None]
     with pytest.raises(database._engine.dialect.dbapi.IntegrityError):  # type: ignore[union-attr]  # of either driver
@@ -171,15 +167,16 @@ def test_nobody_hears_of_what_could_not_be_committed(
         raise error("disk full")
 
     release = held(database)
-    futures = [database.submit_of(name, request(name)) for name in ("a", "b")]
+    futures = [database.submit_request(request(name)) for name in ("a", "b")]
     with monkeypatch.context() as patch:
         patch.setattr(database._engine.dialect, "do_commit", fail)
+        patch.setattr(psycopg.Connection, "commit", fail)
         release.set()
         for future in futures:
             with pytest.raises(DatabaseBusy):
                 future.result(10)
-    assert database.submit_of("a", request("a")).result(10) == 0
-    assert database.submit_of("b", request("b")).result(10) == 0
+    assert database.submit_request(request("a")).result(10) == 0
+    assert database.submit_request(request("b")).result(10) == 0
 
 
 def test_an_exception_rolls_its_own_work_back_and_the_next_one_works(database: Database) -> None:
@@ -218,13 +215,13 @@ def test_a_row_that_somebody_else_holds_is_busy_and_the_others_go_on(
     with other.connect() as connection:
         connection.execute(select(schema.kiosk.c.id).where(schema.kiosk.c.id == "a").with_for_update())
         release = held(database)
-        futures = [database.submit_of(name, request(name)) for name in ("a", "b")]
+        futures = [database.submit_request(request(name)) for name in ("a", "b")]
         release.set()
         with pytest.raises(DatabaseBusy):
             futures[0].result(10)
         assert futures[1].result(10) == 0
     other.dispose()
-    assert database.submit_of("a", request("a")).result(10) == 0
+    assert database.submit_request(request("a")).result(10) == 0
     database.close()
 
 

@@ -221,7 +221,7 @@ def test_a_store_that_cannot_is_one_line_and_a_signed_busy(
     def busy(*_: object, **__: object) -> None:
         raise DatabaseBusy("OperationalError")
 
-    monkeypatch.setattr(books, "perform", busy)
+    monkeypatch.setattr(books, "request_of", busy)
     capsys.readouterr()
     assert kiosk.refused(STATE, BODY) == (503, "busy", "UNAVAILABLE")
     [line] = capsys.readouterr().err.splitlines()
