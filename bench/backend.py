@@ -48,9 +48,7 @@ BAR_REQUEST_US: Final = 500.0  # 2,000 requests a second
 BAR_P99_MS: Final = 50.0
 BAR_CPU_RATIO: Final = 4.0
 FRONTS: Final = 1
-"""For each process on the database: signatures and rows have a core each."""
-PROCESSES: Final = 2
-"""On PostgreSQL: while one waits for the engine the other does not."""
+"""Signatures and rows have a core each."""
 _ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
 
@@ -112,7 +110,7 @@ def _engine(name: str, cpu_us: float) -> list[Figure]:
 
 @contextmanager
 def _serving(folder: Path, url: str | None) -> Iterator[BackendProcess]:
-    backend = BackendProcess(folder, database_url=url, processes=PROCESSES if url else 1, fronts=FRONTS)
+    backend = BackendProcess(folder, database_url=url, fronts=FRONTS)
     backend.start()
     try:
         yield backend

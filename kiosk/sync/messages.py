@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -113,6 +114,11 @@ class VerifiedRequest(NamedTuple):
     def nonce(self) -> str:
         """22 characters of base64url: 16 random bytes."""
         return self.head.nonce
+
+    @property
+    def body_sha256(self) -> bytes:
+        """As the digest says that was found to be the body's."""
+        return a2b_base64(self.head.digest[len("sha-256=:") : -1])
 
     def in_window(self, now_s: int) -> bool:
         """Whether the message is of now: `created ≤ now + 60` and `now ≤ expires + 60`."""

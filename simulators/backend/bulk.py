@@ -129,26 +129,29 @@ class Ask:
     rows: Sequence[Row] = field(repr=False)
 
 
+Judge = Callable[[Connection, Sequence[Any]], tuple[T, Sequence[Ask]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T]):
     """A kiosk's request that shares its statements with others.
 
-    `judge` is told the open connection and the answer to each of `asks`, and tells the outcome and what to store of it.
-    It may be called twice: it leaves no trace but through the connection.
+    `begin` tells what it asks, and its judge: who is told the open connection and the answers, and tells the outcome
+    and what to store of it. Both may be called twice: they leave no trace but through the connection.
     """
 
     kiosk: str
-    asks: tuple[Ask, ...]
-    judge: Callable[[Connection, Sequence[Any]], tuple[T, Sequence[Ask]]]
+    begin: Callable[[], tuple[Sequence[Ask], Judge[T]]]
 
 
 def together(connection: Connection, requests: Sequence[Request[T]], *, commits: bool = False) -> list[T]:
     """Ask, judge and store for all of them; their outcomes in the same order. commits: ends the transaction as well."""
     wire = Wire(connection)
+    begun = [request.begin() for request in requests]
     with wire.at_once():
-        asked = _start(wire, [request.asks for request in requests])
+        asked = _start(wire, [asks for asks, _ in begun])
     answers = {statement: statement.end(cursors) for statement, cursors in asked.items()}
-    judged = [request.judge(connection, [answers[ask.statement] for ask in request.asks]) for request in requests]
+    judged = [judge(connection, [answers[ask.statement] for ask in asks]) for asks, judge in begun]
     with wire.at_once():
         _start(wire, [effects for _, effects in judged])
         if commits:

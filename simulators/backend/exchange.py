@@ -6,7 +6,6 @@ writes. An exception rolls everything back, nonce included, and becomes `interna
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,7 +17,7 @@ from kiosk.sync import profile
 from kiosk.sync.messages import VerifiedRequest
 from kiosk.visit.policy import Quarantine
 from simulators.backend import key_life, refusals, schema
-from simulators.backend.bulk import Add, AddNew, Ask, Lookup, Request, Row
+from simulators.backend.bulk import Add, AddNew, Ask, Judge, Lookup, Request, Row
 from simulators.backend.refusals import Refusal
 
 NONCE_MARGIN_S: Final = 60
@@ -44,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """What a route has made of a body before the transaction, and what it wants asked at its beginning."""
+    """What a route asks at the beginning of its group's transaction, and what it has made of the body for that."""
 
     asks: tuple[Ask, ...] = ()
     made: Any = field(default=None, repr=False)
@@ -52,8 +51,9 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a route is given: the open transaction, the time, the proven kiosk's row, the checked body; then what it has
-    made of that body, and the answers to what it wanted asked."""
+    """What a route is given: the open transaction, the time, the proven kiosk's row, the checked body; of what it has
+    foreseen, what it made of that body and the answers to what it asked.
+    """
 
     connection: Connection
     now_s: int
@@ -140,34 +140,31 @@ _STORE: Final = Add(schema.response)
 
 
 def request_of(proven: VerifiedRequest, route: Route, parse: Parse, now_s: int) -> Request[Outcome]:
-    """Steps 7 and 8 of the server for one proven request, in the transaction of its group.
-
-    What needs no transaction is done here, while another group has its own: its result counts only in its turn.
-    """
-    return _Exchange(proven, route, parse, now_s).request()
+    """Steps 7 and 8 of the server for one proven request, in the transaction of its group."""
+    return Request(proven.kiosk, lambda: _Exchange(proven, route, parse, now_s).begin())
 
 
 class _Exchange:
-    """One proven request, read."""
+    """One proven request, read ahead: what is found wrong with its body counts only in its turn."""
 
     def __init__(self, proven: VerifiedRequest, route: Route, parse: Parse, now_s: int) -> None:
         head = proven.head
         self._proven, self._head, self._name, self._route, self._now_s = proven, head, proven.kiosk, route, now_s
         self._body = parse(head.path, proven.body)
         self._foreseen = Foreseen() if isinstance(self._body, Refusal) else route.foresee(self._name, self._body)
-        self._digest = hashlib.sha256(proven.body).digest()
+        self._digest = proven.body_sha256
         # Past the last moment of its window, of a message that is taken. One of far ahead is refused now, not then too.
         self._keep_until_s = min(head.expires_s + profile.SKEW_S + NONCE_MARGIN_S, now_s + REPEATABLE_S)
         self._asked = proven.keyid, self._name, head.idempotency_key
 
-    def request(self) -> Request[Outcome]:
-        """The lock first: what follows sees all that its last holder has committed."""
+    def begin(self) -> tuple[Sequence[Ask], Judge[Outcome]]:
+        """What it asks, the lock first; and what it makes of the answers."""
         asks = (
             Ask(_LOCKED_KIOSK, [(self._name,)]),
             Ask(_NEW_NONCE, [(self._proven.keyid, self._proven.nonce, self._keep_until_s)]),
             Ask(_KNOWN, [self._asked]),
         )
-        return Request(self._name, (*asks, *self._foreseen.asks), self._end)
+        return (*asks, *self._foreseen.asks), self._end
 
     def _end(self, connection: Connection, answers: Sequence[Any]) -> tuple[Outcome, Sequence[Ask]]:
         head, name = self._head, self._name

@@ -21,7 +21,7 @@ from simulators.backend.refusals import Refusal
 from simulators.backend.registry import KeyRegistry, stored_key
 
 Reply = tuple[Head, bytes]
-_HEAD: Final = ("path", "idempotency_key", "created_s", "expires_s", "nonce")
+_HEAD: Final = ("path", "idempotency_key", "created_s", "expires_s", "nonce", "digest")
 """What the judge of a proven request needs of its head, beside the key; the rest binds its answer, in the front."""
 
 
@@ -129,7 +129,6 @@ class _Served:
             key=key,
             target_uri="",
             content_length=len(body),
-            digest="",
             signature_params="",
             signature_member="",
             **of,

@@ -78,7 +78,7 @@ def request(name: str, log: list[tuple[str, int]] | None = None, *, fails: bool 
             log.append((name, found))
         return found, ()
 
-    return Request(name, (Ask(exchange._LOCKED_KIOSK, [(name,)]),), judge)
+    return Request(name, lambda: ([Ask(exchange._LOCKED_KIOSK, [(name,)])], judge))
 
 
 def held(database: Database) -> threading.Event:
@@ -135,7 +135,7 @@ def test_what_is_asked_together_is_done_and_answered_in_its_order(database: Data
         Ask(intake._SET_LAST_NUMBERS, [("a", "visit", 3)]),
         Ask(intake._LAST_NUMBERS, [("a", "visit"), ("a", "none")]),
     )
-    told = database.submit_request(Request("a", asks, lambda _, answers: (answers, ())))
+    told = database.submit_request(Request("a", lambda: (asks, lambda _, answers: (answers, ()))))
     assert told.result(10) == [None, {("a", "visit"): (3,)}]
 
 
@@ -143,7 +143,7 @@ def test_the_one_whose_statement_fails_fails_alone(database: Database) -> None:
     def adding(kiosk: str, *numbers: int) -> Request[None]:
         rows = [(f"id-{n}", kiosk, "visit", n, "t", 0, "{}") for n in numbers]
         effects = Ask(intake._SET_LAST_NUMBERS, [(kiosk, "visit", max(numbers))]), Ask(intake._ADD_EVENTS, rows)
-        return Request(kiosk, (), lambda _connection, _answers: (None, effects))
+        return Request(kiosk, lambda: ((), lambda _connection, _answers: (None, effects)))
 
     database.submit_request(adding("b", 1)).result(10)
     release = held(database)

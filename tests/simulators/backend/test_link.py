@@ -118,7 +118,7 @@ def test_a_request_arrives_with_all_that_its_judge_looks_at() -> None:
     (judged,) = holder.asked
     sent = request("a", body)
     assert (judged.kiosk, judged.keyid, judged.nonce, judged.body) == (sent.kiosk, sent.keyid, sent.nonce, body)
-    for name in ("path", "idempotency_key", "created_s", "expires_s"):
+    for name in ("path", "idempotency_key", "created_s", "expires_s", "digest"):
         assert getattr(judged.head, name) == getattr(sent.head, name)
 
 
