@@ -13,8 +13,8 @@ lookups and changes fill up by repeating their last row, insertions are cut. The
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar, cast
@@ -40,6 +40,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_or  # both engines c
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement
 
+from simulators.backend.message import Message
+
 T = TypeVar("T")
 A = TypeVar("A")
 Row = tuple[Any, ...]
@@ -58,22 +60,26 @@ class Wire:
         self.connection = connection
         self._driver: Any = connection.connection.driver_connection
         self.takes_columns = isinstance(self._driver, psycopg.Connection)
+        self._message: Message | None = None
 
     def execute(self, sql: str, parameters: Sequence[Any]) -> Any:
-        """The driver's cursor."""
-        if self.takes_columns:
-            # The raw cursor takes the server's own placeholders: the other rewrites a long statement each time.
-            return psycopg.RawCursor(self._driver).execute(sql, parameters)
-        return self._driver.execute(sql, parameters)
+        """What has the rows: a cursor, or within `at_once` what will have them afterwards."""
+        return (self._message or self._driver).execute(sql, parameters)
 
     def commit(self) -> None:
         """A server is told in the same message; SQLite, which is asked nothing over a distance, by whoever began."""
-        if self.takes_columns:
-            self._driver.commit()
+        if self._message:
+            self._message.commit()
 
-    def at_once(self) -> AbstractContextManager[Any]:
-        """What is executed within goes to a server in one message; cursors have their rows afterwards."""
-        return self._driver.pipeline() if self.takes_columns else nullcontext()
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is executed within goes to a server in one message."""
+        if self.takes_columns:
+            self._message = Message(self._driver, self.connection.info.setdefault("prepared", {}))
+        yield
+        message, self._message = self._message, None
+        if message:
+            message.send()
 
 
 class Statement(ABC, Generic[A]):
