@@ -129,7 +129,7 @@ class Statement(ABC, Generic[A]):
 
 @dataclass(slots=True)
 class Ask:
-    """What a request wants next; the answer is that of the whole group."""
+    """What a request wants asked or stored; the answer is that of the whole group."""
 
     statement: Statement[Any]
     rows: Sequence[Row] = field(repr=False)
@@ -151,7 +151,10 @@ class Request(Generic[T]):
 
 
 def together(connection: Connection, requests: Sequence[Request[T]], *, commits: bool = False) -> list[T]:
-    """Ask, judge and store for all of them; their outcomes in the same order. commits: ends the transaction as well."""
+    """Ask, judge and store for all of them; their outcomes in the same order.
+
+    commits: a server's transaction ends with it; SQLite's is for whoever began it.
+    """
     wire = Wire(connection)
     begun = [request.begin() for request in requests]
     with wire.at_once():

@@ -87,19 +87,14 @@ def test_from_the_first_that_fails_nothing_is_done_and_the_connection_goes_on(dr
     driver.rollback()
 
 
-def test_a_server_that_has_gone_is_an_operational_error(server: PrivatePostgres, driver: Driver) -> None:
-    with connected(server) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [driver.info.backend_pid])
+@pytest.mark.parametrize("when", ["before", "in the middle"])
+def test_a_server_that_goes_is_an_operational_error(server: PrivatePostgres, driver: Driver, when: str) -> None:
     message = Message(driver, {})
-    message.execute(ALL, [])
-    with pytest.raises(psycopg.OperationalError):
-        message.send()
-    assert driver.closed
-
-
-def test_a_server_that_goes_in_the_middle_is_an_operational_error(driver: Driver) -> None:
-    message = Message(driver, {})
-    message.execute("SELECT pg_terminate_backend(pg_backend_pid())", [])
+    if when == "before":
+        with connected(server) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [driver.info.backend_pid])
+    else:
+        message.execute("SELECT pg_terminate_backend(pg_backend_pid())", [])
     message.execute(ALL, [])
     with pytest.raises(psycopg.OperationalError):
         message.send()
